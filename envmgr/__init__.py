@@ -1,0 +1,3 @@
+"""envmgr: a conda-style, multi-language environment manager."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,53 @@
+"""Every failure that envmgr can explain, by whose fault it is.
+
+An error's text is one sentence: what failed, where (file, line, spec, URL), what was expected and what was
+found. ``hint`` holds what the reader can do about it, and is None where there is nothing to do. Other facts
+are keyword arguments; they become attributes and keys of the JSON output. This module knows nothing of exit
+codes or terminals.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class EnvmgrError(Exception):
+    """The root of every error that is meant for the user's eyes.
+
+    >>> error = DataError("env.yml:3: a tab cannot indent YAML.", hint="Use spaces.", line=3)
+    >>> str(error), error.hint, error.facts
+    ('env.yml:3: a tab cannot indent YAML.', 'Use spaces.', {'line': 3})
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, **facts: Any) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.facts: dict[str, Any] = facts
+
+
+class UsageError(EnvmgrError):
+    """The command line or a call asks for something that makes no sense; nothing was started."""
+
+
+class DataError(EnvmgrError):
+    """A file, spec, record or archive does not follow its format."""
+
+
+class ChannelError(EnvmgrError):
+    """A channel could not be reached or served something unusable."""
+
+
+class SolveError(EnvmgrError):
+    """No set of packages fulfils the request."""
+
+
+class PrefixError(EnvmgrError):
+    """An environment could not be read, written or changed."""
+
+
+class BuildError(EnvmgrError):
+    """A recipe could not be evaluated or its script failed."""
+
+
+class ConfigError(DataError):
+    """A configuration file or variable holds an unknown key or a wrong type."""

@@ -1,0 +1,1 @@
+"""Pure values: versions, specs, records, channels, platforms and the metadata inside packages."""

@@ -1,0 +1,173 @@
+"""Package records: what a channel says about one package file (CEP 34 ``index.json``, CEP 36).
+
+Records are read by the ten thousand, so they are msgspec structs that decode straight from JSON bytes. The
+fields keep the types that occur in the wild; the properties give them one shape. A record knows its file name
+and where it came from (`Origin`), both set after decoding because repodata keeps them outside the record.
+
+`PackageRecord.parse` also keeps unknown keys (``extra``); the index's quick path leaves ``extra`` empty, and
+completes only the records of a solution.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from envmgr.errors import DataError
+from envmgr.models.version import Version
+
+ARCHIVE_EXTENSIONS = (".conda", ".tar.bz2")
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a record came from.
+
+    ``channel`` is the channel's canonical URL without subdir, credentials or trailing slash (CEP 26);
+    ``base_url`` is what the file name is appended to for the download (CEP 15), ending in a slash.
+    """
+
+    channel: str
+    subdir: str
+    base_url: str
+
+
+class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_defaults=True):
+    """One package file, as its channel, its archive or a lock describes it.
+
+    Two records are equal when they name the same file from the same channel and subdir. Sizes are bytes,
+    timestamps milliseconds since the Unix epoch.
+    """
+
+    name: str
+    version: str
+    build: str = ""
+    build_number: int = 0
+    depends: list[str] = []
+    constrains: list[str] = []
+    subdir: str | None = None
+    noarch: str | bool | None = None
+    timestamp: int | float | None = None
+    indexed_timestamp: int | float | None = None
+    track_features: str | list[str] | None = None
+    features: str | list[str] | None = None
+    license: str | None = None
+    license_family: str | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    legacy_bz2_md5: str | None = None
+    legacy_bz2_size: int | None = None
+    python_site_packages_path: str | None = None
+    extra_depends: dict[str, list[str]] = {}
+    flags: list[str] = []
+    schema_version: int | None = None
+    arch: str | None = None
+    platform: str | None = None
+    fn: str = ""
+    origin: Origin | None = None
+    extra: dict[str, Any] = {}
+
+    @classmethod
+    def parse(
+        cls, source: bytes | str | Mapping[str, Any], *, fn: str = "", origin: Origin | None = None
+    ) -> PackageRecord:
+        """Read one record and keep what it says beyond the standard in ``extra``.
+
+        Raises DataError that names the file and the field when a field is missing or has the wrong type.
+        """
+        try:
+            mapping = dict(source) if isinstance(source, Mapping) else msgspec.json.decode(source)
+            known = {key: mapping[key] for key in mapping if key in _PUBLISHED_FIELDS}
+            record = msgspec.convert(_drop_nulls(known), cls)
+        except (msgspec.DecodeError, msgspec.ValidationError, TypeError) as error:
+            raise DataError(f"the record of {fn or 'a package'} is not valid: {error}.") from None
+        force_setattr(record, "extra", {key: mapping[key] for key in mapping if key not in _PUBLISHED_FIELDS})
+        return record.placed(fn, origin)
+
+    def placed(self, fn: str, origin: Origin | None) -> PackageRecord:
+        """This record, told its file name and origin; only for a record that nobody else holds yet."""
+        force_setattr(self, "fn", fn)
+        force_setattr(self, "origin", origin)
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as ``index.json`` and repodata write it: unknown keys kept, nothing of ours added."""
+        plain = msgspec.to_builtins(self)
+        for key in ("fn", "origin", "extra"):
+            plain.pop(key, None)
+        fields = {"build": self.build, "build_number": self.build_number, "depends": self.depends}
+        return {**self.extra, **fields, **plain}
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Channel, subdir and file name: what makes this record itself."""
+        if self.origin is None:
+            return "", self.subdir or "", self.file_name
+        return self.origin.channel, self.origin.subdir, self.file_name
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, PackageRecord) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def parsed_version(self) -> Version:
+        """The version as a value with an order (CEP 33); parsed once per distinct text."""
+        return _version(self.version)
+
+    @property
+    def dist_name(self) -> str:
+        """``name-version-build``, the distribution string without subdir (CEP 26)."""
+        return f"{self.name}-{self.version}-{self.build}"
+
+    @property
+    def file_name(self) -> str:
+        """The archive's file name; made up from the distribution string where none is known."""
+        return self.fn or f"{self.dist_name}.conda"
+
+    @property
+    def url(self) -> str:
+        """Where the archive is downloaded from, without credentials; empty for a record without origin."""
+        return f"{self.origin.base_url}{self.fn}" if self.origin is not None else ""
+
+    @property
+    def features_tracked(self) -> tuple[str, ...]:
+        """``track_features`` as names, whether they were written as a list or in one string."""
+        return split_names(self.track_features)
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether this stands for a property of the machine (CEP 30)."""
+        return self.name.startswith("__")
+
+    @property
+    def noarch_kind(self) -> str | None:
+        """``"python"``, ``"generic"`` or None; the old ``noarch: true`` means generic."""
+        if self.noarch is True:
+            return "generic"
+        return self.noarch or None
+
+
+_PUBLISHED_FIELDS = frozenset(PackageRecord.__struct_fields__) - {"fn", "origin", "extra"}
+
+
+def _drop_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def split_names(names: str | list[str] | None) -> tuple[str, ...]:
+    """Names from a list or from one string that separates them by commas or spaces (CEP 34)."""
+    if not names:
+        return ()
+    words = names.replace(",", " ").split() if isinstance(names, str) else names
+    return tuple(word for word in words if word)
+
+
+@functools.lru_cache(maxsize=None)
+def _version(text: str) -> Version:
+    return Version.parse(text)
