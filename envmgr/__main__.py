@@ -1,0 +1,21 @@
+"""The door of the ``envmgr`` command: answers ``--version`` at once and imports the rest for all else."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line in ``sys.argv``; returns the exit code (0 done, 1 failed, 2 wrong usage)."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from envmgr import __version__
+
+        sys.stdout.write(f"envmgr {__version__}\n")
+        return 0
+    from envmgr.cli.main import run_command_line
+
+    return run_command_line(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command line: arguments in, an operation called, its result rendered. Nothing else is decided here."""

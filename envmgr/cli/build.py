@@ -1,0 +1,57 @@
+"""``envmgr build``: build packages from recipes into the local channel."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from envmgr.cli.options import CommandParser, add_channels, add_output
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = CommandParser("build", "Build packages from recipes (recipe.yaml, CEP 13 and 14) into a channel folder.")
+    made.add_argument("recipes", nargs="+", metavar="RECIPE", help="a recipe, its folder, or a folder of recipes")
+    made.add_argument("--output", metavar="FOLDER", help="the channel folder to build into (default: the channel 'local')")
+    made.add_argument("--force", action="store_true", help="build again what the channel has already")
+    made.add_argument("--no-test", action="store_true", help="do not run the recipes' tests")
+    made.add_argument("--keep-work", action="store_true", help="keep the folder of a failed build")
+    add_channels(made)
+    add_output(made)
+    return made
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Build what is missing and name each package that was made."""
+    options = parser().parse_args(arguments)
+    from envmgr.cli.render import note, size_text, write_json, write_lines
+    from envmgr.cli.session import open_context
+    from envmgr.ops.build import BuildRequest, build
+    from envmgr.ops.environments import expanded
+    from envmgr.ops.request import parse_channels
+
+    context, _ = open_context(options)
+    settings = context.settings
+    defaults = () if options.override_channels else settings.channels
+    request = BuildRequest(
+        recipes=tuple(expanded(recipe, context) for recipe in options.recipes),
+        output=expanded(options.output, context) if options.output else settings.local_channel_dir,
+        channels=parse_channels([*options.channel, *defaults], context),
+        force=options.force,
+        run_tests=not options.no_test,
+        keep_work=options.keep_work,
+    )
+    built = build(request, context, (lambda _text: None) if options.json else note)
+    if options.json:
+        write_json(
+            {
+                "success": True,
+                "channel": str(request.output),
+                "built": [str(artifact.path) for artifact in built.artifacts],
+                "present": list(built.present),
+            }
+        )
+        return 0
+    write_lines(f"{artifact.path.name}  {size_text(artifact.size)}" for artifact in built.artifacts)
+    note(f"{len(built.artifacts)} packages built, {len(built.present)} present already, in {request.output}")
+    return 0

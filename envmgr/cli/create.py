@@ -1,0 +1,143 @@
+"""``envmgr create``: make a new environment from specs, files or another environment."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from envmgr.cli.options import CommandParser, add_channels, add_confirmation, add_output, add_target
+
+if TYPE_CHECKING:
+    from envmgr.cli.progress import TerminalReporter
+    from envmgr.ops.context import Context
+    from envmgr.ops.create import Created, CreatePlan, CreateRequest
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = CommandParser("create", "Make a new environment from specs or files.")
+    add_target(made)
+    made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'python >=3.11'")
+    made.add_argument(
+        "-f", "--file", action="append", default=[], metavar="FILE", help="environment.yml or explicit file (repeatable)"
+    )
+    made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
+    made.add_argument("--no-deps", action="store_true", help="only the named packages")
+    made.add_argument("--only-deps", action="store_true", help="only what the named packages need")
+    made.add_argument("--exclude-newer", metavar="WHEN", help="ignore packages newer than this date (YYYY-MM-DD or RFC 3339)")
+    made.add_argument("--solve-seconds", type=float, metavar="N", help="give up solving after N seconds (default: 60)")
+    made.add_argument("--download-only", action="store_true", help="fill the cache and create nothing")
+    made.add_argument("--copy", action="store_true", default=None, help="copy files instead of hard-linking them")
+    add_channels(made)
+    add_confirmation(made)
+    add_output(made)
+    return made
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Plan, show, ask, create, and say what was done."""
+    options = parser().parse_args(arguments)
+    from envmgr.cli.session import open_context
+    from envmgr.ops.create import create
+
+    context, reporter = open_context(options, always_yes=options.yes or None)
+    created = create(_request(options, arguments), context, _confirmation(options, context))
+    if options.json:
+        _write_json(created, options, reporter)
+    else:
+        _write_text(created, options, reporter)
+    return 0
+
+
+def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateRequest:
+    from envmgr.cli.moments import parse_moment
+    from envmgr.ops.create import CreateRequest
+    from envmgr.ops.request import Asked
+    from envmgr.ops.resolve import ResolveOptions
+
+    asked = Asked(
+        tuple(options.specs), tuple(options.file), tuple(options.channel), options.override_channels, options.subdir
+    )
+    solving = ResolveOptions(
+        no_deps=options.no_deps,
+        only_deps=options.only_deps,
+        channel_priority=options.channel_priority,
+        exclude_newer=parse_moment(options.exclude_newer) if options.exclude_newer else None,
+        solve_seconds=options.solve_seconds,
+    )
+    return CreateRequest(
+        asked=asked,
+        name=options.name,
+        prefix=options.prefix,
+        clone=options.clone,
+        options=solving,
+        dry_run=options.dry_run,
+        download_only=options.download_only,
+        copy=bool(options.copy),
+        command_line=("envmgr", "create", *arguments),
+    )
+
+
+def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[CreatePlan], bool]:
+    """Shows the plan; asks only where a person sits at a terminal and -y was not said."""
+
+    def confirm(plan: CreatePlan) -> bool:
+        if options.json:
+            return True
+        _show_plan(plan)
+        if options.dry_run or context.settings.always_yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        sys.stderr.write("Proceed? [Y/n] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+    return confirm
+
+
+def _show_plan(plan: CreatePlan) -> None:
+    from envmgr.cli.render import note, record_rows, size_text, table
+
+    note(f"New environment {plan.prefix}\n")
+    if plan.link:
+        for line in table(record_rows(plan.link), ["+ package", "version", "build", "channel", "size"]):
+            note(f"  {line}")
+        size = sum(record.size or 0 for record in plan.fetch)
+        note(f"\n  {len(plan.link)} packages, {len(plan.fetch)} to download ({size_text(size)})")
+    else:
+        note("  no packages")
+    if plan.pip_items:
+        note(f"  then from PyPI, by the environment's pip: {', '.join(plan.pip_items)}")
+    note("")
+
+
+def _write_json(created: Created, options: argparse.Namespace, reporter: TerminalReporter) -> None:
+    from envmgr.cli.render import record_fields, write_json
+
+    plan = created.plan
+    actions: dict[str, Any] = {
+        "PREFIX": str(plan.prefix),
+        "FETCH": [record_fields(record) for record in plan.fetch],
+        "LINK": [record_fields(record) for record in plan.link],
+        "UNLINK": [],
+    }
+    outcome = {"success": True, "dry_run": options.dry_run, "prefix": str(plan.prefix), "actions": actions}
+    write_json({**outcome, "seconds": {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}})
+
+
+def _write_text(created: Created, options: argparse.Namespace, reporter: TerminalReporter) -> None:
+    from envmgr.cli.render import note
+
+    for message in created.messages:
+        note(message)
+    if created.done:
+        note(f"Created {created.plan.prefix}  ({reporter.timings()})")
+        shown = f"-n {created.plan.prefix.name}" if options.prefix is None else f"-p {created.plan.prefix}"
+        note(f"  envmgr run {shown} COMMAND ...")
+    elif options.dry_run:
+        note("Dry run: nothing was changed.")
+    elif options.download_only:
+        note("Downloaded; no environment was created.")
+    else:
+        note("Nothing was changed.")

@@ -1,0 +1,48 @@
+"""Options that several commands share, spelt as conda spells them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An argument parser for one command; wrong usage ends the process with exit code 2."""
+
+    def __init__(self, command: str, description: str, **options: Any) -> None:
+        options.setdefault("allow_abbrev", False)
+        super().__init__(prog=f"envmgr {command}", description=description, **options)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """-n NAME or -p PREFIX: which environment."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-n", "--name", metavar="NAME", help="the environment's name")
+    group.add_argument("-p", "--prefix", metavar="PREFIX", help="the environment's folder")
+
+
+def add_channels(parser: argparse.ArgumentParser) -> None:
+    """-c CHANNEL and what goes with it."""
+    group = parser.add_argument_group("channels")
+    group.add_argument(
+        "-c", "--channel", action="append", default=[], metavar="CHANNEL", help="search this channel first (repeatable)"
+    )
+    group.add_argument(
+        "--override-channels", action="store_true", help="search only the channels given with -c or in the file"
+    )
+    group.add_argument("--channel-priority", choices=["strict", "flexible", "disabled"], help="default: strict")
+    group.add_argument("--platform", "--subdir", dest="subdir", metavar="SUBDIR", help="solve for this platform")
+    group.add_argument("--offline", action="store_true", default=None, help="use only what is cached or local")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """--json, -y, -q."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print one JSON object and no progress")
+    group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+
+
+def add_confirmation(parser: argparse.ArgumentParser) -> None:
+    """-y and --dry-run."""
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("-d", "--dry-run", action="store_true", help="show the plan and change nothing")

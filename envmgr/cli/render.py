@@ -1,0 +1,94 @@
+"""Turns results into what a person or a script reads: tables, sizes, conda's JSON shapes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from envmgr.models.record import PackageRecord
+
+
+def write_json(value: object) -> None:
+    """Print *value* as indented JSON with sorted keys left as they are, and a final newline."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Print *lines* to standard output."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def note(text: str) -> None:
+    """Say something to the person at the terminal, beside the data: standard error."""
+    sys.stderr.write(f"{text}\n")
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> list[str]:
+    """*rows* under *header* in columns as wide as their widest cell.
+
+    >>> table([["a", "1.0"]], ["name", "version"])
+    ['name  version', 'a     1.0']
+    """
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [header, *rows]]
+
+
+def size_text(size: int | None) -> str:
+    """A number of bytes for people.
+
+    >>> size_text(1536), size_text(None)
+    ('1.5 KB', '')
+    """
+    if size is None:
+        return ""
+    amount, unit = float(size), "B"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def record_fields(record: PackageRecord) -> dict[str, Any]:
+    """A record as conda's JSON shows one."""
+    origin = record.origin
+    channel = origin.channel if origin else ""
+    return {
+        "name": record.name,
+        "version": record.version,
+        "build_string": record.build,
+        "build_number": record.build_number,
+        "channel": channel_label(channel),
+        "platform": (origin.subdir if origin else record.subdir) or "",
+        "dist_name": record.dist_name,
+        "base_url": channel,
+        "url": record.url,
+        "sha256": record.sha256,
+        "md5": record.md5,
+        "size": record.size,
+    }
+
+
+def channel_label(url: str) -> str:
+    """The short name of a channel URL: what follows the default alias, else the URL itself."""
+    alias = "https://conda.anaconda.org/"
+    return url.removeprefix(alias) if url.startswith(alias) else url
+
+
+def record_rows(records: Iterable[PackageRecord]) -> list[list[str]]:
+    """Name, version, build, channel and download size of each record, by name."""
+    ordered = sorted(records, key=lambda record: record.name)
+    return [
+        [r.name, r.version, r.build, short_channel(r.origin.channel if r.origin else ""), size_text(r.size)]
+        for r in ordered
+    ]
+
+
+def short_channel(url: str) -> str:
+    """A channel for a table cell: its name, and only the last component of a local path."""
+    label = channel_label(url)
+    return label.rstrip("/").rpartition("/")[2] if label.startswith("file://") else label

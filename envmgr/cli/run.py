@@ -1,0 +1,56 @@
+"""``envmgr run``: replaces this process with a command inside an environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from envmgr.cli.options import CommandParser, add_target
+from envmgr.errors import PrefixError, UsageError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options; everything from the first other word on belongs to the command that is run."""
+    made = CommandParser("run", "Run a command inside an environment, as if it were active.")
+    add_target(made)
+    made.add_argument("--cwd", metavar="FOLDER", help="run it in this folder")
+    made.add_argument("-e", "--env", action="append", default=[], metavar="VAR=VALUE", help="set a variable")
+    made.add_argument("--no-capture-output", "--live-stream", action="store_true", help=argparse.SUPPRESS)
+    made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND ...")
+    return made
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Prepare and exec; returns only by raising, since the process becomes the command."""
+    options = parser().parse_args(arguments)
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    from envmgr.cli.session import open_context
+    from envmgr.ops.environments import expanded, locate_existing
+    from envmgr.ops.run import RunRequest, prepare_run
+
+    context, _ = open_context(options)
+    prefix = locate_existing(options.name, options.prefix, context)
+    folder = expanded(options.cwd, context) if options.cwd else None
+    variables = dict(_assignment(text) for text in options.env)
+    execution = prepare_run(RunRequest(prefix, tuple(command), variables, folder), context)
+    if execution.folder is not None:
+        os.chdir(execution.folder)
+    _become(execution.program, execution.arguments, execution.environ)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise UsageError(f"-e expects VAR=VALUE, not '{text}'.")
+    return name, value
+
+
+def _become(program: str, arguments: Sequence[str], environ: dict[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    try:
+        os.execve(program, list(arguments), environ)
+    except OSError as error:
+        raise PrefixError(f"{program} cannot be run: {error.strerror}.") from None

@@ -1,0 +1,163 @@
+"""Builds recipes into a channel folder, dependencies first, and only what is missing there."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmgr.errors import BuildError
+from envmgr.models.requirement import Requirement, Source
+from envmgr.ports import Phase
+
+if TYPE_CHECKING:
+    from envmgr.build.run import Artifact, BuildPorts, RecipePlan
+    from envmgr.build.run import BuildRequest as RecipeRequest
+    from envmgr.models.channel import Channel
+    from envmgr.ops.context import Context
+
+_RECIPE_FILE = "recipe.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """Recipe files, folders with a recipe, or folders of such folders; built into the channel *output*.
+
+    Packages for building and testing come from *output* first, then from *channels*.
+    """
+
+    recipes: tuple[Path, ...]
+    output: Path
+    channels: tuple[Channel, ...]
+    force: bool = False
+    run_tests: bool = True
+    keep_work: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The new packages, and the file names that were in the channel already."""
+
+    artifacts: tuple[Artifact, ...]
+    present: tuple[str, ...]
+
+
+def build(request: BuildRequest, context: Context, announce: Callable[[str], None]) -> Built:
+    """Build what is missing; *announce* is told each recipe before its build and each package after it.
+
+    Raises BuildError or DataError with the place in the recipe; packages that were finished before stay.
+    """
+    from envmgr.build.order import sort_plans
+    from envmgr.build.run import BuildPorts, plan_recipe
+    from envmgr.ops.index import index_channel
+
+    ports = BuildPorts(context.runner, context.transport, context.clock, context.reporter)
+    (request.output / "noarch").mkdir(parents=True, exist_ok=True)
+    plans = sort_plans([plan_recipe(_recipe_request(path, request, context), ports) for path in find_recipes(request.recipes)])
+    missing, present = _split(plans, request)
+    index_channel(request.output, context)
+    artifacts: list[Artifact] = []
+    context.reporter.phase_started(Phase.BUILD, len(missing))
+    try:
+        for plan in missing:
+            announce(f"building {', '.join(output.file_name for output in plan.outputs)}")
+            artifacts += _build_one(plan, request, context, ports)
+            context.reporter.phase_advanced(Phase.BUILD, 1)
+    finally:
+        context.reporter.phase_finished(Phase.BUILD)
+    return Built(tuple(artifacts), tuple(present))
+
+
+def find_recipes(places: Sequence[Path]) -> list[Path]:
+    """The recipe files that *places* name; raises BuildError for a place that holds none."""
+    found: list[Path] = []
+    for place in places:
+        if place.is_file():
+            found.append(place)
+        elif (place / _RECIPE_FILE).is_file():
+            found.append(place / _RECIPE_FILE)
+        else:
+            below = sorted(place.glob(f"*/{_RECIPE_FILE}"))
+            if not below:
+                raise BuildError(f"there is no {_RECIPE_FILE} in {place} or the folders in it.")
+            found += below
+    return found
+
+
+def _recipe_request(recipe: Path, request: BuildRequest, context: Context) -> RecipeRequest:
+    from envmgr.build.run import BuildRequest as RecipeRequest
+
+    root = context.settings.root
+    return RecipeRequest(
+        recipe=recipe,
+        output_dir=request.output,
+        work_root=root / "build",
+        source_cache=root / "sources",
+        subdir=context.settings.subdir,
+        environ=context.environ,
+        channels=tuple(channel.url for channel in request.channels),
+        keep_work=request.keep_work,
+        run_tests=request.run_tests,
+    )
+
+
+def _split(plans: Sequence[RecipePlan], request: BuildRequest) -> tuple[list[RecipePlan], list[str]]:
+    missing: list[RecipePlan] = []
+    present: list[str] = []
+    for plan in plans:
+        files = [output.file_name for output in plan.outputs]
+        there = all((request.output / output.subdir / output.file_name).exists() for output in plan.outputs)
+        if there and not request.force:
+            present += files
+        elif files:
+            missing.append(plan)
+    return missing, present
+
+
+def _build_one(
+    plan: RecipePlan, request: BuildRequest, context: Context, ports: BuildPorts
+) -> tuple[Artifact, ...]:
+    from envmgr.build.run import build_recipe
+    from envmgr.ops.index import index_channel
+
+    with tempfile.TemporaryDirectory(prefix="envmgr-build-cache-") as folder:
+        # Packages under test are built anew under the same file names, so they never enter the user's cache.
+        def make_environment(prefix: Path, specs: Sequence[str], fresh_channel: Path) -> None:
+            _make_environment(prefix, specs, fresh_channel, request, _with_cache(context, Path(folder)))
+
+        result = build_recipe(_recipe_request(plan.recipe_path, request, context), ports, make_environment)
+    index_channel(request.output, context)
+    return result.artifacts
+
+
+def _with_cache(context: Context, folder: Path) -> Context:
+    """The context with a private package cache in front, and none of pip's or the user's additions."""
+    settings = dataclasses.replace(
+        context.settings,
+        pkgs_dirs=(folder / "pkgs",),
+        index_dir=folder / "index",
+        add_pip_as_python_dependency=False,
+        always_copy=True,
+    )
+    return dataclasses.replace(context, settings=settings)
+
+
+def _make_environment(
+    prefix: Path, specs: Sequence[str], fresh_channel: Path, request: BuildRequest, context: Context
+) -> None:
+    from envmgr.models.match_spec import parse_match_spec
+    from envmgr.ops.create import LinkRequest, link_packages
+    from envmgr.ops.fetch import obtain
+    from envmgr.ops.index import index_channel
+    from envmgr.ops.request import parse_channels
+    from envmgr.ops.resolve import ResolveOptions, resolve
+
+    index_channel(fresh_channel, context)
+    own = parse_channels([fresh_channel.as_uri(), request.output.as_uri()], context)
+    channels = tuple(dict.fromkeys([*own, *request.channels]))
+    requirements = [Requirement(parse_match_spec(spec), Source(None, None, spec)) for spec in specs]
+    records = resolve(requirements, channels, context.settings.subdir, ResolveOptions(), context) if specs else ()
+    link_packages(LinkRequest(prefix, tuple(requirements), copy=True), obtain(records, context), context)

@@ -1,0 +1,27 @@
+"""Everything that an operation is given besides its request: settings and the ports to the outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from envmgr.config.settings import Settings
+    from envmgr.ports import Clock, Reporter, Runner, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Settings and ports; ``environ``, ``home`` and ``cwd`` are the process's, passed on as values."""
+
+    settings: Settings
+    transport: Transport
+    runner: Runner
+    clock: Clock
+    reporter: Reporter
+    environ: Mapping[str, str]
+    home: Path
+    cwd: Path

@@ -1,0 +1,245 @@
+"""Makes a new environment: request, records, plan, packages, prefix; nothing is left behind when a step fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmgr.errors import UsageError
+from envmgr.ops.request import Asked, EnvironmentRequest, read_request
+from envmgr.ops.resolve import ResolveOptions, resolve
+
+if TYPE_CHECKING:
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.context import Context
+    from envmgr.packages.store import CachedPackage
+    from envmgr.prefix.plan import Clobber
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """What to create and where; ``clone`` names an environment (name or path) whose exact packages are used."""
+
+    asked: Asked
+    name: str | None = None
+    prefix: str | None = None
+    clone: str | None = None
+    options: ResolveOptions = field(default_factory=ResolveOptions)
+    dry_run: bool = False
+    download_only: bool = False
+    copy: bool = False
+    command_line: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePlan:
+    """What a creation will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached."""
+
+    prefix: Path
+    link: tuple[PackageRecord, ...]
+    fetch: tuple[PackageRecord, ...]
+    pip_items: tuple[str, ...]
+    variables: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What was done; ``done`` is False after a dry run, a download, or a refusal by `confirm`."""
+
+    plan: CreatePlan
+    done: bool
+    clobbers: tuple[Clobber, ...] = ()
+    messages: tuple[str, ...] = ()
+
+
+def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePlan], bool]) -> Created:
+    """Create the environment; *confirm* sees the plan and may refuse it.
+
+    Raises DataError, ChannelError, SolveError or PrefixError; the prefix then does not exist.
+    """
+    wanted = _wanted(request, context)
+    prefix = _target(request, wanted, context)
+    _check_subsections(wanted)
+    records = _records(request, wanted, context)
+    plan = _plan(prefix, records, wanted, context)
+    if not confirm(plan) or request.dry_run:
+        return Created(plan, done=False)
+    from envmgr.ops.fetch import obtain
+
+    packages = obtain(plan.link, context)
+    if request.download_only:
+        return Created(plan, done=False)
+    return _apply(request, wanted, plan, packages, context)
+
+
+def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
+    asked = request.asked
+    if request.clone and (asked.specs or asked.files):
+        raise UsageError("--clone takes no specs and no files.")
+    if not (request.clone or asked.specs or asked.files):
+        defaults = context.settings.create_default_packages
+        asked = Asked(defaults, (), asked.channels, asked.override_channels, asked.subdir)
+    wanted = read_request(asked, context)
+    for warning in wanted.warnings:
+        context.reporter.warned(warning)
+    return wanted
+
+
+def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> Path:
+    """The prefix to create: the command line's, else the file's own name or prefix (CEP 24)."""
+    from envmgr.ops.environments import check_name, expanded
+    from envmgr.prefix.apply import check_target
+
+    name, prefix = request.name, request.prefix
+    if name is None and prefix is None:
+        name, prefix = wanted.name, (wanted.prefix if wanted.name is None else None)
+    if prefix is not None:
+        place = expanded(prefix, context)
+    elif name is not None:
+        place = context.settings.envs_dirs[0] / check_name(name)
+    elif request.dry_run:
+        place = context.settings.envs_dirs[0] / "unnamed"
+    else:
+        raise UsageError("the new environment has no name.", hint="Give it one with -n NAME or a folder with -p PREFIX.")
+    if not request.dry_run:
+        check_target(place)
+        if wanted.subdir != context.settings.subdir and not request.download_only:
+            raise UsageError(
+                f"packages for {wanted.subdir} cannot be used on {context.settings.subdir}.",
+                hint="Add --dry-run to see the solution, or --download-only to fill the cache.",
+            )
+    return place
+
+
+def _check_subsections(wanted: EnvironmentRequest) -> None:
+    """A client must refuse what it cannot process (CEP 24, dependencies)."""
+    for installer, items in wanted.subsections.items():
+        if installer != "pip":
+            place = f"{items[0].source}: " if items else ""
+            raise UsageError(f"{place}the subsection '{installer}:' names an installer that envmgr does not know.")
+
+
+def _records(
+    request: CreateRequest, wanted: EnvironmentRequest, context: Context
+) -> tuple[PackageRecord, ...]:
+    if request.clone:
+        from envmgr.ops.explicit import cloned_records
+
+        return cloned_records(request.clone, context)
+    if wanted.explicit:
+        from envmgr.ops.explicit import explicit_records
+
+        return explicit_records(wanted.explicit, context)
+    if not wanted.requirements:
+        return ()
+    return resolve(wanted.requirements, wanted.channels, wanted.subdir, request.options, context)
+
+
+def _plan(
+    prefix: Path, records: Sequence[PackageRecord], wanted: EnvironmentRequest, context: Context
+) -> CreatePlan:
+    from envmgr.ops.fetch import open_cache
+
+    cache = open_cache(context)
+    return CreatePlan(
+        prefix=prefix,
+        link=tuple(records),
+        fetch=tuple(record for record in records if not cache.holds(record)),
+        pip_items=tuple(item.text for item in wanted.subsections.get("pip", ())),
+        variables=wanted.variables,
+        warnings=wanted.warnings,
+    )
+
+
+def _apply(
+    request: CreateRequest,
+    wanted: EnvironmentRequest,
+    plan: CreatePlan,
+    packages: Mapping[PackageRecord, CachedPackage],
+    context: Context,
+) -> Created:
+    from envmgr.ops.environments import registry_file
+    from envmgr.prefix.store import add_to_registry
+
+    linking = LinkRequest(
+        prefix=plan.prefix,
+        requirements=wanted.requirements,
+        variables=plan.variables,
+        command_line=request.command_line,
+        copy=request.copy,
+    )
+    clobbers, messages = link_packages(linking, packages, context, _pip_step(wanted, context))
+    try:
+        add_to_registry(registry_file(context), plan.prefix)
+    except OSError as error:
+        context.reporter.warned(f"the environment is not in {registry_file(context)}: {error.strerror}.")
+    return Created(plan, done=True, clobbers=clobbers, messages=messages)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name."""
+
+    prefix: Path
+    requirements: tuple[Requirement, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    command_line: tuple[str, ...] = ()
+    copy: bool = False
+
+
+def link_packages(
+    request: LinkRequest,
+    packages: Mapping[PackageRecord, CachedPackage],
+    context: Context,
+    after_link: Callable[[Path], None] | None = None,
+) -> tuple[tuple[Clobber, ...], tuple[str, ...]]:
+    """Make the prefix out of cached packages; returns the clobbered paths and the link scripts' messages."""
+    from envmgr import __version__
+    from envmgr.prefix.apply import PrefixCreation, create_prefix
+    from envmgr.prefix.plan import PackageToLink, plan_prefix
+
+    asked: dict[str, list[str]] = {}
+    for requirement in request.requirements:
+        asked.setdefault(requirement.spec.name, []).append(str(requirement.spec))
+    plan = plan_prefix(
+        (),
+        [
+            PackageToLink(each.record, each.folder, each.archive, each.files, tuple(asked.get(record.name, ())))
+            for record, each in packages.items()
+        ],
+    )
+    settings = context.settings
+    creation = PrefixCreation(
+        prefix=request.prefix,
+        plan=plan,
+        variables=request.variables,
+        command_line=request.command_line,
+        version=__version__,
+        always_copy=request.copy or settings.always_copy,
+        link_scripts=settings.link_scripts,
+        root_prefix=str(settings.root),
+    )
+    outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
+    return plan.clobbers, outcome.messages
+
+
+def _pip_step(wanted: EnvironmentRequest, context: Context) -> Callable[[Path], None] | None:
+    items = wanted.subsections.get("pip", ())
+    if not items:
+        return None
+
+    def install(prefix: Path) -> None:
+        from envmgr.ops.environments import expanded
+        from envmgr.ops.run import activated
+        from envmgr.pypi.apply import PipRequest, install_with_pip
+
+        placed = tuple((item.text, expanded(item.source.file or ".", context).parent) for item in items)
+        request = PipRequest(prefix, prefix / "bin" / "python", placed, offline=context.settings.offline)
+        install_with_pip(request, activated(prefix, context), context.runner, context.reporter)
+
+    return install
+

@@ -1,0 +1,110 @@
+"""Names and folders of environments: from what the user typed to a prefix, and the list of all that are known."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmgr.errors import PrefixError, UsageError
+
+if TYPE_CHECKING:
+    from envmgr.ops.context import Context
+
+# CEP 24, name and prefix: characters that no environment name holds.
+_FORBIDDEN = ("/", " ", ":", "#")
+_RESERVED = ("base", "root")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEnvironment:
+    """An environment that was found; ``name`` is None where it lies outside the named ones."""
+
+    prefix: Path
+    name: str | None
+
+
+def check_name(name: str) -> str:
+    """*name*, if it can name an environment; raises UsageError with what is wrong otherwise (CEP 24)."""
+    bad = [character for character in _FORBIDDEN if character in name]
+    if bad:
+        shown = ", ".join("a space" if character == " " else f"'{character}'" for character in bad)
+        hint = f"For a folder say: -p {name}" if "/" in name else None
+        raise UsageError(f"an environment's name cannot hold {shown}: '{name}'.", hint=hint)
+    if name in _RESERVED:
+        raise UsageError(f"'{name}' is a reserved name.", hint="Choose another name, or a folder with -p.")
+    if name in ("", ".", "..") or name.startswith("-"):
+        raise UsageError(f"'{name}' cannot name an environment.")
+    return name
+
+
+def locate(name: str | None, prefix: str | None, context: Context) -> Path:
+    """The absolute prefix for -n *name* or -p *prefix*, existing or not; without both the active environment.
+
+    A name is looked for in every ``envs_dirs`` and belongs to the first when none has it.
+    """
+    if prefix is not None:
+        return expanded(prefix, context)
+    if name is not None:
+        check_name(name)
+        places = [folder / name for folder in context.settings.envs_dirs]
+        return next((place for place in places if place.exists()), places[0])
+    active = context.environ.get("CONDA_PREFIX")
+    if active:
+        return Path(active)
+    raise UsageError("no environment was named and none is active.", hint="Name one with -n NAME or -p PREFIX.")
+
+
+def locate_existing(name: str | None, prefix: str | None, context: Context) -> Path:
+    """Like `locate`, for an environment that must be there; PrefixError with near names otherwise."""
+    from envmgr.prefix.store import PrefixStore
+
+    place = locate(name, prefix, context)
+    if PrefixStore(place).is_environment():
+        return place
+    if place.exists():
+        raise PrefixError(f"{place} is not an environment: it has no conda-meta/history.", prefix=str(place))
+    raise PrefixError(f"there is no environment at {place}.", hint=_near(name, context), prefix=str(place))
+
+
+def expanded(path: str, context: Context) -> Path:
+    """*path* as an absolute path: ``~`` and variables expanded, relative to the working directory."""
+    text = path
+    if text == "~" or text.startswith("~/"):
+        text = str(context.home) + text[1:]
+    for name, value in sorted(context.environ.items(), key=lambda item: -len(item[0])):
+        if "$" not in text:
+            break
+        text = text.replace("${" + name + "}", value).replace("$" + name, value)
+    return Path(os.path.normpath(context.cwd / text))
+
+
+def list_environments(context: Context) -> list[KnownEnvironment]:
+    """All environments: those in ``envs_dirs`` by name, then those of the registry, that still exist."""
+    from envmgr.prefix.store import PrefixStore, read_registry
+
+    found: dict[Path, KnownEnvironment] = {}
+    for folder in context.settings.envs_dirs:
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if PrefixStore(entry).is_environment():
+                found.setdefault(entry, KnownEnvironment(entry, entry.name))
+    for prefix in read_registry(registry_file(context)):
+        if PrefixStore(prefix).is_environment():
+            found.setdefault(prefix, KnownEnvironment(prefix, None))
+    return list(found.values())
+
+
+def registry_file(context: Context) -> Path:
+    """Conda's list of environments, shared with the other tools (CEP 32, "Creating a conda environment")."""
+    return context.home / ".conda" / "environments.txt"
+
+
+def _near(name: str | None, context: Context) -> str | None:
+    import difflib
+
+    names = [known.name for known in list_environments(context) if known.name]
+    near = difflib.get_close_matches(name or "", names, n=1)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    return "envmgr env list shows the environments." if names else "envmgr create makes one."

@@ -1,0 +1,96 @@
+"""Records without a solve: from the URLs of an explicit file (CEP 23), or of an environment that is cloned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from envmgr.errors import DataError, PrefixError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from envmgr.envfile.explicit import ExplicitPackage
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
+
+
+def explicit_records(packages: Sequence[ExplicitPackage], context: Context) -> tuple[PackageRecord, ...]:
+    """Complete records of the archives: fetched first, since only the archives know their dependencies.
+
+    Raises DataError when two lines name different builds of one package.
+    """
+    from envmgr.ops.fetch import obtain
+
+    known: dict[str, ExplicitPackage] = {}
+    bare: list[PackageRecord] = []
+    for package in packages:
+        record = _bare_record(package)
+        earlier = known.setdefault(record.name, package)
+        if earlier.url != package.url:
+            raise DataError(f"{package.source}: {record.name} is listed twice: {earlier.url} and {package.url}.")
+        if earlier is package:
+            bare.append(record)
+    obtained = obtain(bare, context)
+    return tuple(obtained[record].record for record in bare)
+
+
+def _bare_record(package: ExplicitPackage) -> PackageRecord:
+    from envmgr.models.channel import split_distribution, split_url
+    from envmgr.models.record import Origin, PackageRecord
+
+    channel, subdir, file_name = split_url(package.url)
+    name, version, build, _ = split_distribution(file_name)
+    base = package.url[: -len(file_name)]
+    return PackageRecord(
+        name=name,
+        version=version,
+        build=build,
+        subdir=subdir or None,
+        md5=package.md5,
+        sha256=package.sha256,
+        fn=file_name,
+        origin=Origin(channel, subdir, base),
+    )
+
+
+def cloned_records(environment: str, context: Context) -> tuple[PackageRecord, ...]:
+    """The records of an existing environment, given by name or path, dependencies first."""
+    from envmgr.ops.environments import locate_existing
+    from envmgr.prefix.store import PrefixStore
+
+    is_path = "/" in environment or environment.startswith(("~", "."))
+    prefix = locate_existing(None if is_path else environment, environment if is_path else None, context)
+    records = [each.record for each in PrefixStore(prefix).records()]
+    _check_downloadable(records, prefix)
+    return dependencies_first(records)
+
+
+def _check_downloadable(records: Sequence[PackageRecord], prefix: Path) -> None:
+    nowhere = [record.name for record in records if not record.url]
+    if nowhere:
+        raise PrefixError(f"{prefix} cannot be cloned: no URL is recorded for {', '.join(nowhere)}.")
+
+
+def dependencies_first(records: Sequence[PackageRecord]) -> tuple[PackageRecord, ...]:
+    """*records* so that each comes after what it depends on, ties by name; cycles are cut at their first name."""
+    by_name = {record.name: record for record in sorted(records, key=lambda record: record.name)}
+    ordered: dict[str, PackageRecord] = {}
+    stack = [(name, iter(_needed(by_name[name]))) for name in reversed(by_name)]
+    entered: set[str] = set()
+    while stack:
+        name, needed = stack[-1]
+        entered.add(name)
+        following = next((other for other in needed if other in by_name and other not in entered), None)
+        if following is not None:
+            stack.append((following, iter(_needed(by_name[following]))))
+            continue
+        stack.pop()
+        ordered.setdefault(name, by_name[name])
+    return tuple(ordered.values())
+
+
+def _needed(record: PackageRecord) -> list[str]:
+    from envmgr.models.match_spec import parse_match_spec
+
+    return sorted(parse_match_spec(text).name for text in record.depends)

@@ -1,0 +1,31 @@
+"""Brings packages into the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
+    from envmgr.packages.store import CachedPackage, PackageCache
+
+
+def open_cache(context: Context) -> PackageCache:
+    """The package cache of the settings: its layers in order, the first writable one receives new packages."""
+    from envmgr.packages.store import PackageCache
+
+    return PackageCache(context.settings.pkgs_dirs)
+
+
+def obtain(records: Sequence[PackageRecord], context: Context) -> dict[PackageRecord, CachedPackage]:
+    """Every record's package, downloaded, verified and unpacked where it was not cached, in the same order."""
+    settings = context.settings
+    return open_cache(context).obtain(
+        records,
+        context.transport,
+        context.reporter,
+        threads=settings.download_threads,
+        offline=settings.offline,
+    )

@@ -1,0 +1,204 @@
+"""Reads what the user asked for, from the command line and files, into one request value.
+
+Files are told apart by their content: ``@EXPLICIT`` makes an explicit file (CEP 23), a ``.yml`` or ``.yaml``
+name an environment.yml (CEP 24), anything else is a plain list of specs. Several files are merged in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envmgr.errors import DataError, UsageError
+from envmgr.models.requirement import Requirement, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envmgr.envfile.environment_yml import EnvironmentFile, Item
+    from envmgr.envfile.explicit import ExplicitPackage
+    from envmgr.models.channel import Channel
+    from envmgr.ops.context import Context
+
+_ARCHIVES = (".conda", ".tar.bz2")
+_LARGEST_FILE_BYTES = 100_000_000
+# What conda means by "defaults" (its default_channels); used only where a user writes the word.
+_DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The words of the request, as typed."""
+
+    specs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    override_channels: bool = False
+    subdir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRequest:
+    """What one environment should hold.
+
+    Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact
+    archives and nothing is solved. ``subsections`` maps other installers ("pip") to their items.
+    """
+
+    requirements: tuple[Requirement, ...]
+    explicit: tuple[ExplicitPackage, ...]
+    channels: tuple[Channel, ...]
+    subdir: str
+    subsections: dict[str, tuple[Item, ...]]
+    variables: dict[str, str]
+    name: str | None
+    prefix: str | None
+    warnings: tuple[str, ...]
+
+
+def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
+    """Read files and specs; raises DataError with file and line, UsageError for what cannot go together."""
+    from envmgr.models.platform import check_subdir
+
+    subdir = check_subdir(asked.subdir) if asked.subdir else context.settings.subdir
+    environments: list[EnvironmentFile] = []
+    explicit: list[ExplicitPackage] = []
+    requirements: list[Requirement] = []
+    for path in asked.files:
+        _read_file(path, subdir, context, (environments, explicit, requirements))
+    for spec in asked.specs:
+        if spec.split("#", 1)[0].endswith(_ARCHIVES):
+            explicit.append(_direct_package(spec, context))
+        else:
+            requirements.append(parse_requirement(spec))
+    merged = _merged(environments)
+    requirements[:0] = merged.requirements if merged else ()
+    if explicit and requirements:
+        raise UsageError(
+            "exact packages and specs cannot be mixed in one request.",
+            hint="Name either archives and explicit files, or specs and environment files.",
+        )
+    return EnvironmentRequest(
+        requirements=tuple(requirements),
+        explicit=tuple(explicit),
+        channels=_channels(asked, merged, context),
+        subdir=_checked_platform(subdir, merged, asked),
+        subsections=dict(merged.subsections) if merged else {},
+        variables=dict(merged.variables) if merged else {},
+        name=merged.name if merged else None,
+        prefix=merged.prefix if merged else None,
+        warnings=merged.warnings if merged else (),
+    )
+
+
+def parse_requirement(text: str) -> Requirement:
+    """A spec from the command line."""
+    from envmgr.models.match_spec import parse_match_spec
+
+    return Requirement(parse_match_spec(text), Source(None, None, text))
+
+
+def _read_file(path: str, subdir: str, context: Context, into: tuple[list[Any], list[Any], list[Any]]) -> None:
+    from envmgr.envfile.explicit import is_explicit, parse_explicit, parse_specs_file
+
+    environments, explicit, requirements = into
+    content = _content(path, context)
+    if path.lower().endswith((".yml", ".yaml")):
+        from envmgr.envfile.environment_yml import parse_environment
+
+        environments.append(parse_environment(content, file=path, subdir=subdir))
+        return
+    text = _text(content, path)
+    if is_explicit(text):
+        parsed = parse_explicit(text, file=path, environ=context.environ, cwd=str(context.cwd))
+        explicit.extend(parsed.packages)
+    else:
+        requirements.extend(parse_specs_file(text, file=path))
+
+
+def _content(path: str, context: Context) -> bytes:
+    from envmgr.ops.environments import expanded
+
+    place = expanded(path, context)
+    try:
+        if place.stat().st_size > _LARGEST_FILE_BYTES:
+            raise DataError(f"{path} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB; it is no environment file.")
+        return place.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}.", hint=_near_file(place), file=path) from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder, not an environment file.", file=path) from None
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied.", file=path) from None
+
+
+def _near_file(place: Path) -> str | None:
+    import difflib
+
+    try:
+        names = [entry.name for entry in place.parent.iterdir()]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(place.name, names, n=1)
+    return f"Did you mean {near[0]}?" if near else None
+
+
+def _text(content: bytes, path: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}:{line}: the file is not UTF-8 text.", file=path, line=line) from None
+
+
+def _direct_package(spec: str, context: Context) -> ExplicitPackage:
+    from envmgr.envfile.explicit import parse_explicit
+
+    text = f"@EXPLICIT\n{spec}\n"
+    return parse_explicit(text, file="command line", environ=context.environ, cwd=str(context.cwd)).packages[0]
+
+
+def _merged(environments: Sequence[EnvironmentFile]) -> EnvironmentFile | None:
+    if not environments:
+        return None
+    from envmgr.envfile.merge import merge_environments
+
+    return merge_environments(environments)
+
+
+def _checked_platform(subdir: str, merged: EnvironmentFile | None, asked: Asked) -> str:
+    if merged and merged.platforms and subdir not in merged.platforms:
+        listed = ", ".join(merged.platforms)
+        origin = "asked for" if asked.subdir else "this machine's"
+        raise UsageError(
+            f"the file's platforms ({listed}) do not include {subdir}, which is {origin}.",
+            hint="Choose one with --platform (then add --dry-run unless this machine can use it).",
+        )
+    return subdir
+
+
+def _channels(asked: Asked, merged: EnvironmentFile | None, context: Context) -> tuple[Channel, ...]:
+    """Command line first, then the file's, then the configured ones unless `nodefaults` (CEP 24, channels)."""
+    names = [*asked.channels, *(merged.channels if merged else ())]
+    drop_defaults = asked.override_channels or "nodefaults" in names or bool(merged and merged.nodefaults)
+    if not drop_defaults:
+        names += context.settings.channels
+    return parse_channels([name for name in names if name != "nodefaults"], context)
+
+
+def parse_channels(names: Sequence[str], context: Context) -> tuple[Channel, ...]:
+    """The channels called *names*, each once, in order; ``local`` and ``defaults`` have conda's meaning."""
+    from envmgr.models.channel import Channel
+
+    settings = context.settings
+    written: list[str] = []
+    for name in names:
+        if name == "local":
+            written.append(settings.local_channel_dir.as_uri())
+        elif name == "defaults":
+            written.extend(_DEFAULTS)
+        else:
+            written.append(str(context.home) + name[1:] if name.startswith("~/") else name)
+    channels = [Channel.parse(text, alias=settings.channel_alias, cwd=str(context.cwd)) for text in written]
+    return tuple({channel.url: channel for channel in channels}.values())

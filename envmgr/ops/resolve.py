@@ -1,0 +1,160 @@
+"""From a request to the records of an environment: index, candidates, solve, or an explained refusal."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envmgr.errors import SolveError
+from envmgr.ports import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from envmgr.channels.client import Index
+    from envmgr.host.probe import VirtualPackages
+    from envmgr.models.channel import Channel
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.context import Context
+    from envmgr.solver.solve import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveOptions:
+    """How to solve; ``exclude_newer`` is in milliseconds since the Unix epoch, None for no limit."""
+
+    no_deps: bool = False
+    only_deps: bool = False
+    channel_priority: str | None = None
+    exclude_newer: int | None = None
+    solve_seconds: float | None = None
+
+
+def resolve(
+    requirements: Sequence[Requirement],
+    channels: Sequence[Channel],
+    subdir: str,
+    options: ResolveOptions,
+    context: Context,
+) -> tuple[PackageRecord, ...]:
+    """The complete records that fulfil *requirements*, dependencies first.
+
+    Raises ChannelError when an index cannot be had, SolveError with the explanation when nothing fits.
+    """
+    from envmgr.host.probe import virtual_packages
+
+    index = open_index(channels, subdir, context)
+    virtual = virtual_packages(subdir, context.environ)
+    records = _solve(requirements, _Candidates(index, virtual, options, context), options, context)
+    if options.only_deps:
+        asked = {requirement.spec.name for requirement in requirements}
+        records = tuple(record for record in records if record.name not in asked)
+    return tuple(index.complete(record) for record in records)
+
+
+def open_index(channels: Sequence[Channel], subdir: str, context: Context) -> Index:
+    """The index of *channels* for *subdir* and noarch, brought up to date unless offline."""
+    from envmgr.channels.client import ChannelClient
+    from envmgr.channels.store import IndexStore
+
+    settings = context.settings
+    client = ChannelClient(
+        context.transport,
+        IndexStore(settings.index_dir / "index.sqlite"),
+        context.clock,
+        context.reporter,
+        max_age_seconds=settings.index_max_age_seconds,
+        offline=settings.offline,
+    )
+    context.reporter.phase_started(Phase.INDEX)
+    try:
+        return client.sync(channels, list(dict.fromkeys([subdir, "noarch"])))
+    finally:
+        context.reporter.phase_finished(Phase.INDEX)
+
+
+class _Candidates:
+    """Answers the solver's question for the candidates of a name, from the index and the machine."""
+
+    def __init__(
+        self, index: Index, virtual: VirtualPackages, options: ResolveOptions, context: Context
+    ) -> None:
+        self.index = index
+        self.virtual = virtual
+        self._no_deps = options.no_deps
+        self._adds_pip = context.settings.add_pip_as_python_dependency and not options.no_deps
+
+    def load(self, name: str) -> Sequence[PackageRecord]:
+        """All candidates called *name*."""
+        if name.startswith("__"):
+            return self.virtual.records(name)
+        records = self.index.load(name)
+        if self._no_deps:
+            return [_with_depends(record, []) for record in records]
+        if name == "python" and self._adds_pip and self.index.load("pip"):
+            return [_with_pip(record) for record in records]
+        return records
+
+
+def _with_pip(record: PackageRecord) -> PackageRecord:
+    """Conda's habit that python brings pip, from the versions on that pip still supports."""
+    if record.version.startswith("2.") or any(depend.split()[0] == "pip" for depend in record.depends if depend):
+        return record
+    return _with_depends(record, [*record.depends, "pip"])
+
+
+def _with_depends(record: PackageRecord, depends: list[str]) -> PackageRecord:
+    import msgspec
+
+    constrains = record.constrains if depends else []
+    return msgspec.structs.replace(record, depends=depends, constrains=constrains)
+
+
+def _solve(
+    requirements: Sequence[Requirement],
+    candidates: _Candidates,
+    options: ResolveOptions,
+    context: Context,
+) -> tuple[PackageRecord, ...]:
+    from envmgr.solver.problem import Problem
+    from envmgr.solver.solve import Solution, solve
+
+    settings = context.settings
+    budget = options.solve_seconds if options.solve_seconds is not None else settings.solve_seconds
+    problem = Problem(
+        requirements=tuple(requirements),
+        load=candidates.load,
+        channel_rank={channel.url: rank for rank, channel in enumerate(candidates.index.channels)},
+        channel_priority=options.channel_priority or settings.channel_priority,
+        exclude_newer=options.exclude_newer,
+        budget_seconds=budget,
+        monotonic=_monotonic(),
+    )
+    context.reporter.phase_started(Phase.SOLVE)
+    try:
+        answer = solve(problem)
+    finally:
+        context.reporter.phase_finished(Phase.SOLVE)
+    if isinstance(answer, Solution):
+        return tuple(record for record in answer.records if not record.is_virtual)
+    raise _refusal(answer, candidates)
+
+
+def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
+    from envmgr.solver.explain import explain
+
+    index = candidates.index
+    explanation = explain(conflict, names=index.names(), channels=[channel.name for channel in index.channels])
+    lines = "\n".join(f"  {line}" for line in explanation.lines)
+    return SolveError(
+        f"{explanation.sentence}\n{lines}" if lines else explanation.sentence,
+        hint=explanation.hint,
+        explanation=list(explanation.lines),
+        conflicting=[str(requirement.source) for requirement in explanation.requirements],
+    )
+
+
+def _monotonic() -> Callable[[], float]:
+    return time.monotonic

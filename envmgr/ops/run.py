@@ -1,0 +1,86 @@
+"""Prepares the run of a command inside an environment: what to execute, and with which variables.
+
+The process is not started here: the caller replaces itself with it (exec), so that streams, signals and the
+exit code are the command's own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envmgr.errors import PrefixError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from envmgr.ops.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """*command* to run in *prefix*; *variables* are set on top, an empty value included."""
+
+    prefix: Path
+    command: tuple[str, ...]
+    variables: Mapping[str, str]
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What to hand to exec: the program's path, the whole argument list, the environment, the folder."""
+
+    program: str
+    arguments: tuple[str, ...]
+    environ: dict[str, str]
+    folder: Path | None
+
+
+def prepare_run(request: RunRequest, context: Context) -> Execution:
+    """The execution of the command in the activated environment.
+
+    Activation scripts of packages run first where there are any, in a POSIX shell that then becomes the
+    command. Raises PrefixError when the program or folder does not exist.
+    """
+    from envmgr.activation.environment import posix_exec_script
+    from envmgr.prefix.store import PrefixStore
+
+    if not request.command:
+        raise UsageError("no command was given to run.", hint="envmgr run -n NAME COMMAND ...")
+    if request.folder is not None and not request.folder.is_dir():
+        raise PrefixError(f"the folder {request.folder} does not exist.")
+    environ = {"PYTHONNOUSERSITE": "1", **activated(request.prefix, context), **request.variables}
+    scripts = PrefixStore(request.prefix).activation_scripts()
+    if scripts:
+        script = posix_exec_script([str(path) for path in scripts])
+        arguments = ("/bin/sh", "-c", script, "envmgr-run", *request.command)
+        _check_program(request.command[0], environ)
+        return Execution("/bin/sh", arguments, environ, request.folder)
+    program = _check_program(request.command[0], environ)
+    return Execution(program, request.command, environ, request.folder)
+
+
+def activated(prefix: Path, context: Context) -> dict[str, str]:
+    """The process's environment as it is after activating *prefix*, without the packages' scripts."""
+    from envmgr.activation.environment import activated_environment
+    from envmgr.prefix.store import PrefixStore
+
+    store = PrefixStore(prefix)
+    return activated_environment(
+        str(prefix),
+        context.environ,
+        subdir=context.settings.subdir,
+        env_vars=store.environment_variables(),
+        name=store.display_name(context.settings.envs_dirs),
+    )
+
+
+def _check_program(name: str, environ: Mapping[str, str]) -> str:
+    found = name if os.sep in name else shutil.which(name, path=environ.get("PATH", ""))
+    if found is None:
+        raise PrefixError(f"there is no program '{name}' in the environment or on PATH.", program=name)
+    return found

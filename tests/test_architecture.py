@@ -1,0 +1,153 @@
+"""Holds the layering: who may import whom, no cycle, no effect outside the modules named for it.
+
+Imports inside functions and under TYPE_CHECKING count like any other.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "envmgr"
+
+# From the bottom to the top: a module may import from lower layers, and inside its own layer from its own room.
+ERRORS, MODELS, PURE, PORTS, EFFECTS, OPS, CLI = range(7)
+
+EFFECT_MODULES = {
+    "build.elf_tool",
+    "build.run",
+    "build.pack",
+    "channels.client",
+    "channels.store",
+    "config.store",
+    "host.probe",
+    "host.system",
+    "packages.download",
+    "packages.extract",
+    "packages.store",
+    "packages.write",
+    "prefix.apply",
+    "prefix.check",
+    "prefix.store",
+    "pypi.apply",
+    "pypi.installed",
+}
+EFFECT_ROOMS = {"net"}
+
+# What a pure module may not import: files, network, environment, clock, processes.
+IMPURE = {
+    "ctypes", "glob", "http", "io.open", "multiprocessing", "requests", "shutil", "signal", "socket", "sqlite3",
+    "subprocess", "tempfile", "threading", "time", "tqdm", "urllib.request", "urllib3",
+}  # fmt: skip
+IMPURE_CALLS = {"open", "print", "input", "exit"}
+IMPURE_ATTRIBUTES = {
+    ("os", "environ"), ("os", "getenv"), ("os", "getcwd"), ("os", "listdir"), ("os", "scandir"), ("os", "stat"),
+    ("os", "open"), ("os", "walk"), ("sys", "exit"), ("sys", "stdout"), ("sys", "stderr"), ("Path", "cwd"),
+    ("Path", "home"), ("datetime", "now"), ("datetime", "today"), ("platform", "machine"), ("platform", "system"),
+}  # fmt: skip
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def layer(module: str) -> int:
+    room = module.split(".")[0]
+    fixed = {"errors": ERRORS, "models": MODELS, "ports": PORTS, "ops": OPS, "cli": CLI, "__main__": CLI, "": ERRORS}
+    if room in fixed:
+        return fixed[room]
+    return EFFECTS if module in EFFECT_MODULES or room in EFFECT_ROOMS else PURE
+
+
+def imported(module: str) -> list[tuple[str, int]]:
+    """Every envmgr module that *module* imports, with the line."""
+    found = []
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} imports relatively"
+            base = node.module or ""
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name == "envmgr" or name.startswith("envmgr."):
+                inner = name.removeprefix("envmgr").lstrip(".")
+                while inner not in MODULES:
+                    inner = inner.rpartition(".")[0]
+                found.append((inner, node.lineno))
+    return found
+
+
+def external(module: str) -> list[tuple[str, int]]:
+    found = []
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(node.module or "", node.lineno)]
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_module_imports_only_what_stands_below_it(module: str) -> None:
+    wrong = []
+    for other, line in imported(module):
+        room, other_room = module.split(".")[0], other.split(".")[0]
+        same_room = room == other_room
+        upward = layer(other) > layer(module)
+        sideways = layer(other) in (PURE, EFFECTS) and not same_room and layer(module) in (PURE, EFFECTS)
+        allowed_sideways = other in {"config.settings"} and layer(module) == EFFECTS
+        if (upward and module != "") or (sideways and not allowed_sideways):
+            wrong.append(f"line {line} imports envmgr.{other}")
+    assert not wrong, f"envmgr/{module.replace('.', '/')}: " + "; ".join(wrong)
+
+
+def test_imports_have_no_cycle() -> None:
+    graph = {module: {other for other, _ in imported(module)} - {module, ""} for module in MODULES}
+    done: set[str] = set()
+    path: list[str] = []
+
+    def visit(module: str) -> None:
+        if module in done:
+            return
+        assert module not in path, "cycle: " + " -> ".join([*path[path.index(module) :], module])
+        path.append(module)
+        for other in sorted(graph[module]):
+            visit(other)
+        path.pop()
+        done.add(module)
+
+    sys.setrecursionlimit(10_000)
+    for module in sorted(graph):
+        visit(module)
+
+
+@pytest.mark.parametrize("module", [name for name in sorted(MODULES) if layer(name) in (ERRORS, MODELS, PURE)])
+def test_pure_module_has_no_effects(module: str) -> None:
+    wrong = [f"line {line} imports {name}" for name, line in external(module) if name in IMPURE]
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
+            wrong.append(f"line {node.lineno} calls {node.func.id}()")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            pair = (node.value.id, node.attr)
+            if pair in IMPURE_ATTRIBUTES:
+                wrong.append(f"line {node.lineno} uses {'.'.join(pair)}")
+    assert not wrong, f"envmgr/{module.replace('.', '/')}: " + "; ".join(wrong)
+
+
+def test_effect_modules_all_exist() -> None:
+    assert EFFECT_MODULES <= set(MODULES), sorted(EFFECT_MODULES - set(MODULES))
+
+
+def test_nothing_has_a_name_that_says_nothing() -> None:
+    vague = {"utils", "util", "helpers", "helper", "manager", "common", "data", "info", "misc"}
+    assert not [module for module in MODULES if vague & set(module.split(".")) and module != "cli.info"]
