@@ -1,0 +1,144 @@
+"""Channels: from what a user writes to the one URL that a channel has (CEP 26, "Identifying channels").
+
+A channel value never holds credentials: user and password, and the token in a ``/t/TOKEN/`` path, are cut off.
+Which channels stand behind ``defaults`` or ``local`` is a setting and not decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote
+
+from envmgr.errors import DataError
+from envmgr.models.identifiers import split_distribution
+from envmgr.models.platform import KNOWN_SUBDIRS
+
+__all__ = [
+    "DEFAULT_ALIAS",
+    "Channel",
+    "is_url",
+    "split_distribution",
+    "split_url",
+    "without_credentials",
+    "without_credentials_in_text",
+]
+
+DEFAULT_ALIAS: Final = "https://conda.anaconda.org"
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTALL)
+_TOKEN = re.compile(r"/t/[A-Za-z0-9._~-]+(?=/|$)")
+_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+_PATH = re.compile(r"\.{0,2}[/\\].*|\.{1,2}|~|~/.*|[A-Za-z]:([\\/].*)?", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
+_FILE = re.compile(r"[^/]*(\.conda|\.tar\.bz2|\.json|\.json\.zst|\.json\.bz2)")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel's short *name* and its *url*, without subdir, credentials or a trailing slash.
+
+    >>> Channel.parse("conda-forge")
+    Channel(name='conda-forge', url='https://conda.anaconda.org/conda-forge')
+    """
+
+    name: str
+    url: str
+
+    @classmethod
+    def parse(cls, text: str, *, alias: str = DEFAULT_ALIAS, cwd: str = "") -> Channel:
+        """Read a name, a name with a label, a URL, or a path.
+
+        *alias* is the URL that names are appended to; *cwd* is the absolute folder that relative paths start
+        from. A subdir or a file name at the end is cut off. Raises DataError for text that can be none of these.
+        """
+        text = text.strip()
+        alias = without_credentials(alias).rstrip("/")
+        if is_url(text):
+            url = split_url(text)[0]
+            return cls(url[len(alias) + 1 :] if url.startswith(alias + "/") else url, url)
+        if _PATH.fullmatch(text):
+            url = split_url(_file_url(text, cwd))[0]
+            return cls(url, url)
+        name = _cut_subdir(text.strip("/"))[0]
+        if not _NAME.fullmatch(name):
+            raise DataError(f"'{text}' is not a channel; expected a name like conda-forge, a URL or a path.")
+        return cls(name, f"{alias}/{name}")
+
+    def subdir_url(self, subdir: str) -> str:
+        """The URL of one subdir, without a trailing slash."""
+        return f"{self.url}/{subdir}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def is_url(text: str) -> bool:
+    """Whether *text* begins with a scheme and ``://``."""
+    return _URL.match(text) is not None
+
+
+def without_credentials(url: str) -> str:
+    """*url* without user, password and ``/t/TOKEN``; what is no URL comes back as it is.
+
+    >>> without_credentials("https://user:secret@example.org/t/tk-123/channel")
+    'https://example.org/channel'
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        return url
+    scheme, authority, path, rest = found.groups()
+    host = authority.rpartition("@")[2].lower()
+    return f"{scheme.lower()}://{host}{_TOKEN.sub('', path, count=1)}{rest}"
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Channel URL, subdir and file name of a URL inside a channel; what is not there is empty.
+
+    >>> split_url("https://conda.anaconda.org/conda-forge/linux-64/python-3.11.10-h1_0.conda")
+    ('https://conda.anaconda.org/conda-forge', 'linux-64', 'python-3.11.10-h1_0.conda')
+    """
+    clean = re.split(r"[?#]", without_credentials(url.strip()), maxsplit=1)[0]
+    scheme, mark, rest = clean.partition("://")
+    rest = rest.rstrip("/") if rest.strip("/") else rest
+    head, slash, last = rest.rpartition("/")
+    file_name = unquote(last) if slash and _FILE.fullmatch(last) else ""
+    base, subdir = _cut_subdir(head if file_name else rest)
+    return f"{scheme}{mark}{base}", subdir, file_name
+
+
+def _cut_subdir(path: str) -> tuple[str, str]:
+    path = path.rstrip("/")
+    head, slash, last = path.rpartition("/")
+    return (head.rstrip("/"), last) if slash and last in KNOWN_SUBDIRS else (path, "")
+
+
+def _file_url(path: str, cwd: str) -> str:
+    if path.startswith("~"):
+        raise DataError(
+            f"the channel path '{path}' begins with '~'; expected an absolute path or one that starts with './'."
+        )
+    path = path.replace("\\", "/")
+    if re.match(r"[A-Za-z]:", path):
+        return f"file:///{quote(path, safe='/:')}"
+    if not path.startswith("/"):
+        if not cwd:
+            raise DataError(f"the channel path '{path}' is relative, and nothing says to which folder.")
+        path = f"{cwd}/{path}"
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            parts[-1:] = []
+        elif part not in ("", "."):
+            parts.append(part)
+    return "file:///" + quote("/".join(parts), safe="/")
+
+
+def without_credentials_in_text(text: str) -> str:
+    """*text* with the credentials cut out of every URL in it, for messages whose wording comes from elsewhere.
+
+    >>> without_credentials_in_text("cannot reach https://me:secret@example.org/x: refused")
+    'cannot reach https://example.org/x: refused'
+    """
+    return _URL_IN_TEXT.sub(lambda found: without_credentials(found.group()), text)

@@ -1,0 +1,566 @@
+"""Match specs: queries for package records (CEP 29), with conditions, extras and flags (CEPs 43, 44, 45).
+
+`MatchSpec.parse` reads every form that conda reads; ``str()`` writes the canonical one (CEP 29, appendix A) and
+parsing that gives an equal spec. A spec never depends on settings: a channel is kept as it was written, and names
+are promoted to URLs only to be compared.
+
+Specs are read by the ten thousand and matched by the million, so whatever can be compiled is compiled while
+parsing. Whether a condition holds and what extras bring along is the solver's business.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from envmgr.errors import DataError
+from envmgr.models.channel import DEFAULT_ALIAS, Channel, is_url, split_url, without_credentials
+from envmgr.models.identifiers import is_package_name, split_distribution
+from envmgr.models.platform import KNOWN_SUBDIRS
+from envmgr.models.record import PackageRecord, split_names
+from envmgr.models.spec_text import SpecText, refuse, split_spec
+from envmgr.models.string_match import StringMatch, is_regex
+from envmgr.models.version_spec import VersionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from envmgr.models.version import Version
+
+_ARCHIVE = re.compile(
+    r"\s*([^\s\[\]]*[^\s\[\]/\\](?:\.conda|\.tar\.bz2))(?:#(?:(md5|sha256):)?([0-9A-Fa-f]*))?\s*"
+)
+_LITERAL = re.compile(r"=?[^=<>!~*,|()^$]+")
+_EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")
+_FLAG = re.compile(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.+*:/-]+")
+_SUMS: Final = {"md5": re.compile(r"[0-9a-f]{32}"), "sha256": re.compile(r"[0-9a-f]{64}")}
+_TEXT_KEYS: Final = ("license", "license_family", "url")
+_RENAMED: Final = {"fn": "file_name"}
+_KNOWN_KEYS: Final = frozenset(
+    "name version build build_number channel subdir namespace fn url md5 sha256 license license_family"
+    " track_features features extras flags when".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchSpec:
+    """One query; None (or an empty tuple) means that a field does not matter.
+
+    ``name`` is lower case and may be ``*``, a glob or a regular expression. ``channel`` is a name or URL as it was
+    written, without credentials; ``file_name``, ``subdir``, ``license`` and ``license_family`` may be patterns.
+    ``build_number`` takes operators, as conda allows. ``track_features`` and ``features`` match records that have
+    all of these. ``extras`` and ``when`` do not take part in matching, ``namespace`` not even in equality.
+    """
+
+    name: str
+    version: VersionSpec | None = None
+    build: StringMatch | None = None
+    build_number: StringMatch | VersionSpec | None = None
+    channel: str | None = None
+    subdir: str | None = None
+    namespace: str | None = field(default=None, compare=False)
+    file_name: str | None = None
+    url: str | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    license: str | None = None
+    license_family: str | None = None
+    track_features: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    flags: tuple[StringMatch, ...] = ()
+    when: Condition | None = None
+    _other_tests: tuple[Callable[[PackageRecord], bool], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_other_tests", tuple(_tests_beside_version_and_build(self)))
+
+    @classmethod
+    def parse(cls, text: str) -> MatchSpec:
+        """Read a spec, or the URL or path of an archive (CEP 29, appendix C).
+
+        Raises DataError that quotes *text*, says what was expected, and hints at frequent mistakes.
+
+        >>> str(MatchSpec.parse("conda-forge/linux-64::foo >=1.0"))
+        "conda-forge/linux-64::foo[version='>=1.0']"
+        """
+        archive = _ARCHIVE.fullmatch(text)
+        if archive is not None:
+            return cls(**_archive_fields(text, *archive.groups()))
+        try:
+            return cls(**_fields(text, split_spec(text)))
+        except DataError as error:
+            if text.strip() in str(error):
+                raise
+            raise DataError(f"the spec '{text.strip()}' is not valid: {error}", hint=error.hint) from None
+
+    @property
+    def is_name_exact(self) -> bool:
+        """Whether only one name can match."""
+        return "*" not in self.name and not is_regex(self.name)
+
+    @property
+    def is_name_only(self) -> bool:
+        """Whether the spec asks for a name and nothing else."""
+        return self == MatchSpec(name=self.name)
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether name, version and build are all that takes part in matching."""
+        return not self._other_tests
+
+    def matches(self, record: PackageRecord) -> bool:
+        """Whether *record* fulfils everything but ``when`` and ``extras``."""
+        return (
+            (self.name == record.name or self.matches_name(record.name))
+            and (self.version is None or self.version.matches(record.parsed_version))
+            and (self.build is None or self.build.matches(record.build))
+            and (not self._other_tests or all(test(record) for test in self._other_tests))
+        )
+
+    def matches_name(self, name: str) -> bool:
+        """Whether a package of this name can match."""
+        return self.name == name or _string_match(self.name).matches(name)
+
+    def matches_version_build(self, version: Version, build: str) -> bool:
+        """Whether version and build string fit, the other fields aside."""
+        return (self.version is None or self.version.matches(version)) and (
+            self.build is None or self.build.matches(build)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version, self.build, self.channel))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MatchSpec.parse, (str(self),)
+
+    def __str__(self) -> str:
+        return _render(self)
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """A condition that holds when all its parts do."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(
+            f"({part})" if isinstance(part, Or) else condition_text(part) for part in self.parts
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """A condition that holds when one of its parts does."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(condition_text(part) for part in self.parts)
+
+
+Condition: TypeAlias = "MatchSpec | And | Or"
+
+
+@functools.lru_cache(maxsize=None)
+def parse_match_spec(text: str) -> MatchSpec:
+    """`MatchSpec.parse`, remembered: a channel's records repeat their dependencies."""
+    return MatchSpec.parse(text)
+
+
+def parse_condition(text: str) -> Condition:
+    """Read the value of ``when``: specs joined by ``and`` and ``or``, with parentheses (CEP 43, "Syntax").
+
+    >>> print(parse_condition("(python >=3.10 or pypy) and __unix"))
+    (python>=3.10 or pypy) and __unix
+    """
+    return _ConditionParser(text).parse()
+
+
+def condition_specs(condition: Condition) -> Iterator[MatchSpec]:
+    """Every spec inside a condition, from left to right."""
+    if isinstance(condition, MatchSpec):
+        yield condition
+    else:
+        for part in condition.parts:
+            yield from condition_specs(part)
+
+
+def holds(condition: Condition, is_met: Callable[[MatchSpec], bool]) -> bool:
+    """Evaluate a condition, asking *is_met* about each spec (CEP 43, "Evaluation")."""
+    if isinstance(condition, MatchSpec):
+        return is_met(condition)
+    results = (holds(part, is_met) for part in condition.parts)
+    return all(results) if isinstance(condition, And) else any(results)
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition as ``when`` writes it: specs of a name and a version without brackets or spaces."""
+    if not isinstance(condition, MatchSpec) or condition.version is None:
+        return str(condition)
+    plain = replace(condition, version=None) == MatchSpec(name=condition.name)
+    version = str(condition.version)
+    if not plain or version[0] not in "<>!~" or "(" in version or "^" in version:
+        return str(condition)
+    return f"{condition.name}{version}"
+
+
+# --- from parts to fields -------------------------------------------------------------------------------------
+
+
+def _fields(text: str, parts: SpecText) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": _checked_name(text, parts.name), "namespace": parts.namespace or None}
+    if parts.version is not None:
+        fields["version"] = _positional_version(parts)
+    if parts.build is not None:
+        fields["build"] = StringMatch.parse(parts.build)
+    if parts.channel is not None:
+        fields |= _channel_fields(text, parts.channel)
+    for key, value in parts.keys.items():
+        if key not in _KNOWN_KEYS:
+            refuse(text, f"the key '{key}' is not known")
+        if key not in ("name", "namespace"):
+            fields |= _key_fields(text, key, value)
+    for key in ("version", "build"):
+        if fields.get(key) is not None and fields[key].is_any:
+            del fields[key]
+    if fields.get("build_number") is not None and fields["build_number"].is_any:
+        del fields["build_number"]
+    return fields
+
+
+def _checked_name(text: str, name: str) -> str:
+    name = name if is_regex(name) else name.lower()
+    if is_regex(name) or "*" in name:
+        _string_match(name)
+        return name
+    if not is_package_name(name):
+        refuse(text, f"'{name}' is not a package name", _name_hint(name))
+    return name
+
+
+def _name_hint(name: str) -> str | None:
+    if "," in name or "|" in name:
+        return "Put a space or an operator between name and version."
+    if "/" in name:
+        return "A channel is separated from the name by '::'."
+    return None
+
+
+def _positional_version(parts: SpecText) -> VersionSpec:
+    """The version in its place behind the name, where ``=1.8`` and ``=1.8=build`` mean different things."""
+    assert parts.version is not None, "only called where a version is given"
+    version = parts.version
+    if parts.build is not None and parts.equals_form and _LITERAL.fullmatch(version):
+        return VersionSpec.parse(version.lstrip("="))
+    return VersionSpec.parse(version)
+
+
+def _channel_fields(text: str, written: str) -> dict[str, Any]:
+    """Channel and subdir out of ``channel/subdir``; the channel ``*`` means any."""
+    if is_url(written):
+        channel, subdir, file_name = split_url(written)
+        if file_name:
+            refuse(text, f"'{without_credentials(written)}' is a file, not a channel")
+    else:
+        channel, subdir = written.rstrip("/"), ""
+        head, slash, last = channel.rpartition("/")
+        if slash and last in KNOWN_SUBDIRS:
+            channel, subdir = head, last
+    fields: dict[str, Any] = {} if channel == "*" else {"channel": channel}
+    return {**fields, "subdir": subdir} if subdir else fields
+
+
+def _key_fields(text: str, key: str, value: str | tuple[str, ...]) -> dict[str, Any]:
+    if key in ("track_features", "features"):
+        return {key: split_names(value if isinstance(value, str) else list(value))}
+    if key in ("extras", "flags"):
+        return {key: _checked_list(text, key, value)}
+    assert isinstance(value, str), "only the keys above take lists"
+    if key == "version":
+        return {key: VersionSpec.parse(value)}
+    if key == "build":
+        return {key: StringMatch.parse(value)}
+    if key == "build_number":
+        return {key: _number_match(value)}
+    if key == "channel":
+        return _channel_fields(text, value)
+    if key == "when":
+        return {key: parse_condition(value)}
+    if key in _SUMS:
+        return {key: _checked_sum(text, key, value)}
+    if key == "url":
+        return {key: without_credentials(value)}
+    return {_RENAMED.get(key, key): str(StringMatch.parse(value))}
+
+
+def _number_match(value: str) -> StringMatch | VersionSpec:
+    return VersionSpec.parse(value) if re.search(r"[=<>!~,|]", value) else StringMatch.parse(value)
+
+
+def _checked_sum(text: str, key: str, value: str) -> str:
+    value = value.strip().lower()
+    if not _SUMS[key].fullmatch(value):
+        refuse(text, f"'{value}' is not a {key} checksum")
+    return value
+
+
+def _checked_list(text: str, key: str, value: str | tuple[str, ...]) -> tuple[Any, ...]:
+    items = tuple(item.strip() for item in ((value,) if isinstance(value, str) else value))
+    shape = _EXTRA if key == "extras" else _FLAG
+    for item in items:
+        if not shape.fullmatch(item):
+            kind = "name of an extra" if key == "extras" else "flag"
+            refuse(
+                text, f"'{item}' is not a valid {kind}", "Lists are written [a, b]." if "," in item else None
+            )
+    return items if key == "extras" else tuple(StringMatch.parse(item) for item in items)
+
+
+def _archive_fields(text: str, place: str, algorithm: str | None, anchor: str | None) -> dict[str, Any]:
+    """The fields of an archive's URL or path, with the checksum that may follow ``#``."""
+    url = without_credentials(place)
+    channel, subdir, file_name = split_url(url) if is_url(url) else ("", "", re.split(r"[/\\]", place)[-1])
+    try:
+        name, version, build, _ = split_distribution(file_name)
+    except DataError:
+        refuse(text, f"'{file_name}' is not a package's file name; expected name-version-build")
+    fields: dict[str, Any] = {"name": _checked_name(text, name), "url": url}
+    fields["version"] = VersionSpec.parse(f"=={version}")
+    fields["build"] = StringMatch.parse(build)
+    if subdir:
+        alias = DEFAULT_ALIAS + "/"
+        fields |= {
+            "channel": channel[len(alias) :] if channel.startswith(alias) else channel,
+            "subdir": subdir,
+        }
+    if anchor:
+        key = algorithm or ("md5" if len(anchor) == 32 else "sha256")
+        fields[key] = _checked_sum(text, key, anchor)
+    return fields
+
+
+class _ConditionParser:
+    """Recursive descent over words and parentheses; brackets and quotes inside specs stay together."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(_condition_tokens(text))
+        self._place = 0
+
+    def parse(self) -> Condition:
+        condition = self._joined("or")
+        if self._place < len(self._tokens):
+            self._refuse(f"found '{self._tokens[self._place]}' without a partner")
+        return condition
+
+    def _next(self) -> str | None:
+        return self._tokens[self._place] if self._place < len(self._tokens) else None
+
+    def _joined(self, word: str) -> Condition:
+        inner = (lambda: self._joined("and")) if word == "or" else self._atom
+        parts = [inner()]
+        while self._next() == word:
+            self._place += 1
+            parts.append(inner())
+        if len(parts) == 1:
+            return parts[0]
+        return Or(tuple(parts)) if word == "or" else And(tuple(parts))
+
+    def _atom(self) -> Condition:
+        if self._next() == "(":
+            self._place += 1
+            condition = self._joined("or")
+            if self._next() != ")":
+                self._refuse("a parenthesis is not closed")
+            self._place += 1
+            return condition
+        words = []
+        while (word := self._next()) is not None and word not in ("and", "or", "(", ")"):
+            words.append(word)
+            self._place += 1
+        if not words:
+            self._refuse(
+                "a spec is missing " + (f"before '{self._next()}'" if self._next() else "at its end")
+            )
+        spec = MatchSpec.parse(" ".join(words))
+        if spec.when is not None:
+            self._refuse("a condition cannot hold another condition")
+        return spec
+
+    def _refuse(self, reason: str) -> None:
+        raise DataError(f"the condition '{self._text.strip()}' is not valid: {reason}.")
+
+
+def _condition_tokens(text: str) -> Iterator[str]:
+    depth, word = 0, ""
+    for character in text:
+        depth += (character == "[") - (character == "]")
+        if depth == 0 and (character in "()" or character.isspace()):
+            yield from filter(None, (word, character.strip()))
+            word = ""
+        else:
+            word += character
+    if word:
+        yield word
+
+
+# --- matching -------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=4096)
+def _string_match(text: str) -> StringMatch:
+    return StringMatch.parse(text)
+
+
+def _tests_beside_version_and_build(spec: MatchSpec) -> Iterator[Callable[[PackageRecord], bool]]:
+    """The tests that few specs need."""
+    if spec.channel is not None:
+        yield _channel_test(spec.channel)
+    if spec.build_number is not None:
+        yield _build_number_test(spec.build_number)
+    for key, read in _READERS.items():
+        pattern = getattr(spec, key)
+        if pattern is not None:
+            yield _text_test(_string_match(pattern), read)
+    for key in _SUMS:
+        if getattr(spec, key) is not None:
+            yield functools.partial(_has_sum, key, getattr(spec, key))
+    if spec.url is not None and is_url(spec.url):
+        yield lambda record: record.url == spec.url
+    if spec.track_features:
+        yield lambda record: set(spec.track_features) <= set(record.features_tracked)
+    if spec.features:
+        yield lambda record: set(spec.features) <= set(split_names(record.features))
+    if spec.flags:
+        yield lambda record: all(any(map(flag.matches, record.flags)) for flag in spec.flags)
+
+
+_READERS: Final[dict[str, Callable[[PackageRecord], str | None]]] = {
+    "subdir": lambda record: record.origin.subdir if record.origin else record.subdir,
+    "file_name": lambda record: record.file_name,
+    "license": lambda record: record.license,
+    "license_family": lambda record: record.license_family,
+}
+
+
+def _text_test(
+    pattern: StringMatch, read: Callable[[PackageRecord], str | None]
+) -> Callable[[PackageRecord], bool]:
+    return lambda record: pattern.matches(read(record) or "")
+
+
+def _has_sum(key: str, wanted: str, record: PackageRecord) -> bool:
+    found = getattr(record, key)
+    return found is not None and found.lower() == wanted
+
+
+def _build_number_test(number: StringMatch | VersionSpec) -> Callable[[PackageRecord], bool]:
+    if isinstance(number, StringMatch):
+        return lambda record: number.matches(str(record.build_number))
+    return lambda record: number.matches(_number_version(record.build_number))
+
+
+@functools.lru_cache(maxsize=4096)
+def _number_version(number: int) -> Version:
+    from envmgr.models.version import Version
+
+    return Version.parse(str(number))
+
+
+def _channel_test(written: str) -> Callable[[PackageRecord], bool]:
+    """Compare a spec's channel with a record's (CEP 29, "Channel matching").
+
+    A name is promoted to its URL under the default alias, and also stands for a channel whose URL ends in it:
+    with another alias or a mirror the records come from there.
+    """
+    if "*" in written or is_regex(written):
+        pattern = StringMatch.parse(written)
+        return lambda record: any(map(pattern.matches, _channel_names(record)))
+    if is_url(written):
+        url = Channel.parse(written).url
+        return lambda record: record.origin is not None and record.origin.channel == url
+    wanted = written.strip("/").lower()
+    return lambda record: (
+        record.origin is not None and f"/{record.origin.channel.lower()}".endswith(f"/{wanted}")
+    )
+
+
+def _channel_names(record: PackageRecord) -> Iterable[str]:
+    if record.origin is None:
+        return ()
+    url = record.origin.channel
+    return (url, url[len(DEFAULT_ALIAS) + 1 :]) if url.startswith(DEFAULT_ALIAS + "/") else (url,)
+
+
+# --- rendering ------------------------------------------------------------------------------------------------
+
+
+def _render(spec: MatchSpec) -> str:
+    """The canonical text (CEP 29, appendix A)."""
+    pairs: list[tuple[str, str]] = []
+    before = ""
+    if spec.channel is not None and ("*" in spec.channel or is_regex(spec.channel)):
+        pairs.append(("channel", spec.channel))
+    elif spec.channel is not None:
+        before = spec.channel
+    if spec.subdir is not None and before and "*" not in spec.subdir and spec.subdir in KNOWN_SUBDIRS:
+        before += f"/{spec.subdir}"
+    elif spec.subdir is not None:
+        pairs.append(("subdir", spec.subdir))
+    behind = _render_version_and_build(spec, pairs)
+    pairs += _other_pairs(spec)
+    brackets = f"[{','.join(f'{key}={_quoted(value)}' for key, value in pairs)}]" if pairs else ""
+    return f"{before}::{spec.name}{behind}{brackets}" if before else f"{spec.name}{behind}{brackets}"
+
+
+def _render_version_and_build(spec: MatchSpec, pairs: list[tuple[str, str]]) -> str:
+    version, build = spec.version, spec.build
+    behind = ""
+    if version is not None and version.is_exact:
+        behind = str(version)
+    elif version is not None and version.is_fuzzy:
+        behind = f"={str(version)[:-2]}"
+    elif version is not None:
+        pairs.append(("version", str(version)))
+    if build is not None and version is not None and version.is_exact and _is_positional(build):
+        return f"{behind}={build}"
+    if build is not None:
+        pairs.append(("build", str(build)))
+    return behind
+
+
+def _is_positional(build: StringMatch) -> bool:
+    return build.is_exact and re.fullmatch(r"[a-z0-9_.+]+", build.text) is not None
+
+
+def _other_pairs(spec: MatchSpec) -> list[tuple[str, str]]:
+    pairs = [("build_number", spec.build_number), ("track_features", " ".join(spec.track_features))]
+    pairs += [
+        ("features", " ".join(spec.features)),
+        ("url", spec.url),
+        ("md5", spec.md5),
+        ("sha256", spec.sha256),
+    ]
+    pairs += [("license", spec.license), ("license_family", spec.license_family), ("fn", spec.file_name)]
+    pairs += [("extras", _list_text(spec.extras)), ("flags", _list_text(map(str, spec.flags)))]
+    pairs.append(("when", condition_text(spec.when) if spec.when is not None else None))
+    return [(key, str(value)) for key, value in pairs if value]
+
+
+def _list_text(items: Iterable[str]) -> str:
+    text = ",".join(items)
+    return f"[{text}]" if text else ""
+
+
+def _quoted(value: str) -> str:
+    if _PLAIN_VALUE.fullmatch(value) or value[0] == "[":
+        return value
+    if "'" in value and '"' not in value:
+        return '"' + re.sub(r'\\(?=[\\"\']|$)', r"\\\\", value) + '"'
+    escaped = re.sub(r"\\(?=[\\'\"]|$)", r"\\\\", value).replace("'", "\\'")
+    return f"'{escaped}'"
