@@ -1,7 +1,7 @@
 """Channels: from what a user writes to the one URL that a channel has (CEP 26, "Identifying channels").
 
-A channel value never holds credentials: user and password, and the token in a ``/t/TOKEN/`` path, are cut off.
-Which channels stand behind ``defaults`` or ``local`` is a setting and not decided here.
+A channel value never holds credentials: user and password, and the token in a ``/t/TOKEN/`` path, are cut
+off. Which channels stand behind ``defaults`` or ``local`` is a setting and not decided here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Channel:
         """Read a name, a name with a label, a URL, or a path.
 
         *alias* is the URL that names are appended to; *cwd* is the absolute folder that relative paths start
-        from. A subdir or a file name at the end is cut off. Raises DataError for text that can be none of these.
+        from. A subdir or a file name at the end is cut off. Raises DataError for text that is none of these.
         """
         text = text.strip()
         alias = without_credentials(alias).rstrip("/")
@@ -117,7 +117,7 @@ def _cut_subdir(path: str) -> tuple[str, str]:
 def _file_url(path: str, cwd: str) -> str:
     if path.startswith("~"):
         raise DataError(
-            f"the channel path '{path}' begins with '~'; expected an absolute path or one that starts with './'."
+            f"the channel path '{path}' begins with '~'; expected an absolute path, or './' at its start."
         )
     path = path.replace("\\", "/")
     if re.match(r"[A-Za-z]:", path):
@@ -136,7 +136,7 @@ def _file_url(path: str, cwd: str) -> str:
 
 
 def without_credentials_in_text(text: str) -> str:
-    """*text* with the credentials cut out of every URL in it, for messages whose wording comes from elsewhere.
+    """*text* with the credentials cut out of every URL in it, for messages that others worded.
 
     >>> without_credentials_in_text("cannot reach https://me:secret@example.org/x: refused")
     'cannot reach https://example.org/x: refused'

@@ -33,7 +33,7 @@ def is_version_string(text: str) -> bool:
 
 
 def split_distribution(file_name: str) -> tuple[str, str, str, str]:
-    """Name, version, build and extension (with its period, or empty) of an archive's name (CEP 26, "Filenames").
+    """Name, version, build and extension (".conda", ".tar.bz2" or "") of an archive's name (CEP 26).
 
     Raises DataError where fewer than two dashes are found.
 

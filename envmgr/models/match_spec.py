@@ -1,8 +1,8 @@
 """Match specs: queries for package records (CEP 29), with conditions, extras and flags (CEPs 43, 44, 45).
 
-`MatchSpec.parse` reads every form that conda reads; ``str()`` writes the canonical one (CEP 29, appendix A) and
-parsing that gives an equal spec. A spec never depends on settings: a channel is kept as it was written, and names
-are promoted to URLs only to be compared.
+`MatchSpec.parse` reads every form that conda reads; ``str()`` writes the canonical one (CEP 29, appendix A),
+and parsing that gives an equal spec. A spec never depends on settings: a channel is kept as it was written,
+and names are promoted to URLs only to be compared.
 
 Specs are read by the ten thousand and matched by the million, so whatever can be compiled is compiled while
 parsing. Whether a condition holds and what extras bring along is the solver's business.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from envmgr.errors import DataError
 from envmgr.models.channel import DEFAULT_ALIAS, Channel, is_url, split_url, without_credentials
+from envmgr.models.condition import And, Or, parse_expression, render_expression
 from envmgr.models.identifiers import is_package_name, split_distribution
 from envmgr.models.platform import KNOWN_SUBDIRS
 from envmgr.models.record import PackageRecord, split_names
@@ -37,11 +38,22 @@ _EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")
 _FLAG = re.compile(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.+*:/-]+")
 _SUMS: Final = {"md5": re.compile(r"[0-9a-f]{32}"), "sha256": re.compile(r"[0-9a-f]{64}")}
-_TEXT_KEYS: Final = ("license", "license_family", "url")
 _RENAMED: Final = {"fn": "file_name"}
 _KNOWN_KEYS: Final = frozenset(
-    "name version build build_number channel subdir namespace fn url md5 sha256 license license_family"
-    " track_features features extras flags when".split()
+    {
+        "name",
+        "version",
+        "build",
+        "build_number",
+        "channel",
+        "subdir",
+        "namespace",
+        "fn",
+        "url",
+        "md5",
+        "sha256",
+    }
+    | {"sha256", "license", "license_family", "track_features", "features", "extras", "flags", "when"}
 )
 
 
@@ -49,10 +61,11 @@ _KNOWN_KEYS: Final = frozenset(
 class MatchSpec:
     """One query; None (or an empty tuple) means that a field does not matter.
 
-    ``name`` is lower case and may be ``*``, a glob or a regular expression. ``channel`` is a name or URL as it was
-    written, without credentials; ``file_name``, ``subdir``, ``license`` and ``license_family`` may be patterns.
-    ``build_number`` takes operators, as conda allows. ``track_features`` and ``features`` match records that have
-    all of these. ``extras`` and ``when`` do not take part in matching, ``namespace`` not even in equality.
+    ``name`` is lower case and may be ``*``, a glob or a regular expression. ``channel`` is a name or URL as
+    it was written, without credentials; ``file_name``, ``subdir``, ``license`` and ``license_family`` may be
+    patterns. ``build_number`` takes operators, as conda allows. ``track_features`` and ``features`` match
+    records that have all of these. ``extras`` and ``when`` do not take part in matching, ``namespace`` not
+    even in equality.
     """
 
     name: str
@@ -141,32 +154,10 @@ class MatchSpec:
         return _render(self)
 
 
-@dataclass(frozen=True, slots=True)
-class And:
-    """A condition that holds when all its parts do."""
-
-    parts: tuple[Condition, ...]
-
-    def __str__(self) -> str:
-        return " and ".join(
-            f"({part})" if isinstance(part, Or) else condition_text(part) for part in self.parts
-        )
+Condition: TypeAlias = "MatchSpec | And[MatchSpec] | Or[MatchSpec]"
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
-    """A condition that holds when one of its parts does."""
-
-    parts: tuple[Condition, ...]
-
-    def __str__(self) -> str:
-        return " or ".join(condition_text(part) for part in self.parts)
-
-
-Condition: TypeAlias = "MatchSpec | And | Or"
-
-
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def parse_match_spec(text: str) -> MatchSpec:
     """`MatchSpec.parse`, remembered: a channel's records repeat their dependencies."""
     return MatchSpec.parse(text)
@@ -175,41 +166,30 @@ def parse_match_spec(text: str) -> MatchSpec:
 def parse_condition(text: str) -> Condition:
     """Read the value of ``when``: specs joined by ``and`` and ``or``, with parentheses (CEP 43, "Syntax").
 
-    >>> print(parse_condition("(python >=3.10 or pypy) and __unix"))
+    >>> print(condition_text(parse_condition("(python >=3.10 or pypy) and __unix")))
     (python>=3.10 or pypy) and __unix
     """
-    return _ConditionParser(text).parse()
-
-
-def condition_specs(condition: Condition) -> Iterator[MatchSpec]:
-    """Every spec inside a condition, from left to right."""
-    if isinstance(condition, MatchSpec):
-        yield condition
-    else:
-        for part in condition.parts:
-            yield from condition_specs(part)
-
-
-def holds(condition: Condition, is_met: Callable[[MatchSpec], bool]) -> bool:
-    """Evaluate a condition, asking *is_met* about each spec (CEP 43, "Evaluation")."""
-    if isinstance(condition, MatchSpec):
-        return is_met(condition)
-    results = (holds(part, is_met) for part in condition.parts)
-    return all(results) if isinstance(condition, And) else any(results)
+    return parse_expression(text, _parse_inner_spec)
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition as ``when`` writes it: specs of a name and a version without brackets or spaces."""
-    if not isinstance(condition, MatchSpec) or condition.version is None:
-        return str(condition)
-    plain = replace(condition, version=None) == MatchSpec(name=condition.name)
-    version = str(condition.version)
-    if not plain or version[0] not in "<>!~" or "(" in version or "^" in version:
-        return str(condition)
-    return f"{condition.name}{version}"
+    """A condition as ``when`` holds it: specs of a name and a version stand without brackets and spaces."""
+    return render_expression(condition, _inner_text)
 
 
-# --- from parts to fields -------------------------------------------------------------------------------------
+def _parse_inner_spec(text: str) -> MatchSpec:
+    spec = MatchSpec.parse(text)
+    if spec.when is not None:
+        refuse(text, "a condition cannot hold another condition")
+    return spec
+
+
+def _inner_text(spec: MatchSpec) -> str:
+    version = str(spec.version or "")
+    plain = replace(spec, version=None) == MatchSpec(name=spec.name)
+    if not plain or version[:1] not in ("<", ">", "!", "~") or "(" in version or "^" in version:
+        return str(spec)
+    return f"{spec.name}{version}"
 
 
 def _fields(text: str, parts: SpecText) -> dict[str, Any]:
@@ -335,81 +315,13 @@ def _archive_fields(text: str, place: str, algorithm: str | None, anchor: str | 
     if subdir:
         alias = DEFAULT_ALIAS + "/"
         fields |= {
-            "channel": channel[len(alias) :] if channel.startswith(alias) else channel,
+            "channel": channel.removeprefix(alias),
             "subdir": subdir,
         }
     if anchor:
         key = algorithm or ("md5" if len(anchor) == 32 else "sha256")
         fields[key] = _checked_sum(text, key, anchor)
     return fields
-
-
-class _ConditionParser:
-    """Recursive descent over words and parentheses; brackets and quotes inside specs stay together."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = list(_condition_tokens(text))
-        self._place = 0
-
-    def parse(self) -> Condition:
-        condition = self._joined("or")
-        if self._place < len(self._tokens):
-            self._refuse(f"found '{self._tokens[self._place]}' without a partner")
-        return condition
-
-    def _next(self) -> str | None:
-        return self._tokens[self._place] if self._place < len(self._tokens) else None
-
-    def _joined(self, word: str) -> Condition:
-        inner = (lambda: self._joined("and")) if word == "or" else self._atom
-        parts = [inner()]
-        while self._next() == word:
-            self._place += 1
-            parts.append(inner())
-        if len(parts) == 1:
-            return parts[0]
-        return Or(tuple(parts)) if word == "or" else And(tuple(parts))
-
-    def _atom(self) -> Condition:
-        if self._next() == "(":
-            self._place += 1
-            condition = self._joined("or")
-            if self._next() != ")":
-                self._refuse("a parenthesis is not closed")
-            self._place += 1
-            return condition
-        words = []
-        while (word := self._next()) is not None and word not in ("and", "or", "(", ")"):
-            words.append(word)
-            self._place += 1
-        if not words:
-            self._refuse(
-                "a spec is missing " + (f"before '{self._next()}'" if self._next() else "at its end")
-            )
-        spec = MatchSpec.parse(" ".join(words))
-        if spec.when is not None:
-            self._refuse("a condition cannot hold another condition")
-        return spec
-
-    def _refuse(self, reason: str) -> None:
-        raise DataError(f"the condition '{self._text.strip()}' is not valid: {reason}.")
-
-
-def _condition_tokens(text: str) -> Iterator[str]:
-    depth, word = 0, ""
-    for character in text:
-        depth += (character == "[") - (character == "]")
-        if depth == 0 and (character in "()" or character.isspace()):
-            yield from filter(None, (word, character.strip()))
-            word = ""
-        else:
-            word += character
-    if word:
-        yield word
-
-
-# --- matching -------------------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=4096)
@@ -495,9 +407,6 @@ def _channel_names(record: PackageRecord) -> Iterable[str]:
         return ()
     url = record.origin.channel
     return (url, url[len(DEFAULT_ALIAS) + 1 :]) if url.startswith(DEFAULT_ALIAS + "/") else (url,)
-
-
-# --- rendering ------------------------------------------------------------------------------------------------
 
 
 def _render(spec: MatchSpec) -> str:

@@ -35,10 +35,10 @@ class PathEntry(msgspec.Struct, frozen=True, gc=False, rename={
 }):  # fmt: skip
     """One file, symlink or empty folder of a package.
 
-    ``path`` is relative, with ``/``; ``path_type`` is ``"hardlink"``, ``"softlink"`` or ``"directory"``;
-    ``sha256`` (lower-case hex) and ``size`` (bytes) are those of the file or of the symlink's target, and None
-    where the package does not say. ``placeholder`` is the text to be replaced by the prefix, None where there is
-    none; then ``file_mode``, ``"text"`` or ``"binary"``, says how. ``no_link`` asks for a copy.
+    ``path`` is relative, with ``/``; ``path_type`` is ``"hardlink"``, ``"softlink"`` or ``"directory"``.
+    ``sha256`` (lower-case hex) and ``size`` (bytes) are those of the file or of the symlink's target, None
+    where the package does not say. ``placeholder`` is the text to be replaced by the prefix, None where there
+    is none; ``file_mode``, ``"text"`` or ``"binary"``, says how. ``no_link`` asks for a copy.
     """
 
     path: str
@@ -99,7 +99,7 @@ class _LinkFile(msgspec.Struct):
 
 
 def parse_paths_json(text: bytes) -> tuple[PathEntry, ...]:
-    """The entries of ``info/paths.json``; raises DataError for a file that breaks the format or a hostile path."""
+    """The entries of ``info/paths.json``; raises DataError for a broken file or a hostile path."""
     try:
         file = msgspec.json.decode(text, type=_PathsFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -123,7 +123,7 @@ def parse_link_json(text: bytes) -> tuple[str | None, tuple[EntryPoint, ...]]:
 
 
 def parse_legacy(files: str, has_prefix: str = "", no_link: str = "") -> tuple[PathEntry, ...]:
-    """The entries that packages without paths.json describe by ``info/files``, ``has_prefix`` and ``no_link``.
+    """The entries of a package without paths.json, from ``info/files``, ``has_prefix`` and ``no_link``.
 
     These files know neither sizes nor sums, nor which paths are symlinks: every entry is a hardlink, and the
     linker looks at the file itself.

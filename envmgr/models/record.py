@@ -168,6 +168,6 @@ def split_names(names: str | list[str] | None) -> tuple[str, ...]:
     return tuple(word for word in words if word)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _version(text: str) -> Version:
     return Version.parse(text)

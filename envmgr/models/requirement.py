@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The place of a request: *file* as the user named it (None for the command line), *line* from 1, *text* as written."""
+    """The place of a request: *file* as the user named it (None: command line), *line* from 1."""
 
     file: str | None
     line: int | None

@@ -115,7 +115,7 @@ def _bracket_end(text: str, start: int) -> int:
 
 
 class _Brackets:
-    """Reads ``key=value, key='value', key=[a, b]``; spaces may stand in for commas, as they did in the past."""
+    """Reads ``key=value, key='value', key=[a, b]``; spaces may stand in for commas, as of old."""
 
     def __init__(self, spec: str, text: str) -> None:
         self._spec = spec
@@ -253,7 +253,7 @@ def _build_separator(tail: str) -> tuple[int, int]:
 
 def _check_version(text: str, version: str) -> None:
     """Refuse what lies between name and build when its spaces cannot stand between clauses."""
-    if version[:1] in "^" or not re.search(r"[^\s|,(<>=!~]\s+[^\s|,)]", version):
+    if version[:1] == "^" or not re.search(r"[^\s|,(<>=!~]\s+[^\s|,)]", version):
         return
     if re.search(r"[^\s|,(<>=!~]\s+[<>=!~]", version):
         refuse(text, "two version clauses follow each other", "Separate clauses by a comma, as in >=1.2,<2.")

@@ -4,8 +4,8 @@ A version is parsed once into segments of components and into one flat compariso
 testing them for equality and hashing them are then single operations on plain tuples.
 
 The standard pads with zeros without end on both levels: ``1`` equals ``1.0.0``, and ``1.0a`` compares its
-component ``a`` with the 0 that ``1.0`` does not write. The key holds that by counting zeros instead of storing
-them. Each run of k zeros and the component behind it become one mark and that component:
+component ``a`` with the 0 that ``1.0`` does not write. The key holds that by counting zeros instead of
+storing them. Each run of k zeros and the component behind it become one mark and that component:
 
 - ``_FAR - k`` before a component above zero (a number or ``post``): the sooner it comes, the greater,
 - ``k - _FAR`` before a component below zero (a string or ``dev``): the sooner it comes, the smaller,
@@ -94,7 +94,7 @@ class Version(msgspec.Struct, frozen=True, eq=False, order=False, gc=False):
         return same and _begins(self.local_segments, prefix.local_segments)
 
     def without_last(self) -> Version:
-        """The version without its last segment and local part, as ``~=`` needs it; ``0`` when nothing is left."""
+        """The version without its last segment and local part, as ``~=`` needs it; ``0`` at least."""
         return Version.from_segments(self.epoch, self.segments[:-1] or ((0,),))
 
     def __str__(self) -> str:

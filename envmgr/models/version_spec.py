@@ -1,11 +1,11 @@
 """Version specifiers: ``>=1.2,<2|3.*`` and everything else that CEP 29, "Version matching", allows.
 
 The grammar is small: alternatives separated by ``|``, each a list of clauses separated by ``,``, parentheses
-where another order is wanted. Spaces do not matter. A specifier is compiled once into nested functions, so that
-testing a version is a few tuple comparisons; a solver tests each distinct version of a name once.
+where another order is wanted. Spaces do not matter. A specifier is compiled once into nested functions, so
+that testing a version is a few tuple comparisons; a solver tests each distinct version of a name once.
 
-Where conda and the letter of the standard differ, the text follows what conda and rattler do, and
-``docs/standards.md`` says so: ``!=1.2`` excludes exactly 1.2, and ``.*`` after an ordered comparison is dropped.
+Where the letter of the standard and both conda and rattler differ, this follows the tools: ``!=1.2`` excludes
+exactly 1.2, and ``.*`` after an ordered comparison is dropped.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ _MISTAKES: Final = {
 class VersionSpec:
     """One parsed specifier; equal when the canonical texts are equal.
 
-    ``matches`` takes a Version and is the compiled test itself, so that a call costs no extra frame. ``kind`` is
-    the operator of a single clause (``".*"`` for fuzzy equality), or the ``,`` or ``|`` that joins several.
+    ``matches`` takes a Version and is the compiled test itself, so that a call costs no extra frame. ``kind``
+    is the operator of a single clause (``".*"`` for fuzzy equality), or the ``,`` or ``|`` that joins
+    clauses.
 
     >>> VersionSpec.parse(">=1.2,<2|3.*").matches(Version.parse("3.1"))
     True
@@ -188,11 +189,11 @@ def _check_literal(clause: str, literal: str) -> None:
     if literal and literal[0] not in "=<>!~" and not re.search(r"[\s=<>~;@]", literal):
         return
     raise DataError(
-        f"the version clause '{clause}' is not valid: {_clause_problem(clause, literal)}.", hint=_hint(clause)
+        f"the version clause '{clause}' is not valid: {_clause_problem(literal)}.", hint=_hint(clause)
     )
 
 
-def _clause_problem(clause: str, literal: str) -> str:
+def _clause_problem(literal: str) -> str:
     if not literal:
         return "no version follows the operator"
     if literal[0] in "=<>!~":
@@ -280,4 +281,4 @@ _COMPARE: Final[dict[str, Callable[[Any], Test]]] = {
 }
 _ORDERED: Final = frozenset(_COMPARE)
 
-ANY_VERSION: Final = VersionSpec("*", lambda version: True)
+ANY_VERSION: Final = VersionSpec("*", lambda _: True)

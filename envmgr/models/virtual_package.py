@@ -57,8 +57,8 @@ def is_possible(name: str, subdir: str) -> bool:
 def override(name: str, value: str) -> PackageRecord | None:
     """The record that the variable's non-empty *value* asks for, or None where the variable has no effect.
 
-    The caller has checked `is_possible`, and that ``__cuda`` is there before it asks for ``__cuda_arch``. Raises
-    DataError that names the variable where the value cannot be read.
+    The caller has checked `is_possible`, and that ``__cuda`` is there before it asks for ``__cuda_arch``.
+    Raises DataError that names the variable where the value cannot be read.
     """
     if name == "__unix":
         return None
