@@ -1,0 +1,1 @@
+"""Finds the set of packages that fulfils a request, or the reasons why there is none; pure, no effects."""

@@ -1,0 +1,97 @@
+"""Choosing what to try next: which name, and which of its candidates.
+
+The order makes answers good (docs/internals/solver.md): first the best version of each package that the user
+asked for, in the user's order, then its best build; after that the needed name with the fewest candidates left.
+Among builds of equal rank the one whose own dependencies can be newest wins, then the newest in time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envmgr.solver.links import Link
+    from envmgr.solver.search import Search
+
+
+class Choice(NamedTuple):
+    """Keep only the values *mask* of *variable*."""
+
+    variable: int
+    mask: int
+
+
+def choose(search: Search, explicit: Sequence[int]) -> Choice | None:
+    """The next decision, or None when every needed name has one candidate left."""
+    domains = search.domains
+    for variable in explicit:
+        domain = domains[variable]
+        if not domain & 1 and domain & (domain - 1):
+            group = _best_versions(search, variable)
+            if domain & ~group:
+                return Choice(variable, group)
+    for variable in explicit:
+        domain = domains[variable]
+        if not domain & 1 and domain & (domain - 1):
+            return Choice(variable, best_candidate(search, variable))
+    variable = _fewest_left(search)
+    return None if variable < 0 else Choice(variable, best_candidate(search, variable))
+
+
+def _best_versions(search: Search, variable: int) -> int:
+    domain = search.domains[variable]
+    return search.universe.variables[variable].candidates.version_group(_first(domain))
+
+
+def _first(domain: int) -> int:
+    """The place of the best candidate in a domain without bit 0."""
+    return (domain & -domain).bit_length() - 2
+
+
+def _fewest_left(search: Search) -> int:
+    domains, weights = search.domains, search.weights
+    found, least = -1, 0.0
+    for variables in (search.always, search.needed):
+        for variable in variables:
+            domain = domains[variable]
+            if not domain & (domain - 1):
+                continue
+            count = domain.bit_count() / (1 + weights[variable])
+            if found < 0 or count < least:
+                found, least = variable, count
+    return found
+
+
+def best_candidate(search: Search, variable: int) -> int:
+    """The mask of the candidate to try first among those that remain."""
+    domain = search.domains[variable]
+    group = domain & search.universe.variables[variable].candidates.build_group(_first(domain))
+    if not group & (group - 1):
+        return group
+    places = [place for place in range(_first(group), group.bit_length() - 1) if group >> (place + 1) & 1]
+    scores = dict.fromkeys(places, 0)
+    for link in search.links(variable):
+        if not group & ~link.required:
+            _score(search, link, group, scores)
+    return 2 << min(places, key=lambda place: (scores[place], place))
+
+
+def _score(search: Search, link: Link, group: int, scores: dict[int, int]) -> None:
+    """Add to each candidate's score how many better versions of the link's target other candidates reach."""
+    target = search.variable(link.name)
+    candidates = search.universe.variables[target].candidates
+    domain = search.domains[target]
+    reach: list[tuple[int, int]] = []
+    for carriers, allowed in link.classes:
+        if carriers & group:
+            best = allowed & domain & ~1
+            reach.append((carriers & group, candidates.version_group(_first(best)) if best else 0))
+    groups = sorted({best & -best if best else candidates.full + 1 for _, best in reach})
+    if len(groups) > 1:
+        for carriers, best in reach:
+            rank = groups.index(best & -best if best else candidates.full + 1)
+            for place in scores:
+                if carriers >> (place + 1) & 1:
+                    scores[place] += rank

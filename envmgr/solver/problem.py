@@ -1,0 +1,49 @@
+"""A request to the solver as one value.
+
+Everything that can change an answer is a field here; the solver reads no settings, no clock and no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+
+ChannelPriority = Literal["strict", "flexible", "disabled"]
+Strategy = Literal["highest", "lowest", "lowest-direct"]
+
+
+def no_clock() -> float:
+    """A clock that stands still, for problems without a budget."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is asked, of which records, under which rules.
+
+    ``load(name)`` answers with all records of a name, from every channel and for every subdir in question, and
+    with the machine's record for a virtual package name; it is called at most once for a name. ``channel_rank``
+    maps a channel's canonical URL to its rank, 0 being the best; channels that it does not name come last.
+
+    ``requirements`` are ordered: the versions of the packages asked for first are best. ``constraints`` limit
+    packages without asking for them. ``installed`` records are preferred for the names that no requirement
+    names, and are candidates even where no channel has them. ``exclude_newer`` is in milliseconds since the
+    Unix epoch, compared with ``indexed_timestamp`` or else ``timestamp`` (CEP 47); records that have neither
+    are kept. ``budget_seconds`` of ``monotonic`` end the search with a SolveError; None means no limit.
+    """
+
+    requirements: tuple[Requirement, ...]
+    load: Callable[[str], Sequence[PackageRecord]]
+    channel_rank: Mapping[str, int] = field(default_factory=dict)
+    channel_priority: ChannelPriority = "strict"
+    installed: tuple[PackageRecord, ...] = ()
+    constraints: tuple[Requirement, ...] = ()
+    exclude_newer: int | None = None
+    strategy: Strategy = "highest"
+    budget_seconds: float | None = None
+    monotonic: Callable[[], float] = no_clock

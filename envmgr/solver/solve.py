@@ -1,0 +1,183 @@
+"""Solving a problem: the search loop, the smallest set of lines that cannot hold, the order of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envmgr.errors import DataError, SolveError
+from envmgr.solver.analyse import analyse
+from envmgr.solver.clause import Asked, Clause, Conditional, leaves
+from envmgr.solver.conditions import alternatives
+from envmgr.solver.decide import choose
+from envmgr.solver.links import Rule
+from envmgr.solver.order import in_link_order
+from envmgr.solver.search import Search
+from envmgr.solver.universe import Universe, extra_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.solver.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the search did, in counts."""
+
+    names: int = 0
+    candidates: int = 0
+    decisions: int = 0
+    conflicts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The records to install, dependencies before what needs them, ties by name; no virtual packages."""
+
+    records: tuple[PackageRecord, ...]
+    statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why there is no solution: *proof* is the empty clause, whose premises lead back to the user's lines.
+
+    ``requirements`` is a smallest set of lines that cannot hold together: without any one of them the others
+    can (unless the budget ended before that was sure).
+    """
+
+    requirements: tuple[Requirement, ...]
+    proof: Clause
+    universe: Universe
+    problem: Problem
+    statistics: Statistics
+
+
+def solve(problem: Problem) -> Solution | Conflict:
+    """The best solution of *problem*, or why there is none.
+
+    Raises SolveError when the budget ends first, and DataError for a line that names no package.
+    """
+    return _Solver(problem).run()
+
+
+class _Solver:
+    def __init__(self, problem: Problem) -> None:
+        for requirement in (*problem.requirements, *problem.constraints):
+            if not requirement.spec.is_name_exact:
+                raise DataError(
+                    f"{requirement.source}: '{requirement.spec}' names no package; a request needs one exact name."
+                )
+        self.problem = problem
+        self.universe = Universe(problem)
+        self.decisions = 0
+        self.conflicts = 0
+        self._deadline = (
+            None if problem.budget_seconds is None else problem.monotonic() + problem.budget_seconds
+        )
+
+    def run(self) -> Solution | Conflict:
+        outcome = self.search(self.problem.requirements, self.problem.constraints)
+        if isinstance(outcome, Search):
+            return self._solution(outcome)
+        return self._smallest(outcome)
+
+    def _smallest(self, proof: Clause) -> Conflict:
+        """Leave out lines as long as the rest still conflicts; what remains needs every line of it."""
+        problem = self.problem
+        lines = _used_lines(proof)
+        for line in reversed(lines):
+            rest = [other for other in lines if other is not line]
+            outcome = self._search_lines(rest)
+            if isinstance(outcome, Clause):
+                proof, used = outcome, _used_lines(outcome)
+                lines = [other for other in rest if other in used]
+        kept = tuple(line for line in (*problem.requirements, *problem.constraints) if line in lines)
+        return Conflict(kept, proof, self.universe, problem, self._statistics())
+
+    def _search_lines(self, lines: Sequence[Requirement]) -> Search | Clause:
+        problem = self.problem
+        return self.search(
+            [line for line in problem.requirements if line in lines],
+            [line for line in problem.constraints if line in lines],
+        )
+
+    def search(
+        self, requirements: Sequence[Requirement], constraints: Sequence[Requirement]
+    ) -> Search | Clause:
+        """A finished search, or the empty clause."""
+        facts, rules = _lines(requirements, constraints)
+        search = Search(self.universe, facts, rules)
+        search.adopt()
+        explicit = list(dict.fromkeys(search.variable(requirement.spec.name) for requirement in requirements))
+        for name in facts:
+            if any(not asked.optional for asked in facts[name]):
+                search.variable(name)
+        while True:
+            conflict = search.propagate()
+            if conflict is not None:
+                self.conflicts += 1
+                lesson = analyse(search, conflict)
+                if not lesson.clause.masks:
+                    return lesson.clause
+                search.backjump(lesson.level)
+                search.add_clause(lesson.clause)
+                continue
+            self._check_budget(search)
+            choice = choose(search, explicit)
+            if choice is None:
+                return search
+            self.decisions += 1
+            search.decide(*choice)
+
+    def _check_budget(self, search: Search) -> None:
+        if self._deadline is not None and self.problem.monotonic() > self._deadline:
+            raise SolveError(f"no answer was found within {self.problem.budget_seconds:g} seconds.")
+
+    def _statistics(self) -> Statistics:
+        variables = self.universe.variables
+        count = sum(len(variable.candidates.records) for variable in variables)
+        return Statistics(len(variables), count, self.decisions, self.conflicts)
+
+    def _solution(self, search: Search) -> Solution:
+        chosen = {}
+        for variable in (*search.always, *search.needed):
+            known = self.universe.variables[variable]
+            if not known.virtual and known.extra is None:
+                chosen[known.name] = known.candidates.installed_values(search.domains[variable])[0]
+        return Solution(in_link_order(chosen), self._statistics())
+
+
+def _used_lines(proof: Clause) -> list[Requirement]:
+    """The user's lines among the premises of *proof*, in the order of first use."""
+    lines: dict[int, Requirement] = {}
+    for clause in leaves(proof):
+        cause = clause.cause
+        line = cause.requirement if isinstance(cause, Asked) else None
+        if isinstance(cause, Conditional):
+            line = cause.rule.requirement
+        if line is not None:
+            lines[id(line)] = line
+    return list(lines.values())
+
+
+def _lines(
+    requirements: Sequence[Requirement], constraints: Sequence[Requirement]
+) -> tuple[dict[str, list[Asked]], list[Rule]]:
+    """The facts by name, and the rules, that the user's lines stand for."""
+    facts: dict[str, list[Asked]] = {}
+    rules: list[Rule] = []
+    for optional, lines in ((False, requirements), (True, constraints)):
+        for requirement in lines:
+            spec = requirement.spec
+            targets = [spec.name] if optional else [spec.name, *extra_names(spec)]
+            for target in targets:
+                if spec.when is None:
+                    facts.setdefault(target, []).append(Asked(requirement, optional))
+                    continue
+                for conditions in alternatives(spec.when):
+                    rules.append(Rule(None, 0, target, spec, conditions, optional, requirement))
+    return facts, rules

@@ -1,0 +1,297 @@
+"""The names that a solve has touched: their candidates, and the links between them.
+
+Variables are numbered in the order in which names are loaded. A record's entries are read only when the search
+needs the name installed, and a target is loaded only when the search asks for it, so a solve touches a few
+hundred names of a channel. A universe holds no state of a search: several searches, each with its own facts,
+can run over one universe.
+
+An extra (CEP 44) is a variable of its own, ``name[extra]``: it mirrors the candidates of its name, is tied to
+them one by one, and carries the extra's dependencies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from envmgr.errors import DataError
+from envmgr.solver.candidates import Candidates, Ordering, parse_match_spec
+from envmgr.solver.conditions import alternatives
+from envmgr.solver.links import Entry, Link, Rule, make_link
+
+if TYPE_CHECKING:
+    from envmgr.models.match_spec import MatchSpec
+    from envmgr.models.record import PackageRecord
+    from envmgr.solver.problem import Problem
+
+_NAME = re.compile(r"[^\s<>=!~\[]+")
+
+
+class Hidden(NamedTuple):
+    """A record that no solution may use, and why: a lower channel, too new, or unreadable."""
+
+    record: PackageRecord
+    reason: str
+
+
+@dataclass(eq=False, slots=True)
+class Variable:
+    """One name: its candidates, and what is known of its links (``outgoing`` is None until they are read)."""
+
+    name: str
+    candidates: Candidates
+    base: int | None = None  # the variable that an extra belongs to
+    extra: str | None = None
+    hidden: tuple[Hidden, ...] = ()
+    outgoing: list[Link] | None = None
+    incoming: list[Link] = field(default_factory=list)
+    refusals: list[tuple[Link, int, int]] = field(default_factory=list)  # candidates that refuse themselves
+
+    @property
+    def full(self) -> int:
+        """Every value of the variable."""
+        return self.candidates.full
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it stands for a property of the machine."""
+        return self.name.startswith("__")
+
+
+class Universe:
+    """Loads names and links for the searches of one problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.variables: list[Variable] = []
+        self.rules: list[Rule] = []
+        self._problem = problem
+        self._index: dict[str, int] = {}
+        self._waiting: dict[str, list[Link]] = {}
+        self._direct = {requirement.spec.name for requirement in problem.requirements}
+        self._installed = {record.name: record for record in problem.installed}
+
+    # Names
+
+    def find(self, name: str) -> int | None:
+        """The variable of *name* if it was loaded."""
+        return self._index.get(name)
+
+    def variable(self, name: str) -> int:
+        """The variable of *name*, loaded now if need be; an unknown name has no candidates."""
+        found = self._index.get(name)
+        return self._load(name) if found is None else found
+
+    def _load(self, name: str) -> int:
+        base, bracket, extra = name.partition("[")
+        if bracket:
+            owner = self.variable(base)
+            made = Variable(name, self.variables[owner].candidates, base=owner, extra=extra[:-1])
+        else:
+            made = self._load_records(name)
+        number = len(self.variables)
+        self.variables.append(made)
+        self._index[name] = number
+        for link in self._waiting.pop(name, ()):
+            self._attach(link, number)
+        return number
+
+    def _load_records(self, name: str) -> Variable:
+        records = self._problem.load(name)
+        if name.startswith("__"):
+            return Variable(name, Ordering().arrange(records))
+        usable, hidden = self._usable(name, records)
+        return Variable(name, self._ordering(name).arrange(usable), hidden=tuple(hidden))
+
+    def _ordering(self, name: str) -> Ordering:
+        problem = self._problem
+        lowest = problem.strategy == "lowest" or (
+            problem.strategy == "lowest-direct" and name in self._direct
+        )
+        ranks = dict(problem.channel_rank) if problem.channel_priority == "flexible" else None
+        preferred = None if name in self._direct else self._installed.get(name)
+        return Ordering(channel_ranks=ranks, lowest=lowest, preferred=preferred)
+
+    def _usable(
+        self, name: str, records: Sequence[PackageRecord]
+    ) -> tuple[list[PackageRecord], list[Hidden]]:
+        hidden: list[Hidden] = []
+        usable = self._not_newer(records, hidden)
+        if self._problem.channel_priority == "strict":
+            usable = self._best_channel(name, usable, hidden)
+        installed = self._installed.get(name)
+        if installed is not None and installed not in usable:
+            usable.append(installed)
+        return usable, hidden
+
+    def _not_newer(self, records: Sequence[PackageRecord], hidden: list[Hidden]) -> list[PackageRecord]:
+        limit = self._problem.exclude_newer
+        if limit is None:
+            return list(records)
+        usable = []
+        for record in records:
+            if (record.indexed_timestamp or record.timestamp or 0) > limit:
+                hidden.append(Hidden(record, "newer"))
+            else:
+                usable.append(record)
+        return usable
+
+    def _best_channel(
+        self, name: str, records: list[PackageRecord], hidden: list[Hidden]
+    ) -> list[PackageRecord]:
+        """The records of the best-ranked channel that has the name, or has what a line asks of a channel by name."""
+        chosen = self._named_channel(name, records) or records
+        best = min((self._rank(record) for record in chosen), default=0)
+        usable = []
+        for record in records:
+            if self._rank(record) == best:
+                usable.append(record)
+            else:
+                hidden.append(Hidden(record, "channel"))
+        return usable
+
+    def _named_channel(self, name: str, records: list[PackageRecord]) -> list[PackageRecord]:
+        specs = [
+            requirement.spec for requirement in self._problem.requirements if requirement.spec.name == name
+        ]
+        naming = [spec for spec in specs if spec.channel is not None]
+        return [record for record in records if naming and all(spec.matches(record) for spec in naming)]
+
+    def _rank(self, record: PackageRecord) -> int:
+        ranks = self._problem.channel_rank
+        return ranks.get(record.origin.channel if record.origin else "", len(ranks))
+
+    # Specs
+
+    def values_of(self, variable: int, spec: MatchSpec) -> int:
+        """The candidates of *variable* that *spec* accepts."""
+        return self.variables[variable].candidates.matching_spec(spec)
+
+    # Links
+
+    def links(self, variable: int) -> list[Link]:
+        """Everything that the candidates of *variable* say about other names; read on the first call."""
+        known = self.variables[variable]
+        if known.outgoing is None:
+            known.outgoing = self._read_links(variable)
+        return known.outgoing
+
+    def _read_links(self, variable: int) -> list[Link]:
+        known = self.variables[variable]
+        reader = _EntryReader(variable)
+        if known.extra is not None:
+            reader.read(
+                [record.extra_depends.get(known.extra, ()) for record in known.candidates.records],
+                optional=False,
+            )
+        elif not known.virtual:
+            reader.read([record.depends for record in known.candidates.records], optional=False)
+            reader.read([record.constrains for record in known.candidates.records], optional=True)
+        self.rules += reader.rules
+        links = [make_link(variable, name, known.full, entries) for name, entries in reader.targets.items()]
+        if known.base is not None:
+            links.append(self._identity(variable, known))
+        return [link for link in links if self._connect(link)]
+
+    def _identity(self, variable: int, known: Variable) -> Link:
+        base = self.variables[known.base or 0]
+        link = make_link(variable, base.name, known.full, [Entry(known.full & ~1, base.name, optional=False)])
+        link.classes = [(2 << place, 2 << place) for place in range(len(known.candidates.records))]
+        return link
+
+    def _connect(self, link: Link) -> bool:
+        """Attach the link if its target is known; False for a link to itself, which is settled here."""
+        target = self._index.get(link.name)
+        if target == link.source:
+            self._attach(link, target)
+            self.variables[target].incoming.remove(link)
+            refusals = [(link, carriers & ~allowed, allowed) for carriers, allowed in link.classes]
+            self.variables[target].refusals += [refusal for refusal in refusals if refusal[1]]
+            return False
+        if target is None:
+            self._waiting.setdefault(link.name, []).append(link)
+        else:
+            self._attach(link, target)
+        return True
+
+    def _attach(self, link: Link, target: int) -> None:
+        link.target = target
+        known = self.variables[target]
+        if not link.classes:
+            link.classes = [
+                (carriers, self._accepted(known.candidates, entries)) for carriers, entries in link.entries
+            ]
+        known.incoming.append(link)
+
+    @staticmethod
+    def _accepted(candidates: Candidates, entries: tuple[Entry, ...]) -> int:
+        accepted = candidates.full
+        for entry in entries:
+            matching = candidates.matching(entry.text)
+            accepted &= matching | 1 if entry.optional else matching
+        return accepted
+
+
+class _EntryReader:
+    """Sorts the entries of one variable's records by target."""
+
+    def __init__(self, source: int) -> None:
+        self.targets: dict[str, list[Entry]] = {}
+        self.rules: list[Rule] = []
+        self._source = source
+
+    def read(self, entries: Sequence[Sequence[str]], *, optional: bool) -> None:
+        """Add the entries of each candidate, best first."""
+        carriers: dict[str, int] = {}
+        bit = 2
+        for texts in entries:
+            for text in texts:
+                carriers[text] = carriers.get(text, 0) | bit
+            bit <<= 1
+        for text, mask in carriers.items():
+            if "[" in text or ":" in text:
+                self._add_detailed(Entry(mask, text, optional))
+            else:
+                self._add(target_name(text), Entry(mask, text, optional))
+
+    def _add(self, name: str, entry: Entry) -> None:
+        self.targets.setdefault(name, []).append(entry)
+
+    def _add_detailed(self, entry: Entry) -> None:
+        try:
+            self._add_spec(parse_match_spec(entry.text), entry)
+        except DataError:
+            self._add(target_name(entry.text), entry._replace(optional=False))
+
+    def _add_spec(self, spec: MatchSpec, entry: Entry) -> None:
+        if not spec.is_name_exact:
+            raise DataError(f"the entry '{entry.text}' names no package.")
+        if spec.when is not None:
+            self._add_rules(spec, entry)
+            return
+        self._add(spec.name, entry)
+        if not entry.optional:
+            for target in extra_names(spec):
+                self._add(target, Entry(entry.carriers, spec.name, optional=False))
+
+    def _add_rules(self, spec: MatchSpec, entry: Entry) -> None:
+        targets = [spec.name] if entry.optional else [spec.name, *extra_names(spec)]
+        for conditions in alternatives(spec.when) if spec.when is not None else ():
+            for target in targets:
+                self.rules.append(
+                    Rule(self._source, entry.carriers, target, spec, conditions, entry.optional)
+                )
+
+
+def extra_names(spec: MatchSpec) -> list[str]:
+    """The variables of the extras that a spec asks for."""
+    return [f"{spec.name}[{extra}]" for extra in spec.extras]
+
+
+@lru_cache(maxsize=None)
+def target_name(text: str) -> str:
+    """The package name that an entry of a record is about, read without parsing the rest."""
+    found = _NAME.match(text.lstrip().rpartition("::")[2])
+    return found[0].lower() if found else text
