@@ -18,6 +18,7 @@ from envmgr.models.platform import KNOWN_SUBDIRS
 __all__ = [
     "DEFAULT_ALIAS",
     "Channel",
+    "file_url",
     "is_url",
     "split_distribution",
     "split_url",
@@ -59,7 +60,7 @@ class Channel:
             url = split_url(text)[0]
             return cls(url[len(alias) + 1 :] if url.startswith(alias + "/") else url, url)
         if _PATH.fullmatch(text):
-            url = split_url(_file_url(text, cwd))[0]
+            url = split_url(file_url(text, cwd))[0]
             return cls(url, url)
         name = _cut_subdir(text.strip("/"))[0]
         if not _NAME.fullmatch(name):
@@ -114,17 +115,21 @@ def _cut_subdir(path: str) -> tuple[str, str]:
     return (head.rstrip("/"), last) if slash and last in KNOWN_SUBDIRS else (path, "")
 
 
-def _file_url(path: str, cwd: str) -> str:
+def file_url(path: str, cwd: str) -> str:
+    """The ``file://`` URL of *path*; relative paths start at the absolute folder *cwd*.
+
+    Raises DataError for a path that starts with ``~``, or is relative while *cwd* is empty.
+    """
     if path.startswith("~"):
         raise DataError(
-            f"the channel path '{path}' begins with '~'; expected an absolute path, or './' at its start."
+            f"the path '{path}' begins with '~'; expected an absolute path, or './' at its start."
         )
     path = path.replace("\\", "/")
     if re.match(r"[A-Za-z]:", path):
         return f"file:///{quote(path, safe='/:')}"
     if not path.startswith("/"):
         if not cwd:
-            raise DataError(f"the channel path '{path}' is relative, and nothing says to which folder.")
+            raise DataError(f"the path '{path}' is relative, and nothing says to which folder.")
         path = f"{cwd}/{path}"
     parts: list[str] = []
     for part in path.split("/"):

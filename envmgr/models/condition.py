@@ -23,12 +23,18 @@ class And(Generic[Spec]):
 
     parts: tuple[Spec | And[Spec] | Or[Spec], ...]
 
+    def __str__(self) -> str:
+        return render_expression(self, str)
+
 
 @dataclass(frozen=True, slots=True)
 class Or(Generic[Spec]):
     """A condition that holds when one of its parts does."""
 
     parts: tuple[Spec | And[Spec] | Or[Spec], ...]
+
+    def __str__(self) -> str:
+        return render_expression(self, str)
 
 
 def parse_expression(text: str, parse_spec: Callable[[str], Spec]) -> Spec | And[Spec] | Or[Spec]:

@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 
     from envmgr.models.version import Version
 
+__all__ = [
+    "And",
+    "Condition",
+    "MatchSpec",
+    "Or",
+    "condition_text",
+    "parse_condition",
+    "parse_match_spec",
+]
+
 _ARCHIVE = re.compile(
     r"\s*([^\s\[\]]*[^\s\[\]/\\](?:\.conda|\.tar\.bz2))(?:#(?:(md5|sha256):)?([0-9A-Fa-f]*))?\s*"
 )

@@ -6,13 +6,16 @@ Pure rules only; `envmgr.host.probe` looks at the machine.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from envmgr.errors import DataError
 from envmgr.models.identifiers import is_build_string
-from envmgr.models.platform import operating_system
+from envmgr.models.platform import is_unix, machine_type, operating_system
 from envmgr.models.record import PackageRecord
 from envmgr.models.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VIRTUAL_NAMES: Final = (
     "__archspec",
@@ -32,6 +35,7 @@ _LINUX_VERSION = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?(\.[0-9]+)?")
 _CAPABILITY = re.compile(r"([0-9]+\.[0-9]+)[a-z]*")
 _NEEDS_SYSTEM: Final = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
 _ARCHSPEC_NAMES: Final = {"32": "x86", "64": "x86_64", "arm64": "aarch64"}
+_ARCHSPEC_FAMILIES: Final = frozenset(("aarch64", "ppc64", "ppc64le", "riscv64"))
 
 
 def virtual_record(name: str, version: str, build: str = "0") -> PackageRecord:
@@ -50,6 +54,8 @@ def override_variable(name: str) -> str:
 
 def is_possible(name: str, subdir: str) -> bool:
     """Whether the platform *subdir* can have this virtual package at all."""
+    if name == "__unix":
+        return is_unix(subdir)
     system = _NEEDS_SYSTEM.get(name)
     return system is None or system == operating_system(subdir)
 
@@ -80,10 +86,25 @@ def override(name: str, value: str) -> PackageRecord | None:
         return virtual_record(name, _checked(name, value, None, "a version"))
 
 
-def assumed_archspec(subdir: str) -> str:
-    """The microarchitecture that CEP 30, appendix A, maps a platform to."""
-    machine = subdir.partition("-")[2]
-    return _ARCHSPEC_NAMES.get(machine, machine)
+def assumed_archspec(subdir: str) -> str | None:
+    """The microarchitecture that CEP 30, appendix A, gives a platform; None if archspec has none."""
+    machine = machine_type(subdir)
+    return _ARCHSPEC_NAMES.get(machine, machine if machine in _ARCHSPEC_FAMILIES else None)
+
+
+def cuda_version(number: int) -> str | None:
+    """What ``cuDriverGetVersion`` means by *number*; None for 0, which says that there is no driver.
+
+    >>> cuda_version(12040)
+    '12.4'
+    """
+    return f"{number // 1000}.{number % 1000 // 10}" if number > 0 else None
+
+
+def lowest_capability(capabilities: Iterable[tuple[int, int]]) -> str | None:
+    """The version of ``__cuda_arch``: the least of the devices' (major, minor), None without a device."""
+    lowest = min(capabilities, default=None)
+    return None if lowest is None else f"{lowest[0]}.{lowest[1]}"
 
 
 def _checked(name: str, value: str, accepted: str | None, expected: str) -> str:

@@ -1,0 +1,1 @@
+"""The machine that envmgr runs on: its virtual packages, its clock, its programs."""
