@@ -1,0 +1,1 @@
+"""What a shell or a child process needs in order to work inside an environment: values in, text out."""

@@ -1,0 +1,305 @@
+"""Carries plans out: creates prefixes, all or nothing, and unlinks packages.
+
+`create_prefix` builds beside the final place and renames (see `envmgr.prefix.staging`); every placeholder is
+replaced by the final path from the start. Link scripts and the caller's last step need that path, so they run
+after the rename, under the marker. Any failure, Ctrl-C or SIGTERM removes the whole prefix again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from envmgr.errors import PrefixError
+from envmgr.ports import Phase
+from envmgr.prefix.bytecode import Compiler
+from envmgr.prefix.history import Change
+from envmgr.prefix.link import Linker
+from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
+from envmgr.prefix.scripts import ScriptRunner
+from envmgr.prefix.staging import Staging, remove_folder
+from envmgr.prefix.store import PrefixStore, register, unregister
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+    from types import FrameType
+
+    from envmgr.ports import Clock, Reporter, Runner
+    from envmgr.prefix.installed import InstalledPackage
+    from envmgr.prefix.plan import PackageLink, PrefixPlan
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by the signal *signum*; raised so that unfinished work is removed."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"ended by signal {signum}")
+        self.signum = signum
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """What to create and how.
+
+    *prefix* is absolute and equals ``plan.prefix``. *variables* go to conda-meta/state, *command_line*,
+    *version* (envmgr's) and *specs* (what the user asked for) to the history. *environ* is the process's
+    environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_cache* is a
+    writable folder for compiled Python files, *registry* the list of environments to join; None for none.
+    """
+
+    prefix: Path
+    plan: PrefixPlan
+    command_line: tuple[str, ...]
+    version: str
+    environ: Mapping[str, str]
+    specs: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    link_scripts: str = "run"
+    always_copy: bool = False
+    compile_bytecode: bool = True
+    bytecode_cache: Path | None = None
+    registry: Path | None = None
+    root_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateResult:
+    """What creation has to tell: *messages* of link scripts, each with its package."""
+
+    prefix: Path
+    messages: tuple[tuple[str, str], ...]
+
+
+def create_prefix(
+    request: CreateRequest,
+    runner: Runner,
+    reporter: Reporter,
+    clock: Clock,
+    after_link: Callable[[Path], None] | None = None,
+) -> CreateResult:
+    """Create the prefix of *request*, completely or not at all.
+
+    *after_link* is called with the final path when all packages are linked and their scripts have run; what
+    it raises fails the creation. Raises PrefixError, naming what failed; the place is then as before.
+    """
+    _check_scripts_allowed(request)
+    creation = _Creation(request, runner, reporter, clock, Staging(request.prefix))
+    with _signals_raised(), _errors_explained(request.prefix):
+        try:
+            messages = creation.build(after_link)
+        except BaseException:
+            creation.staging.discard()
+            raise
+        if request.registry is not None:
+            _try_register(request.registry, request.prefix, reporter)
+    return CreateResult(request.prefix, tuple(messages))
+
+
+@dataclass(slots=True)
+class _Creation:
+    request: CreateRequest
+    runner: Runner
+    reporter: Reporter
+    clock: Clock
+    staging: Staging
+
+    def build(self, after_link: Callable[[Path], None] | None) -> list[tuple[str, str]]:
+        """All steps in order; the messages of scripts."""
+        plan = self.request.plan
+        for clobber in plan.clobbers:
+            self.reporter.warned(str(clobber))
+        self.staging.open()
+        if any("pre-link" in link.scripts for link in plan.link):
+            # Such a script gets to see the prefix before its package is there, and at its final path.
+            self.staging.place()
+        messages = self._link()
+        self.staging.place()
+        messages += self._run_scripts("post-link")
+        if after_link is not None:
+            after_link(self.request.prefix)
+        self._write_history()
+        self.staging.finish()
+        return messages
+
+    def _link(self) -> list[tuple[str, str]]:
+        plan, messages = self.request.plan, []
+        linker = Linker(plan, str(self.staging.root), self.reporter, always_copy=self.request.always_copy)
+        self.reporter.phase_started(Phase.LINK, plan.file_count)
+        try:
+            linker.make_folders()
+            outcomes = {}
+            for link in plan.link:
+                messages += self._run_script(link, "pre-link")
+                outcomes[link.name] = linker.link_package(link)
+                self.reporter.phase_advanced(Phase.LINK, len(link.targets) + len(link.entry_points))
+            self._compile(outcomes)
+            self._write_records(outcomes)
+        finally:
+            self.reporter.phase_finished(Phase.LINK)
+        return messages
+
+    def _compile(self, outcomes: dict[str, LinkOutcome]) -> None:
+        request = self.request
+        if not request.compile_bytecode:
+            return
+        compiler = Compiler(
+            request.plan,
+            str(self.staging.root),
+            self.runner,
+            self.reporter,
+            request.environ,
+            request.bytecode_cache,
+        )
+        for name, paths in compiler.compile().items():
+            outcomes[name].bytecode = paths
+
+    def _write_records(self, outcomes: dict[str, LinkOutcome]) -> None:
+        store = PrefixStore(self.staging.root)
+        sums = sums_in_prefix(self.request.plan.link, outcomes)
+        for link in self.request.plan.link:
+            store.write_record(installed_package(link, outcomes[link.name], sums, self.request.plan.subdir))
+        if self.request.variables:
+            store.write_variables(self.request.variables)
+
+    def _run_scripts(self, action: str) -> list[tuple[str, str]]:
+        links = [link for link in self.request.plan.link if action in link.scripts]
+        if not links:
+            return []
+        messages = []
+        self.reporter.phase_started(Phase.SCRIPTS, len(links))
+        try:
+            for link in links:
+                messages += self._run_script(link, action)
+                self.reporter.phase_advanced(Phase.SCRIPTS, 1)
+        finally:
+            self.reporter.phase_finished(Phase.SCRIPTS)
+        return messages
+
+    def _run_script(self, link: PackageLink, action: str) -> list[tuple[str, str]]:
+        if action not in link.scripts:
+            return []
+        request = self.request
+        scripts = ScriptRunner(
+            self.runner, request.prefix, request.plan.subdir, request.environ, request.root_prefix
+        )
+        folder = link.package.folder if action == "pre-link" else None
+        message = scripts.run(link.package.record, action, folder)
+        return [(link.name, message)] if message else []
+
+    def _write_history(self) -> None:
+        request = self.request
+        linked = tuple(link.package.record for link in request.plan.link)
+        moment = self.clock.now()
+        PrefixStore(request.prefix).add_history(
+            Change(moment, request.command_line, request.version, linked, update_specs=request.specs)
+        )
+
+
+def unlink_package(package: InstalledPackage, prefix: Path, scripts: ScriptRunner | None) -> str:
+    """Remove *package* from *prefix*: its files, the folders that become empty, its record.
+
+    With *scripts*, its pre-unlink script runs first; what it has to say is returned. Raises PrefixError for
+    a failing script, and OSError.
+    """
+    messages = scripts.run(package.record, "pre-unlink") if scripts is not None else ""
+    folders = {entry["_path"] for entry in package.paths if entry.get("path_type") == "directory"}
+    for path in package.files:
+        try:
+            os.unlink(prefix / path)
+        except FileNotFoundError:
+            pass
+        except (IsADirectoryError, PermissionError):
+            if not (prefix / path).is_dir():
+                raise
+        parent = path.rpartition("/")[0]
+        while parent and parent not in folders:
+            folders.add(parent)
+            parent = parent.rpartition("/")[0]
+    for folder in sorted(folders, reverse=True):
+        _remove_if_empty(prefix / folder)
+    PrefixStore(prefix).remove_record(package)
+    return messages
+
+
+def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
+    """Remove the whole prefix and take it off *registry*; the first step takes it from its place."""
+    with _errors_explained(prefix):
+        remove_folder(prefix)
+        if registry is not None:
+            unregister(registry, prefix)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY):
+            raise
+
+
+def _check_scripts_allowed(request: CreateRequest) -> None:
+    if request.link_scripts == "run":
+        return
+    for link in request.plan.link:
+        refused = [action for action in link.scripts if action != "pre-unlink"]
+        if refused:
+            raise PrefixError(
+                f"{link.name} has a {refused[0]} script, and the setting link_scripts refuses to run it.",
+                hint="Allow scripts with link_scripts: run, or leave the package out.",
+                package=link.name,
+            )
+
+
+def _try_register(registry: Path, prefix: Path, reporter: Reporter) -> None:
+    try:
+        register(registry, prefix)
+    except OSError as error:
+        reporter.warned(f"the environment could not be added to {registry}: {error.strerror}.")
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP raise `Terminated`, unless the program handles them already."""
+
+    def end(signum: int, _: FrameType | None) -> None:
+        raise Terminated(signum)
+
+    changed = []
+    if threading.current_thread() is threading.main_thread():
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(signum) is signal.SIG_DFL:
+                signal.signal(signum, end)
+                changed.append(signum)
+    try:
+        yield
+    finally:
+        for signum in changed:
+            signal.signal(signum, signal.SIG_DFL)
+
+
+@contextmanager
+def _errors_explained(prefix: Path) -> Iterator[None]:
+    """Inside, an OSError becomes a PrefixError in words."""
+    try:
+        yield
+    except OSError as error:
+        raise _explained(error, prefix) from error
+
+
+def _explained(error: OSError, prefix: Path) -> PrefixError:
+    place = error.filename2 or error.filename or prefix
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return PrefixError(
+            f"there is no space left for {prefix}: {error.strerror}.",
+            hint="Free some space.",
+            prefix=str(prefix),
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PrefixError(f"{prefix} cannot be written: {place}: {error.strerror}.", prefix=str(prefix))
+    return PrefixError(f"{prefix} cannot be created: {place}: {error.strerror}.", prefix=str(prefix))

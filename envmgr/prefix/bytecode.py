@@ -1,0 +1,148 @@
+"""Compiles the Python files of noarch packages, once per package and Python, and links the result.
+
+The prefix's own interpreter compiles what is missing, in one process, with paths relative to the prefix; so
+the files suit every prefix and are kept in a cache folder beside the packages. All of it only saves work
+later: failures are reported in one warning, and never stop a creation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmgr.prefix.link import copy_or_link
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envmgr.ports import Reporter, Runner
+    from envmgr.prefix.plan import PackageLink, PrefixPlan
+
+_TIMEOUT_SECONDS = 1800.0
+_NOT_COMPILED = "Python files are not compiled ahead, because the environment's Python"
+
+# Runs in the prefix's interpreter, which may be any Python from 2.7 on; prints nothing.
+_PROGRAM = """\
+import json, os, py_compile, sys
+with open(sys.argv[1]) as file:
+    job = json.load(file)
+tag = getattr(getattr(sys, "implementation", None), "cache_tag", "") or ""
+options = {}
+if hasattr(py_compile, "PycInvalidationMode"):
+    options["invalidation_mode"] = py_compile.PycInvalidationMode.TIMESTAMP
+for source, target in (job["files"] if tag == job["tag"] else []):
+    try:
+        folder = os.path.dirname(target)
+        if folder and not os.path.isdir(folder):
+            os.makedirs(folder)
+        py_compile.compile(source, target, source, True, **options)
+    except Exception:
+        pass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Brings bytecode into *root*, where the plan's files are; *cache* keeps it, None for nowhere."""
+
+    plan: PrefixPlan
+    root: str
+    runner: Runner
+    reporter: Reporter
+    environ: Mapping[str, str]
+    cache: Path | None
+
+    def compile(self) -> dict[str, tuple[str, ...]]:
+        """Put all bytecode files in place; those that exist afterwards, by ``name-version-build``."""
+        wanted = [link for link in self.plan.link if link.bytecode]
+        fresh = [link for link in wanted if not self._link_cached(link)]
+        if fresh and self._run(fresh):
+            for link in fresh:
+                self._keep(link)
+        return {link.name: tuple(path for _, path in link.bytecode if self._exists(path)) for link in wanted}
+
+    def _exists(self, path: str) -> bool:
+        return os.path.exists(f"{self.root}/{path}")
+
+    def _link_cached(self, link: PackageLink) -> bool:
+        folder = self._cache_folder(link)
+        if folder is None or not folder.is_dir():
+            return False
+        kept = set(os.listdir(folder))
+        pairs = [
+            (f"{folder}/{index}.pyc", f"{self.root}/{path}")
+            for index, path in link.bytecode
+            if f"{index}.pyc" in kept and link.package.files.paths[index].placeholder is None
+        ]
+        for parent in {os.path.dirname(path) for _, path in pairs}:
+            os.makedirs(parent, exist_ok=True)
+        copy_or_link(pairs)
+        return True
+
+    def _run(self, links: Sequence[PackageLink]) -> bool:
+        layout = self.plan.python
+        if layout is None or not self._exists(layout.executable):
+            return False
+        files = [(link.targets[index], path) for link in links for index, path in link.bytecode]
+        job = f"{self.root}/conda-meta/.envmgr-compile"
+        with open(job, "w", encoding="utf-8") as file:
+            json.dump({"tag": layout.cache_tag, "files": files}, file)
+        isolated = ["-E", "-s", "-S"] if layout.version.startswith("2") else ["-I", "-S"]
+        command = [f"{self.root}/{layout.executable}", *isolated, "-W", "ignore", "-c", _PROGRAM, job]
+        try:
+            finished = self.runner.run(
+                command, env=dict(self.environ), cwd=Path(self.root), timeout_seconds=_TIMEOUT_SECONDS
+            )
+        except OSError as error:
+            self.reporter.warned(
+                f"Python files are not compiled ahead: the environment's Python does not start ({error})."
+            )
+            return False
+        finally:
+            os.unlink(job)
+        if finished.returncode != 0:
+            reason = (finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"])[-1]
+            self.reporter.warned(
+                f"Python files are not compiled ahead: the environment's Python failed ({reason})."
+            )
+        return finished.returncode == 0
+
+    def _keep(self, link: PackageLink) -> None:
+        """Link what was compiled into the cache; a cache that cannot be written is left alone."""
+        folder = self._cache_folder(link)
+        if folder is None:
+            return
+        paths = link.package.files.paths
+        aside = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}")
+        try:
+            aside.mkdir(parents=True)
+            copy_or_link(
+                [
+                    (f"{self.root}/{path}", f"{aside}/{index}.pyc")
+                    for index, path in link.bytecode
+                    if paths[index].placeholder is None and self._exists(path)
+                ]
+            )
+            aside.rename(folder)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _cache_folder(self, link: PackageLink) -> Path | None:
+        layout = self.plan.python
+        if self.cache is None or layout is None or not layout.cache_tag:
+            return None
+        if any(link.package.files.paths[index].placeholder is not None for index, _ in link.bytecode):
+            return None
+        record = link.package.record
+        try:
+            moment = os.stat(link.package.folder / "info" / "index.json").st_mtime_ns
+        except OSError:
+            return None
+        identity = [record.sha256 or record.md5 or record.url, layout.site_packages, str(moment)]
+        digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:24]
+        return self.cache / layout.cache_tag / f"{record.dist_name}-{digest}"

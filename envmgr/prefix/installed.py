@@ -1,0 +1,131 @@
+"""A package as it lies in a prefix, and its conda-meta document (CEP 32), which conda, mamba and pixi share.
+
+Reading is forgiving, since four tools write these files; writing follows the standard. Pure: JSON bytes in
+and out. The hot path of `envmgr list` is `read_document`, so path entries stay plain dictionaries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from envmgr.errors import DataError
+from envmgr.models.record import Origin, PackageRecord
+
+# CEP 32, "link": how most files of the package came into the prefix.
+HARDLINK, SOFTLINK, COPY = 1, 2, 3
+
+_OURS = frozenset(
+    {
+        "channel", "extracted_package_dir", "files", "fn", "link", "package_tarball_full_path", "paths_data",
+        "requested_spec", "requested_specs", "schannel", "url", "auth", "installed_system_menus",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """A package in a prefix.
+
+    ``paths`` are the entries of ``paths_data`` as written, ``files`` the paths that it owns, ``requested``
+    the specs that asked for it, and ``source`` the unpacked folder that it was linked from ("" if unknown).
+    """
+
+    record: PackageRecord
+    files: tuple[str, ...]
+    paths: tuple[dict[str, Any], ...]
+    requested: tuple[str, ...] = ()
+    source: str = ""
+    archive: str = ""
+    link_type: int = HARDLINK
+
+    @property
+    def document_name(self) -> str:
+        """The file name of its document below conda-meta/."""
+        return f"{self.record.dist_name}.json"
+
+
+def read_document(data: bytes, place: str) -> InstalledPackage:
+    """The package that the conda-meta document *data*, read from the file *place*, describes.
+
+    Raises DataError naming *place* when it is no JSON object or lacks a name or version.
+    """
+    try:
+        document = msgspec.json.decode(data)
+        own = {key: document[key] for key in document if key not in _OURS}
+        record = PackageRecord.parse(own, fn=_text(document, "fn") or _file_name(document))
+    except (msgspec.DecodeError, TypeError, AttributeError):
+        raise DataError(f"{place} is not a JSON object.", file=place) from None
+    except DataError as error:
+        raise DataError(f"{place}: {error}", file=place) from None
+    record.placed(record.fn, _origin(document, record))
+    paths_data = document.get("paths_data")
+    entries = paths_data.get("paths") if isinstance(paths_data, dict) else None
+    entries = [
+        entry for entry in entries or () if isinstance(entry, dict) and isinstance(entry.get("_path"), str)
+    ]
+    listed = [path for path in document.get("files") or () if isinstance(path, str)]
+    link = document.get("link") or {}
+    link_type = link.get("type")
+    return InstalledPackage(
+        record,
+        files=tuple(listed or (entry["_path"] for entry in entries)),
+        paths=tuple(entries),
+        requested=_requested(document),
+        source=_text(document, "extracted_package_dir") or _text(link, "source"),
+        archive=_text(document, "package_tarball_full_path"),
+        link_type=link_type if isinstance(link_type, int) else HARDLINK,
+    )
+
+
+def write_document(package: InstalledPackage) -> bytes:
+    """The conda-meta document of *package* (CEP 32), indented like conda's."""
+    record = package.record
+    document: dict[str, Any] = record.to_dict()
+    document |= {
+        "channel": record.origin.channel if record.origin else "",
+        "subdir": record.subdir or (record.origin.subdir if record.origin else "noarch"),
+        "fn": record.file_name,
+        "url": record.url,
+        "license": record.license or "",
+        "constrains": record.constrains,
+        "extracted_package_dir": package.source,
+        "package_tarball_full_path": package.archive,
+        "link": {"source": package.source, "type": package.link_type},
+        "files": list(package.files),
+        "paths_data": {"paths": list(package.paths), "paths_version": 1},
+        "requested_spec": package.requested[0] if package.requested else "None",
+        "requested_specs": list(package.requested),
+    }
+    return msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2) + b"\n"
+
+
+def _text(mapping: dict[str, Any], key: str) -> str:
+    value = mapping.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _file_name(document: dict[str, Any]) -> str:
+    url = _text(document, "url").rpartition("/")[2]
+    return url if url.endswith((".conda", ".tar.bz2")) else ""
+
+
+def _requested(document: dict[str, Any]) -> tuple[str, ...]:
+    # Conda writes the word None, and older files hold a single spec only.
+    specs = document.get("requested_specs") or [document.get("requested_spec")]
+    return tuple(spec for spec in specs if isinstance(spec, str) and spec not in ("", "None"))
+
+
+def _origin(document: dict[str, Any], record: PackageRecord) -> Origin | None:
+    """From the URL where there is one; otherwise the channel's name stands in for it (mamba's older form)."""
+    subdir = record.subdir or "noarch"
+    channel, url = _text(document, "channel").rstrip("/"), _text(document, "url")
+    base = url.rpartition("/")[0]
+    if "://" not in channel:
+        channel = base.removesuffix(f"/{subdir}") if base else channel
+    if not channel:
+        return None
+    channel = channel.removesuffix(f"/{subdir}")
+    return Origin(channel, subdir, f"{base or f'{channel}/{subdir}'}/")

@@ -1,0 +1,120 @@
+"""Replaces the build prefix that is baked into a file by the prefix that the file is installed into (CEP 34).
+
+Rules: text may change its length, and its shebang must stay usable for the kernel; binary files keep their
+length, because the replaced path is followed by NULs up to the end of its C string. A placeholder is searched
+as UTF-8, UTF-16 and UTF-32, as conda does. This module handles bytes in memory and touches no files.
+"""
+
+from __future__ import annotations
+
+import re
+
+from envmgr.errors import PrefixError
+
+# The kernel cuts a longer interpreter line: Linux before 5.1 at 127 bytes, macOS at 512.
+_SHEBANG_LIMITS = {"osx": 512}
+_DEFAULT_SHEBANG_LIMIT = 127
+_SHEBANG = re.compile(rb"#![ \t]*(/(?:\\ |[^ \t\r\n])*)([^\r\n]*)")
+_WIDE_ENCODINGS = (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4))
+
+
+def shebang_limit(subdir: str) -> int:
+    """How many bytes an interpreter line may have on *subdir*, ``#!`` included and the newline not."""
+    return _SHEBANG_LIMITS.get(subdir.partition("-")[0], _DEFAULT_SHEBANG_LIMIT)
+
+
+def replace_placeholder(data: bytes, placeholder: str, prefix: str, *, mode: str, subdir: str) -> bytes:
+    """*data* of a file for *subdir* with *placeholder* replaced by *prefix*; *mode* is "text" or "binary".
+
+    Binary files of Windows packages stay as they are: nothing there reads an embedded prefix. Raises
+    PrefixError when *prefix* has no room in a binary file.
+    """
+    windows = subdir.startswith("win-")
+    if mode == "binary":
+        return data if windows else replace_in_binary(data, placeholder, prefix)
+    if windows:
+        return replace_in_text(data, placeholder, prefix.replace("\\", "/"))
+    return replace_in_script(data, placeholder, prefix, limit=shebang_limit(subdir))
+
+
+def replace_in_text(data: bytes, placeholder: str, prefix: str) -> bytes:
+    """*data* with every occurrence replaced.
+
+    >>> replace_in_text(b"prefix=/old; libdir=/old/lib", "/old", "/new place")
+    b'prefix=/new place; libdir=/new place/lib'
+    """
+    data = data.replace(placeholder.encode(), prefix.encode())
+    for encoding, _ in _WIDE_ENCODINGS:
+        data = data.replace(placeholder.encode(encoding), prefix.encode(encoding))
+    return data
+
+
+def replace_in_script(data: bytes, placeholder: str, prefix: str, *, limit: int) -> bytes:
+    """Like `replace_in_text`, and an interpreter line that the kernel cannot use becomes one that it can.
+
+    That is a line longer than *limit* bytes, or an interpreter inside a prefix whose path holds a space; it
+    is then looked up on PATH by ``/usr/bin/env``, as conda does, so the environment has to be active.
+
+    >>> replace_in_script(b"#!/old/bin/python\\n", "/old", "/new place", limit=127)
+    b'#!/usr/bin/env python\\n'
+    """
+    found = _SHEBANG.match(data)
+    replaced = replace_in_text(data, placeholder, prefix)
+    if found is None:
+        return replaced
+    line = replace_in_text(found.group(), placeholder, prefix)
+    spaced = " " in prefix and placeholder.encode() in found.group(1)
+    if not spaced and len(line) <= limit:
+        return replaced
+    return _looked_up_on_path(found) + replace_in_text(data[found.end() :], placeholder, prefix)
+
+
+def _looked_up_on_path(shebang: re.Match[bytes]) -> bytes:
+    program = shebang.group(1).rpartition(b"/")[2]
+    options = shebang.group(2)
+    # The kernel hands everything after the interpreter over as one argument, which only "env -S" takes apart.
+    split = b"-S " if options.strip() else b""
+    return b"#!/usr/bin/env " + split + program + options
+
+
+def replace_in_binary(data: bytes, placeholder: str, prefix: str) -> bytes:
+    """*data*, of the same length, with the placeholder replaced in every C string that holds it.
+
+    A string that holds it several times is filled up once, by NULs at its end; the strings and the code after
+    it stay where they are. Raises PrefixError when *prefix* is longer than *placeholder*.
+
+    >>> replace_in_binary(b"/old:/old/a\\0code", "/old", "/p")
+    b'/p:/p/a\\x00\\x00\\x00\\x00\\x00code'
+    """
+    data = _replace_c_strings(data, placeholder.encode(), prefix.encode(), unit=1)
+    for encoding, unit in _WIDE_ENCODINGS:
+        data = _replace_c_strings(data, placeholder.encode(encoding), prefix.encode(encoding), unit=unit)
+    return data
+
+
+def _replace_c_strings(data: bytes, old: bytes, new: bytes, *, unit: int) -> bytes:
+    start = _find_aligned(data, old, 0, unit)
+    if start < 0:
+        return data
+    if len(new) > len(old):
+        raise PrefixError(
+            f"the path has {len(new) // unit} bytes, but the package has room for {len(old) // unit}.",
+            hint="Choose a shorter path for the environment.",
+        )
+    pieces = []
+    done = 0
+    while start >= 0:
+        end = _find_aligned(data, bytes(unit), start, unit)
+        end = len(data) if end < 0 else end
+        pieces += [data[done:start], data[start:end].replace(old, new).ljust(end - start, b"\0")]
+        done = end
+        start = _find_aligned(data, old, end, unit)
+    return b"".join([*pieces, data[done:]])
+
+
+def _find_aligned(data: bytes, wanted: bytes, start: int, unit: int) -> int:
+    """The first offset of *wanted* from *start* on that is a multiple of *unit*, or -1."""
+    found = data.find(wanted, start)
+    while found >= 0 and found % unit:
+        found = data.find(wanted, found + 1)
+    return found

@@ -1,0 +1,296 @@
+"""Plans a change to a prefix: which packages come and go, where each file lands, who wins a contested path.
+
+Pure, and made before anything is written: whatever can be known to fail fails here. Printing a plan shows
+what applying it will do.
+
+Contested paths: of several packages that bring the same path, the last in the order of *desired* wins, and
+the solver's order puts dependencies first; so a package overrides what it depends on, and names decide among
+strangers. Equal contents are no conflict. A path that is a file for one package and a folder for another
+cannot be planned, unless the file is a symlink to a folder: then the files below it go where it points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from envmgr.errors import PrefixError
+from envmgr.models.package_files import DIRECTORY, SOFTLINK
+from envmgr.prefix.noarch import PythonLayout, python_layout
+from envmgr.prefix.paths import link_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from envmgr.models.package_files import EntryPoint, PackageFiles, PathEntry
+    from envmgr.models.record import PackageRecord
+    from envmgr.prefix.installed import InstalledPackage
+
+
+@dataclass(frozen=True, slots=True)
+class PackageToLink:
+    """An unpacked package that is wanted: *folder* holds its files, *requested* the specs that ask for it."""
+
+    record: PackageRecord
+    folder: Path
+    archive: Path | None
+    files: PackageFiles
+    requested: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PackageLink:
+    """What linking one package does.
+
+    ``targets`` runs parallel to ``package.files.paths``: where each entry lands, "" for one that loses its
+    path to another package. ``entry_points`` are scripts to be written, ``bytecode`` compiled files as (index
+    of the source in targets, path), ``scripts`` the actions of its link scripts.
+    """
+
+    package: PackageToLink
+    targets: tuple[str, ...]
+    entry_points: tuple[tuple[str, EntryPoint], ...] = ()
+    bytecode: tuple[tuple[int, str], ...] = ()
+    scripts: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``name-version-build``, for messages."""
+        return self.package.record.dist_name
+
+    def pairs(self) -> Iterator[tuple[PathEntry, str]]:
+        """Each entry with its place, the lost ones left out."""
+        for entry, target in zip(self.package.files.paths, self.targets, strict=True):
+            if target:
+                yield entry, target
+
+
+@dataclass(frozen=True, slots=True)
+class Clobber:
+    """A path that several packages (``name-version-build``) bring; *winner* keeps it."""
+
+    path: str
+    winner: str
+    losers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        owners = ", ".join(self.losers)
+        return f"{self.path} comes with {owners} and {self.winner}; that of {self.winner} is kept."
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixPlan:
+    """A change to the prefix at the absolute path *prefix*, for packages of *subdir*, in order."""
+
+    prefix: str
+    subdir: str
+    link: tuple[PackageLink, ...]
+    unlink: tuple[InstalledPackage, ...] = ()
+    clobbers: tuple[Clobber, ...] = ()
+    python: PythonLayout | None = None
+
+    @property
+    def file_count(self) -> int:
+        """How many files linking will make."""
+        return sum(len(link.targets) + len(link.entry_points) for link in self.link)
+
+    def __str__(self) -> str:
+        lines = [f"- {package.record.dist_name}" for package in self.unlink]
+        lines += [f"+ {link.name} ({len(link.targets)} files)" for link in self.link]
+        return "\n".join([*lines, *(f"! {clobber}" for clobber in self.clobbers)])
+
+
+def plan_prefix(
+    current: Sequence[InstalledPackage], desired: Sequence[PackageToLink], *, prefix: str, subdir: str
+) -> PrefixPlan:
+    """The plan that turns a prefix holding *current* into one holding exactly *desired*.
+
+    *desired* is in link order, dependencies first. *prefix* is the absolute path that the files will know; it
+    need not exist. Raises PrefixError for what can never work, naming packages and paths.
+    """
+    layout = _layout(current, desired, subdir)
+    kept = {package.record for package in current} & {package.record for package in desired}
+    links = [_plan_package(package, layout, subdir) for package in desired if package.record not in kept]
+    _check_room(links, prefix)
+    clobbers, links = _settle(links)
+    return PrefixPlan(
+        prefix,
+        subdir,
+        tuple(links),
+        tuple(package for package in reversed(current) if package.record not in kept),
+        clobbers,
+        layout,
+    )
+
+
+def is_noarch_python(package: PackageToLink) -> bool:
+    """Whether the files go to the environment's Python; the archive speaks where the channel is silent."""
+    return (package.record.noarch_kind or package.files.noarch) == "python"
+
+
+def _layout(
+    current: Sequence[InstalledPackage], desired: Sequence[PackageToLink], subdir: str
+) -> PythonLayout | None:
+    records = [package.record for package in desired] + [package.record for package in current]
+    python = next((record for record in records if record.name == "python"), None)
+    if python is not None:
+        return python_layout(python, subdir)
+    homeless = next((package for package in desired if is_noarch_python(package)), None)
+    if homeless is not None:
+        raise PrefixError(
+            f"{homeless.record.dist_name} is a noarch Python package, but the environment has no python.",
+            hint="Add python to the packages.",
+            package=homeless.record.dist_name,
+        )
+    return None
+
+
+def _plan_package(package: PackageToLink, layout: PythonLayout | None, subdir: str) -> PackageLink:
+    paths = package.files.paths
+    targets: tuple[str, ...]
+    entry_points: tuple[tuple[str, EntryPoint], ...] = ()
+    bytecode: tuple[tuple[int, str], ...] = ()
+    if layout is not None and is_noarch_python(package):
+        targets = tuple(layout.target_of(entry.path) for entry in paths)
+        suffix = "-script.py" if subdir.startswith("win-") else ""
+        entry_points = tuple(
+            (f"{layout.scripts}/{each.command}{suffix}", each) for each in package.files.entry_points
+        )
+        bytecode = tuple(_bytecode(paths, targets, layout))
+    else:
+        targets = tuple(entry.path for entry in paths)
+    actions = ("pre-link", "post-link", "pre-unlink")
+    known = {link_script(package.record.name, action, subdir): action for action in actions}
+    scripts = tuple(known[target] for target in targets if target in known)
+    return PackageLink(package, targets, entry_points, bytecode, scripts)
+
+
+def _bytecode(
+    paths: Sequence[PathEntry], targets: Sequence[str], layout: PythonLayout
+) -> Iterator[tuple[int, str]]:
+    shipped = {target for target in targets if target.endswith(".pyc")}
+    for index, (entry, target) in enumerate(zip(paths, targets, strict=True)):
+        if target.endswith(".py") and entry.path.startswith("site-packages/"):
+            compiled = layout.bytecode_of(target)
+            if compiled not in shipped:
+                yield index, compiled
+
+
+def _check_room(links: Sequence[PackageLink], prefix: str) -> None:
+    """Binary files have room for a prefix as long as their placeholder (CEP 34)."""
+    length = len(prefix.encode())
+    for link in links:
+        for entry, target in link.pairs():
+            room = len(entry.placeholder) if entry.placeholder and entry.file_mode == "binary" else length
+            if room < length:
+                raise PrefixError(
+                    f"the path {prefix} has {length} bytes, but {target} of {link.name} has room for {room}.",
+                    hint="Choose a shorter path for the environment.",
+                    package=link.name,
+                )
+
+
+@dataclass(slots=True)
+class _Contest:
+    """The owners of paths, while packages are added one by one; the newest claim of a path holds it."""
+
+    owners: dict[str, int] = field(default_factory=dict)
+    losses: dict[str, list[int]] = field(default_factory=dict)
+
+    def claim(self, index: int, path: str) -> None:
+        before = self.owners.get(path)
+        if before is not None and before != index:
+            self.losses.setdefault(path, []).append(before)
+        self.owners[path] = index
+
+
+def _settle(links: list[PackageLink]) -> tuple[tuple[Clobber, ...], list[PackageLink]]:
+    """The conflicts among *links*, and the links without the paths that they lose."""
+    contest = _Contest()
+    for index, link in enumerate(links):
+        for entry, target in zip(link.package.files.paths, link.targets, strict=True):
+            if entry.path_type != DIRECTORY:
+                contest.claim(index, target)
+        for path, _ in link.entry_points:
+            contest.claim(index, path)
+        for _, path in link.bytecode:
+            contest.claim(index, path)
+    _check_folders(links, contest.owners)
+    settled = [
+        _without_lost(
+            link, {path for path, losers in contest.losses.items() if index in losers}, index, contest
+        )
+        for index, link in enumerate(links)
+    ]
+    clobbers = (
+        Clobber(path, links[contest.owners[path]].name, tuple(links[loser].name for loser in losers))
+        for path, losers in sorted(contest.losses.items())
+        if not _same_content(path, [links[index] for index in (*losers, contest.owners[path])])
+    )
+    return tuple(clobbers), settled
+
+
+def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Contest) -> PackageLink:
+    duplicates = len(set(link.targets)) < len(link.targets)
+    if not lost and not duplicates:
+        return link
+    last = {target: position for position, target in enumerate(link.targets)}
+    lost = {path for path in lost if contest.owners[path] != index}
+    targets = tuple(
+        "" if target in lost or last[target] != position else target
+        for position, target in enumerate(link.targets)
+    )
+    return PackageLink(
+        link.package,
+        targets,
+        tuple((path, entry) for path, entry in link.entry_points if path not in lost),
+        tuple((position, path) for position, path in link.bytecode if path not in lost and targets[position]),
+        link.scripts,
+    )
+
+
+def _same_content(path: str, owners: Sequence[PackageLink]) -> bool:
+    """Whether all *owners* bring the same bytes; never for generated files other than bytecode."""
+    if path.endswith(".pyc"):
+        return True
+    entries = [entry for link in owners for entry, target in _all_pairs(link) if target == path]
+    sums = {(entry.sha256, entry.path_type, entry.placeholder) for entry in entries}
+    return len(entries) >= len(owners) and len(sums) == 1 and None not in next(iter(sums))[:1]
+
+
+def _all_pairs(link: PackageLink) -> Iterator[tuple[PathEntry, str]]:
+    return zip(link.package.files.paths, link.targets, strict=True)
+
+
+def _check_folders(links: Sequence[PackageLink], owners: dict[str, int]) -> None:
+    """Refuses a path that one package needs as a file and another as a folder (a symlink may be both)."""
+    folders: dict[str, str] = {}
+    for path in owners:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders[folder] = path
+            folder = folder.rpartition("/")[0]
+    for link in links:
+        for entry, target in link.pairs():
+            if entry.path_type == DIRECTORY and target in owners:
+                _refuse(target, links[owners[target]].name, link.name)
+    for folder, below in folders.items():
+        if folder in owners and not _is_symlink(links[owners[folder]], folder):
+            _refuse(folder, links[owners[folder]].name, links[owners[below]].name)
+
+
+def _is_symlink(link: PackageLink, path: str) -> bool:
+    # Packages without sums come without paths.json, which would tell symlinks from files.
+    return any(
+        target == path and (entry.path_type == SOFTLINK or entry.sha256 is None)
+        for entry, target in _all_pairs(link)
+    )
+
+
+def _refuse(path: str, as_file: str, as_folder: str) -> None:
+    raise PrefixError(
+        f"{as_file} brings the file {path}, which is a folder in {as_folder}; they exclude each other.",
+        path=path,
+        packages=[as_file, as_folder],
+    )

@@ -1,0 +1,168 @@
+"""Reads and writes what an environment knows about itself (CEP 32): records, history, variables.
+
+The list of all environments, which conda and mamba share, is here too.
+Files are written aside and renamed. Nothing here changes what packages brought.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envmgr.errors import DataError, PrefixError
+from envmgr.prefix.history import history_block
+from envmgr.prefix.installed import InstalledPackage, read_document, write_document
+from envmgr.prefix.staging import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envmgr.prefix.history import Change
+
+__all__ = ["InstalledPackage", "PrefixStore", "read_registry", "register", "unregister"]
+
+# Conda writes this word for a variable that an environment does not want.
+_UNSET = "***unset***"
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixStore:
+    """The metadata of the environment at *prefix*, an absolute path."""
+
+    prefix: Path
+
+    def is_environment(self) -> bool:
+        """Whether a finished environment stands here: it has a history, and nobody is building it."""
+        return (self._meta / "history").is_file() and not os.path.lexists(self.prefix / MARKER)
+
+    def records(self) -> list[InstalledPackage]:
+        """The installed packages by file name; raises DataError naming a document that cannot be read."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self._meta) if entry.name.endswith(".json"))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise PrefixError(f"{self._meta} cannot be read: {error.strerror}.") from error
+        # macOS leaves files named ._NAME on foreign file systems.
+        paths = [self._meta / name for name in names if not name.startswith(".")]
+        return [read_document(_read_bytes(path), str(path)) for path in paths]
+
+    def write_record(self, package: InstalledPackage) -> None:
+        """Write the document of *package*."""
+        _replace(self._meta / package.document_name, write_document(package))
+
+    def remove_record(self, package: InstalledPackage) -> None:
+        """Remove the document of *package*, if it is there."""
+        (self._meta / package.document_name).unlink(missing_ok=True)
+
+    def add_history(self, change: Change) -> None:
+        """Append the block of *change*; the first one makes the folder an environment."""
+        self._meta.mkdir(exist_ok=True)
+        with open(self._meta / "history", "a", encoding="utf-8") as file:
+            file.write(history_block(change))
+
+    def write_variables(self, variables: Mapping[str, str]) -> None:
+        """Store the environment's own variables in conda-meta/state, where conda keeps them too."""
+        _replace(self._meta / "state", json.dumps({"env_vars": dict(variables)}, ensure_ascii=False).encode())
+
+    def state_variables(self) -> dict[str, str]:
+        """The environment's own variables, as conda-meta/state holds them."""
+        content = _read_json(self._meta / "state")
+        variables = content.get("env_vars") if isinstance(content, dict) else None
+        return _texts(variables)
+
+    def environment_variables(self) -> dict[str, str]:
+        """What activation sets: files of etc/conda/env_vars.d by name, then conda-meta/state (CEP 32)."""
+        variables: dict[str, str] = {}
+        for path in _files(self.prefix / "etc" / "conda" / "env_vars.d", ".json"):
+            variables |= _texts(_read_json(path))
+        variables |= self.state_variables()
+        return {name: value for name, value in variables.items() if value != _UNSET}
+
+    def activation_scripts(self, extension: str = ".sh") -> list[Path]:
+        """The packages' activation scripts for one kind of shell, in the order of running them (CEP 32)."""
+        return _files(self.prefix / "etc" / "conda" / "activate.d", extension)
+
+    def deactivation_scripts(self, extension: str = ".sh") -> list[Path]:
+        """The packages' deactivation scripts, in the order of running them: the last name first."""
+        return _files(self.prefix / "etc" / "conda" / "deactivate.d", extension)[::-1]
+
+    def display_name(self, envs_dirs: Sequence[Path] = ()) -> str:
+        """What CONDA_DEFAULT_ENV says: the name in one of *envs_dirs* or any ``envs``, else the path."""
+        parent = self.prefix.parent
+        return self.prefix.name if parent in envs_dirs or parent.name == "envs" else str(self.prefix)
+
+    @property
+    def _meta(self) -> Path:
+        return self.prefix / "conda-meta"
+
+
+def read_registry(registry: Path) -> list[Path]:
+    """The prefixes in the file *registry* (``~/.conda/environments.txt``), each once, existing or not."""
+    try:
+        lines = registry.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+    return list(
+        dict.fromkeys(Path(line.strip()) for line in lines if line.strip() and not line.startswith("#"))
+    )
+
+
+def register(registry: Path, prefix: Path) -> None:
+    """Add *prefix* to the file *registry*, if it is not there; raises OSError."""
+    if prefix in read_registry(registry):
+        return
+    registry.parent.mkdir(parents=True, exist_ok=True)
+    with open(registry, "a", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(f"{prefix}\n")
+
+
+def unregister(registry: Path, prefix: Path) -> None:
+    """Take *prefix* off the file *registry*; raises OSError."""
+    known = read_registry(registry)
+    if prefix in known:
+        lines = "".join(f"{each}\n" for each in known if each != prefix)
+        _replace(registry, lines.encode(errors="surrogateescape"))
+
+
+def _files(folder: Path, extension: str) -> list[Path]:
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(extension))
+    except OSError:
+        return []
+    return [folder / name for name in names]
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PrefixError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PrefixError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError:
+        raise DataError(f"{path} is not valid JSON.", file=str(path)) from None
+
+
+def _texts(content: object) -> dict[str, str]:
+    if not isinstance(content, dict):
+        return {}
+    return {
+        name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, str)
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name[:200]}.{os.getpid()}")
+    aside.write_bytes(content)
+    aside.replace(path)
