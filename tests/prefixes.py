@@ -15,7 +15,7 @@ import zstandard
 from envmgr.models.package_files import PackageFiles, parse_legacy, parse_link_json, parse_paths_json
 from envmgr.models.record import Origin, PackageRecord
 from envmgr.ports import Finished, FixedClock, RecordingReporter
-from envmgr.prefix.apply import CreateRequest, CreateResult, create_prefix
+from envmgr.prefix.apply import PrefixCreation, CreatedPrefix, create_prefix
 from envmgr.prefix.plan import PackageToLink, plan_prefix
 from tests.builders import Pkg, archive_bytes, pkg
 
@@ -101,17 +101,17 @@ def unpack_archive(archive: Path, cache: Path) -> PackageToLink:
     return to_link(folder, archive.name)
 
 
-def request_for(prefix: Path, packages: Sequence[PackageToLink], **options: Any) -> CreateRequest:
+def request_for(prefix: Path, packages: Sequence[PackageToLink], **options: Any) -> PrefixCreation:
     """A request to create *prefix* from *packages*, for linux-64."""
     subdir = options.pop("subdir", "linux-64")
     plan = plan_prefix([], packages, prefix=str(prefix), subdir=subdir)
     defaults = {"command_line": ("envmgr", "create"), "version": "0.1", "environ": {"PATH": os.defpath}}
-    return CreateRequest(prefix, plan, **{**defaults, **options})
+    return PrefixCreation(prefix, plan, **{**defaults, **options})
 
 
 def create(
     prefix: Path, packages: Sequence[PackageToLink], reporter: RecordingReporter | None = None, **options: Any
-) -> CreateResult:
+) -> CreatedPrefix:
     """Create *prefix* from *packages*."""
     after_link = options.pop("after_link", None)
     request = request_for(prefix, packages, **options)

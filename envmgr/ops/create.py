@@ -211,6 +211,8 @@ def link_packages(
             PackageToLink(each.record, each.folder, each.archive, each.files, tuple(asked.get(record.name, ())))
             for record, each in packages.items()
         ],
+        prefix=str(request.prefix),
+        subdir=context.settings.subdir,
     )
     settings = context.settings
     creation = PrefixCreation(
@@ -222,6 +224,9 @@ def link_packages(
         always_copy=request.copy or settings.always_copy,
         link_scripts=settings.link_scripts,
         root_prefix=str(settings.root),
+        environ=context.environ,
+        specs=tuple(str(requirement.spec) for requirement in request.requirements),
+        bytecode_cache=settings.pkgs_dirs[0] / "pyc",
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
     return plan.clobbers, outcome.messages

@@ -22,8 +22,8 @@ from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
 from envmgr.prefix.scripts import ScriptRunner
-from envmgr.prefix.staging import Staging, remove_folder
-from envmgr.prefix.store import PrefixStore, register, unregister
+from envmgr.prefix.staging import Staging, check_free, is_abandoned, remove_folder
+from envmgr.prefix.store import PrefixStore, add_to_registry, remove_from_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +44,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @dataclass(frozen=True, slots=True)
-class CreateRequest:
+class PrefixCreation:
     """What to create and how.
 
     *prefix* is absolute and equals ``plan.prefix``. *variables* go to conda-meta/state, *command_line*,
@@ -69,27 +69,41 @@ class CreateRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateResult:
-    """What creation has to tell: *messages* of link scripts, each with its package."""
+class CreatedPrefix:
+    """What creation has to tell: the *messages* of link scripts, each beginning with its package."""
 
     prefix: Path
-    messages: tuple[tuple[str, str], ...]
+    messages: tuple[str, ...]
+
+
+def check_target(prefix: Path) -> None:
+    """Whether a prefix can be created at *prefix*, as far as can be told without writing.
+
+    What a dead process left there is no hindrance. Raises PrefixError saying what stands in the way.
+    """
+    if not is_abandoned(prefix):
+        check_free(prefix)
+    parent = next(parent for parent in prefix.parents if os.path.lexists(parent))
+    if not parent.is_dir():
+        raise PrefixError(f"{prefix} cannot be created: {parent} is not a folder.", prefix=str(prefix))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PrefixError(f"{prefix} cannot be created: {parent} is not writable.", prefix=str(prefix))
 
 
 def create_prefix(
-    request: CreateRequest,
+    request: PrefixCreation,
     runner: Runner,
     reporter: Reporter,
     clock: Clock,
     after_link: Callable[[Path], None] | None = None,
-) -> CreateResult:
+) -> CreatedPrefix:
     """Create the prefix of *request*, completely or not at all.
 
     *after_link* is called with the final path when all packages are linked and their scripts have run; what
     it raises fails the creation. Raises PrefixError, naming what failed; the place is then as before.
     """
     _check_scripts_allowed(request)
-    creation = _Creation(request, runner, reporter, clock, Staging(request.prefix))
+    creation = _Building(request, runner, reporter, clock, Staging(request.prefix))
     with _signals_raised(), _errors_explained(request.prefix):
         try:
             messages = creation.build(after_link)
@@ -98,18 +112,18 @@ def create_prefix(
             raise
         if request.registry is not None:
             _try_register(request.registry, request.prefix, reporter)
-    return CreateResult(request.prefix, tuple(messages))
+    return CreatedPrefix(request.prefix, tuple(messages))
 
 
 @dataclass(slots=True)
-class _Creation:
-    request: CreateRequest
+class _Building:
+    request: PrefixCreation
     runner: Runner
     reporter: Reporter
     clock: Clock
     staging: Staging
 
-    def build(self, after_link: Callable[[Path], None] | None) -> list[tuple[str, str]]:
+    def build(self, after_link: Callable[[Path], None] | None) -> list[str]:
         """All steps in order; the messages of scripts."""
         plan = self.request.plan
         for clobber in plan.clobbers:
@@ -127,7 +141,7 @@ class _Creation:
         self.staging.finish()
         return messages
 
-    def _link(self) -> list[tuple[str, str]]:
+    def _link(self) -> list[str]:
         plan, messages = self.request.plan, []
         linker = Linker(plan, str(self.staging.root), self.reporter, always_copy=self.request.always_copy)
         self.reporter.phase_started(Phase.LINK, plan.file_count)
@@ -167,7 +181,7 @@ class _Creation:
         if self.request.variables:
             store.write_variables(self.request.variables)
 
-    def _run_scripts(self, action: str) -> list[tuple[str, str]]:
+    def _run_scripts(self, action: str) -> list[str]:
         links = [link for link in self.request.plan.link if action in link.scripts]
         if not links:
             return []
@@ -181,7 +195,7 @@ class _Creation:
             self.reporter.phase_finished(Phase.SCRIPTS)
         return messages
 
-    def _run_script(self, link: PackageLink, action: str) -> list[tuple[str, str]]:
+    def _run_script(self, link: PackageLink, action: str) -> list[str]:
         if action not in link.scripts:
             return []
         request = self.request
@@ -190,7 +204,7 @@ class _Creation:
         )
         folder = link.package.folder if action == "pre-link" else None
         message = scripts.run(link.package.record, action, folder)
-        return [(link.name, message)] if message else []
+        return [f"{link.name}: {message}"] if message else []
 
     def _write_history(self) -> None:
         request = self.request
@@ -232,7 +246,7 @@ def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
     with _errors_explained(prefix):
         remove_folder(prefix)
         if registry is not None:
-            unregister(registry, prefix)
+            remove_from_registry(registry, prefix)
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -243,7 +257,7 @@ def _remove_if_empty(folder: Path) -> None:
             raise
 
 
-def _check_scripts_allowed(request: CreateRequest) -> None:
+def _check_scripts_allowed(request: PrefixCreation) -> None:
     if request.link_scripts == "run":
         return
     for link in request.plan.link:
@@ -258,7 +272,7 @@ def _check_scripts_allowed(request: CreateRequest) -> None:
 
 def _try_register(registry: Path, prefix: Path, reporter: Reporter) -> None:
     try:
-        register(registry, prefix)
+        add_to_registry(registry, prefix)
     except OSError as error:
         reporter.warned(f"the environment could not be added to {registry}: {error.strerror}.")
 

@@ -142,13 +142,33 @@ def check_free(prefix: Path) -> bool:
     return True
 
 
+def is_abandoned(prefix: Path) -> bool:
+    """Whether *prefix* is unfinished and its process has died.
+
+    Raises PrefixError for one that a living process, or one of another machine, is at work on.
+    """
+    if not os.path.lexists(prefix / MARKER):
+        return False
+    owner = read_owner(prefix)
+    alive = owner.is_alive() if owner is not None else False
+    if owner is not None and alive:
+        raise PrefixError(f"{prefix} is being created by another process ({owner.pid}).", prefix=str(prefix))
+    if alive is None:
+        raise PrefixError(
+            f"{prefix} is being created on another machine, or its creation died there.",
+            hint=f"If nobody is at work on it, remove it: rm -r {prefix}",
+            prefix=str(prefix),
+        )
+    return True
+
+
 def remove_remains(prefix: Path) -> None:
     """Remove what dead processes left of earlier creations at *prefix*.
 
     Raises PrefixError while another process is at work on the prefix itself.
     """
-    if (prefix / MARKER).exists():
-        _remove_unfinished(prefix)
+    if is_abandoned(prefix):
+        remove_folder(prefix)
     stem = _stem(prefix)
     if not prefix.parent.is_dir():
         return
@@ -170,20 +190,6 @@ def remove_folder(folder: Path) -> None:
     if folder.exists():
         _make_folders_writable(folder)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_unfinished(prefix: Path) -> None:
-    owner = read_owner(prefix)
-    alive = owner.is_alive() if owner is not None else False
-    if owner is not None and alive:
-        raise PrefixError(f"{prefix} is being created by another process ({owner.pid}).", prefix=str(prefix))
-    if owner is not None and alive is None:
-        raise PrefixError(
-            f"{prefix} is being created on another machine, or its creation died there.",
-            hint=f"If nobody is at work on it, remove it: rm -r {prefix}",
-            prefix=str(prefix),
-        )
-    remove_folder(prefix)
 
 
 def _is_left_over(folder: Path, suffix: str) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from envmgr.prefix.history import Change
 
-__all__ = ["InstalledPackage", "PrefixStore", "read_registry", "register", "unregister"]
+__all__ = ["InstalledPackage", "PrefixStore", "add_to_registry", "read_registry", "remove_from_registry"]
 
 # Conda writes this word for a variable that an environment does not want.
 _UNSET = "***unset***"
@@ -111,7 +111,7 @@ def read_registry(registry: Path) -> list[Path]:
     )
 
 
-def register(registry: Path, prefix: Path) -> None:
+def add_to_registry(registry: Path, prefix: Path) -> None:
     """Add *prefix* to the file *registry*, if it is not there; raises OSError."""
     if prefix in read_registry(registry):
         return
@@ -120,7 +120,7 @@ def register(registry: Path, prefix: Path) -> None:
         file.write(f"{prefix}\n")
 
 
-def unregister(registry: Path, prefix: Path) -> None:
+def remove_from_registry(registry: Path, prefix: Path) -> None:
     """Take *prefix* off the file *registry*; raises OSError."""
     known = read_registry(registry)
     if prefix in known:
