@@ -128,7 +128,7 @@ def _compose(events: Iterator[Any], text: str, file: str) -> Node | None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                line = event.start_mark.line + 1
+                line = _line(event)
                 what, hint = "a second YAML document starts here, and only one is read", "Make it two files."
                 raise _refusal(file, line, what, hint=hint)
         elif isinstance(event, yaml.AliasEvent):
@@ -153,7 +153,7 @@ class _Composer:
         self._file = file
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node] = {}
-        self._resolver: Any = Resolver()  # type: ignore[no-untyped-call]
+        self._resolver: Any = Resolver()
 
     def add(self, node: Node, anchor: str | None = None) -> None:
         """Put a finished node into the collection around it."""
@@ -170,7 +170,7 @@ class _Composer:
         if node is None:
             what = f"`*{event.anchor}` refers to an anchor that the file does not define"
             hint = "Put quotes around a text that starts with `*`."
-            raise _refusal(self._file, event.start_mark.line + 1, what, hint=hint)
+            raise _refusal(self._file, _line(event), what, hint=hint)
         return node
 
     def make_scalar(self, event: Any) -> Node:
@@ -181,13 +181,13 @@ class _Composer:
         if tag is None or (tag == "!" and event.implicit[0]):
             tag = self._resolver.resolve(yaml.ScalarNode, event.value, event.implicit)
         kind = self._kind(tag, event)
-        first, last = event.start_mark.line + 1, event.end_mark.line + 1
+        first, last = _line(event), event.end_mark.line + 1
         is_plain = event.style is None or event.style == ""
         return Node(kind, first, max(first, last), text=event.value, is_plain=is_plain)
 
     def open(self, event: Any, kind: Kind) -> None:
         """A list or mapping begins."""
-        line = event.start_mark.line + 1
+        line = _line(event)
         if len(self._stack) >= DEEPEST_NESTING:
             raise _refusal(
                 self._file, line, f"lists and mappings are nested deeper than {DEEPEST_NESTING} levels"
@@ -236,7 +236,11 @@ class _Composer:
         tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
         hint = "Remove the tag, or put quotes around a text that starts with `!`."
         what = f"the YAML tag {quoted(tag)} is not supported here"
-        return _refusal(self._file, event.start_mark.line + 1, what, hint=hint)
+        return _refusal(self._file, _line(event), what, hint=hint)
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _refusal(file: str, line: int, what: str, *, hint: str | None = None) -> DataError:

@@ -1,0 +1,87 @@
+"""What an environment file asks for, as a value (CEP 24).
+
+The value says what the file says: paths and channels keep their `~` and `$VARIABLES` until `expanded`, and
+the configured channels are added only by `all_channels`. It opens nothing and solves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from envmgr.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from envmgr.models.requirement import Requirement, Source
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of a subsection such as `pip:`, as written, with its place."""
+
+    text: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentFile:
+    """One environment.yml, or several merged.
+
+    ``name`` is None where the file has none or one that cannot be used (a warning says so). ``channels``
+    leaves out the word `nodefaults`, which sets ``nodefaults``. ``subsections`` holds the parts of
+    `dependencies` for other installers; ``subsection_sources`` says where each begins. ``platforms`` is empty
+    where the file names none. ``warnings`` are sentences with file and line.
+    """
+
+    name: str | None = None
+    prefix: str | None = None
+    channels: tuple[str, ...] = ()
+    nodefaults: bool = False
+    requirements: tuple[Requirement, ...] = ()
+    subsections: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
+    subsection_sources: Mapping[str, Source] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ()
+    category: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def expanded(self, environ: Mapping[str, str]) -> EnvironmentFile:
+        """The same with `~` and variables replaced in the prefix and the channels, as CEP 24 asks."""
+        prefix = expand_path(self.prefix, environ) if self.prefix is not None else None
+        return replace(
+            self, prefix=prefix, channels=tuple(expand_path(name, environ) for name in self.channels)
+        )
+
+    def all_channels(self, configured: Sequence[str]) -> tuple[str, ...]:
+        """The file's channels, then the *configured* ones unless the file says `nodefaults`; each once."""
+        names = [*self.channels, *(() if self.nodefaults else configured)]
+        return tuple(dict.fromkeys(names))
+
+    def refuse_subsections_except(self, known: Collection[str]) -> None:
+        """Raise DataError for the first subsection whose installer is not among *known* (CEP 24)."""
+        for name, source in self.subsection_sources.items():
+            if name not in known:
+                supported = ", ".join(f"`{word}`" for word in sorted(known))
+                raise DataError(
+                    f"{source}: no installer is known for the subsection `{name}`.",
+                    hint=f"Supported here: {supported}. Conda packages stand directly in `dependencies`.",
+                )
+
+
+def expand_path(text: str, environ: Mapping[str, str]) -> str:
+    """Replace a leading `~` by the home folder of *environ*, and `$NAME` and `${NAME}` by their values.
+
+    A name without value stays as it is, as do other users' homes (`~name`).
+
+    >>> expand_path("~/envs/$WHO", {"HOME": "/home/ann", "WHO": "me"})
+    '/home/ann/envs/me'
+    """
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    if home and (text == "~" or text.startswith(("~/", "~\\"))):
+        text = home.rstrip("/\\") + text[1:]
+    return _VARIABLE.sub(lambda match: environ.get(match[1] or match[2], match[0]), text)

@@ -1,0 +1,132 @@
+"""Plain text lists: explicit files of package URLs, and lists of specs (CEP 23).
+
+A line that reads `@EXPLICIT` makes a file explicit: every other line is then one archive's URL or path, and
+may end in `#` and its MD5 or SHA-256. Without it every line is a MatchSpec. Lines that start with `#` are
+comments; `# platform: linux-64` is remembered. A list of specs may also hold comments after a spec.
+
+Paths become `file://` URLs; relative ones start at the working directory, as the standard says. Nothing is
+opened, and the order of the lines is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envmgr.envfile.environment_file import expand_path
+from envmgr.envfile.spec_line import parse_requirement
+from envmgr.errors import DataError
+from envmgr.models.channel import file_url, is_url, split_distribution, without_credentials_in_text
+from envmgr.models.document import decode_document, quoted
+from envmgr.models.requirement import Requirement, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MARKER = "@EXPLICIT"
+_PACKAGE = re.compile(
+    r"(?P<url>(?:.+[/\\])?(?P<fn>[^/\\#]+(?:\.tar\.bz2|\.conda)))"
+    r"(?:#(?:(?P<md5>[0-9a-f]{32})|(?:sha256:)?(?P<sha256>[0-9a-f]{64})))?"
+)
+_PLATFORM = re.compile(r"#\s*platform:\s*([a-z0-9]+-[a-z0-9]+)\s*$")
+_LATE_COMMENT = re.compile(r"\s+#.*$")
+_ARCHIVE_NAME = re.compile(r"\.(conda|tar\.bz2)(#|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitPackage:
+    """One archive: its URL, which may hold credentials, and the checksum that the line gives."""
+
+    url: str
+    md5: str | None
+    sha256: str | None
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ExplicitFile:
+    """The archives in file order, and the platform of the `# platform:` comment where there is one."""
+
+    packages: tuple[ExplicitPackage, ...]
+    platform: str | None = None
+
+
+def is_explicit(text: str) -> bool:
+    """Whether a line of *text* says `@EXPLICIT`, alone and in capitals.
+
+    >>> is_explicit("# a comment\\n@EXPLICIT\\n"), is_explicit("numpy\\n")
+    (True, False)
+    """
+    return _MARKER in text and any(line.strip() == _MARKER for line in text.splitlines())
+
+
+def parse_explicit(text: str | bytes, *, file: str, environ: Mapping[str, str], cwd: str) -> ExplicitFile:
+    """Read an explicit file; *environ* fills `~` and `$NAME`, *cwd* is the absolute start of relative paths.
+
+    Raises DataError with file and line for a line that is no URL or path of a package archive.
+    """
+    packages: list[ExplicitPackage] = []
+    platform = None
+    for number, line in _lines(text, file):
+        if line.startswith("#"):
+            found = _PLATFORM.match(line)
+            platform = found[1] if found else platform
+        elif line != _MARKER:
+            packages.append(
+                _parse_package(expand_path(line, environ), Source(file, number, _shown(line)), cwd)
+            )
+    return ExplicitFile(tuple(packages), platform)
+
+
+def parse_specs_file(text: str | bytes, *, file: str) -> tuple[Requirement, ...]:
+    """Read a list of MatchSpecs, one a line; DataError with file and line for one that is none."""
+    requirements = []
+    for number, line in _lines(text, file):
+        spec = _LATE_COMMENT.sub("", line)
+        if spec and not spec.startswith("#"):
+            _refuse_directive(spec, f"{file}:{number}")
+            requirements.append(parse_requirement(spec, Source(file, number, spec)))
+    return tuple(requirements)
+
+
+def _lines(text: str | bytes, file: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(decode_document(text, file=file).splitlines(), 1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def _refuse_directive(spec: str, place: str) -> None:
+    if spec.startswith("@"):
+        raise DataError(
+            f"{place}: expected a package spec, found {quoted(spec)}.",
+            hint=f"Explicit files say `{_MARKER}`.",
+        )
+
+
+def _parse_package(line: str, source: Source, cwd: str) -> ExplicitPackage:
+    match = _PACKAGE.fullmatch(line)
+    if match is None:
+        raise _refusal(line, source)
+    try:
+        split_distribution(match["fn"])
+    except DataError as error:
+        raise DataError(f"{source}: {error}", hint=error.hint, file=source.file, line=source.line) from None
+    url = match["url"] if is_url(match["url"]) else file_url(match["url"], cwd)
+    return ExplicitPackage(url, match["md5"], match["sha256"], source)
+
+
+def _refusal(line: str, source: Source) -> DataError:
+    shown = quoted(_shown(line))
+    anchor = line.partition("#")[2] if _ARCHIVE_NAME.search(line) else ""
+    if anchor:
+        what = f"the checksum after `#` in {shown} is neither an MD5 nor a SHA-256"
+        hint = "Expected 32 or 64 hexadecimal digits in lower case."
+    else:
+        what = f"{shown} is not the URL or path of a .conda or .tar.bz2 archive"
+        hint = f"Specs to be solved belong in a file without the line `{_MARKER}`."
+    return DataError(f"{source}: {what}.", hint=hint, file=source.file, line=source.line)
+
+
+def _shown(line: str) -> str:
+    return without_credentials_in_text(line)
