@@ -6,6 +6,7 @@ packages that are being made.
 
 from __future__ import annotations
 
+import functools
 import re
 
 from envmgr.errors import DataError
@@ -17,6 +18,7 @@ _BUILD = re.compile(r"[a-zA-Z0-9_.+]{1,64}")
 _EXTENSIONS = (".conda", ".tar.bz2")
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def is_package_name(text: str) -> bool:
     """Whether *text* follows CEP 26, "Package names", as the name of a real or a virtual package."""
     return len(text) <= 64 and bool(_NAME.fullmatch(text) or _VIRTUAL_NAME.fullmatch(text))

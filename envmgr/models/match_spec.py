@@ -40,6 +40,9 @@ __all__ = [
     "parse_match_spec",
 ]
 
+# What nearly all dependencies look like: "name", "name >=1.2,<2" or "name 1.2.* build", one space between.
+_CLAUSE = r"(?:[<>=!~]=|[<>=])?[0-9A-Za-z_.+*][0-9A-Za-z_.+*!]*"
+_COMMON = re.compile(rf"([a-z0-9_][a-z0-9_.-]*)(?: ({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: ([0-9A-Za-z_.+*]+))?)?")
 _ARCHIVE = re.compile(
     r"\s*([^\s\[\]]*[^\s\[\]/\\](?:\.conda|\.tar\.bz2))(?:#(?:(md5|sha256):)?([0-9A-Fa-f]*))?\s*"
 )
@@ -99,7 +102,8 @@ class MatchSpec:
     _other_tests: tuple[Callable[[PackageRecord], bool], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_other_tests", tuple(_tests_beside_version_and_build(self)))
+        tests = () if _is_common(self) else tuple(_tests_beside_version_and_build(self))
+        object.__setattr__(self, "_other_tests", tests)
 
     @classmethod
     def parse(cls, text: str) -> MatchSpec:
@@ -110,6 +114,9 @@ class MatchSpec:
         >>> str(MatchSpec.parse("conda-forge/linux-64::foo >=1.0"))
         "conda-forge/linux-64::foo[version='>=1.0']"
         """
+        common = _COMMON.fullmatch(text)
+        if common is not None and is_package_name(common.group(1)):
+            return _from_common_form(*common.groups())
         archive = _ARCHIVE.fullmatch(text)
         if archive is not None:
             return cls(**_archive_fields(text, *archive.groups()))
@@ -200,6 +207,14 @@ def _inner_text(spec: MatchSpec) -> str:
     if not plain or version[:1] not in ("<", ">", "!", "~") or "(" in version or "^" in version:
         return str(spec)
     return f"{spec.name}{version}"
+
+
+def _from_common_form(name: str, version: str | None, build: str | None) -> MatchSpec:
+    return MatchSpec(
+        name=name,
+        version=VersionSpec.parse(version) if version and version != "*" else None,
+        build=StringMatch.parse(build) if build and build != "*" else None,
+    )
 
 
 def _fields(text: str, parts: SpecText) -> dict[str, Any]:
@@ -337,6 +352,13 @@ def _archive_fields(text: str, place: str, algorithm: str | None, anchor: str | 
 @functools.lru_cache(maxsize=4096)
 def _string_match(text: str) -> StringMatch:
     return StringMatch.parse(text)
+
+
+def _is_common(spec: MatchSpec) -> bool:
+    """Whether nothing beside name, version and build is given; told quickly, since it holds for nearly all."""
+    texts = (spec.channel, spec.subdir, spec.file_name, spec.url, spec.md5, spec.sha256, spec.license)
+    rest = (spec.license_family, spec.build_number, spec.track_features, spec.features, spec.flags)
+    return not any(texts) and not any(rest)
 
 
 def _tests_beside_version_and_build(spec: MatchSpec) -> Iterator[Callable[[PackageRecord], bool]]:

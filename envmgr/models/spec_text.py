@@ -253,8 +253,8 @@ def _build_separator(tail: str) -> tuple[int, int]:
 
 def _check_version(text: str, version: str) -> None:
     """Refuse what lies between name and build when its spaces cannot stand between clauses."""
-    if version[:1] == "^" or not re.search(r"[^\s|,(<>=!~]\s+[^\s|,)]", version):
+    if version[:1] == "^" or not re.search(r"[^\s|,(<>=!~]\s+(?!![0-9])[^\s|,)]", version):
         return
-    if re.search(r"[^\s|,(<>=!~]\s+[<>=!~]", version):
+    if re.search(r"[^\s|,(<>=!~]\s+(?:[<>=~]|!=)", version):
         refuse(text, "two version clauses follow each other", "Separate clauses by a comma, as in >=1.2,<2.")
     refuse(text, "expected at most a name, a version and a build")

@@ -6,6 +6,7 @@ matters. Lookaround and backreferences are refused, as the standard advises: spe
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +39,7 @@ class StringMatch:
     @classmethod
     def parse(cls, text: str) -> StringMatch:
         """Read a pattern; raises DataError for a regular expression that is broken or refused."""
-        text = text.strip()
-        if is_regex(text):
-            return cls(text, _regex_test(text))
-        text = text.lower()
-        if "*" in text:
-            parts = (re.escape(part) for part in re.split(r"\*+", text))
-            return cls(text, _search(re.compile(f"^{'.*'.join(parts)}$", re.IGNORECASE | re.DOTALL)))
-        return cls(text, lambda field: field.lower() == text)
+        return _parse(text.strip())
 
     @property
     def is_exact(self) -> bool:
@@ -79,6 +73,17 @@ class StringMatch:
 def is_regex(text: str) -> bool:
     """Whether CEP 29 reads *text* as a regular expression: it begins with ``^`` and ends with ``$``."""
     return len(text) > 1 and text[0] == "^" and text[-1] == "$"
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _parse(text: str) -> StringMatch:
+    if is_regex(text):
+        return StringMatch(text, _regex_test(text))
+    text = text.lower()
+    if "*" in text:
+        parts = (re.escape(part) for part in re.split(r"\*+", text))
+        return StringMatch(text, _search(re.compile(f"^{'.*'.join(parts)}$", re.IGNORECASE | re.DOTALL)))
+    return StringMatch(text, lambda field: field.lower() == text)
 
 
 def _regex_test(text: str) -> Callable[[str], bool]:

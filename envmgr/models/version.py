@@ -34,6 +34,8 @@ Segment: TypeAlias = "tuple[Component, ...]"
 _FAR: Final = 1 << 31
 _POST: Final = float("inf")
 _MAX_CHARACTERS: Final = 512
+_ZERO: Final[Segment] = (0,)
+_SPECIAL: Final = ("dev", "post")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
 _ALLOWED = re.compile(r"[0-9a-z._!+]+", re.ASCII)
 _RUNS = re.compile(r"[0-9]+|[^0-9]+")
@@ -174,23 +176,24 @@ def _segment_key(segment: Segment) -> tuple[int, list[int | float | str]]:
 
 
 def _begins(segments: tuple[Segment, ...], prefix: tuple[Segment, ...]) -> bool:
-    last = len(prefix) - 1
+    count, last = len(segments), len(prefix) - 1
     for place in range(last):
-        ours = segments[place] if place < len(segments) else ()
-        if ours != prefix[place] and _segment_key(ours) != _segment_key(prefix[place]):
+        ours, wanted = segments[place] if place < count else _ZERO, prefix[place]
+        if ours != wanted and (len(ours) == len(wanted) == 1 or _segment_key(ours) != _segment_key(wanted)):
             return False
-    return _segment_begins(segments[last] if last < len(segments) else (), prefix[last])
+    return _segment_begins(segments[last] if last < count else _ZERO, prefix[last])
 
 
 def _segment_begins(segment: Segment, prefix: Segment) -> bool:
     last = len(prefix) - 1
-    padded = (*segment, *(0,) * (last + 1 - len(segment)))
-    if padded[:last] != prefix[:last]:
-        return False
-    ours, wanted = padded[last], prefix[last]
+    if last:
+        segment = (*segment, *(0,) * (last + 1 - len(segment)))
+        if segment[:last] != prefix[:last]:
+            return False
+    ours, wanted = segment[last], prefix[last]
     if ours == wanted:
         return True
-    if isinstance(ours, int) or isinstance(wanted, int) or {ours, wanted} & {"dev", "post"}:
+    if isinstance(ours, int) or isinstance(wanted, int) or ours in _SPECIAL or wanted in _SPECIAL:
         return False
     return ours.startswith(wanted)
 

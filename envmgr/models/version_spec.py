@@ -10,6 +10,7 @@ exactly 1.2, and ``.*`` after an ordered comparison is dropped.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"\^[^$]*\$|[()|,]|[^()|,]+")
 _CLAUSE = re.compile(r"(===?|=|!=|<=|>=|<|>|~=)?(.*)", re.DOTALL)
+_SPACE_BEHIND_OPERATOR = re.compile(r"(?<=[=<>!~])\s+|\s+(?=![0-9])")
+_NO_LITERAL = re.compile(r"^!|[\s=<>~;@]")
 _MISTAKES: Final = {
     "=<": "Write <= for 'at most'.",
     "=>": "Write >= for 'at least'.",
@@ -57,9 +60,10 @@ class VersionSpec:
     def parse(cls, text: str) -> VersionSpec:
         """Read a specifier; raises DataError that quotes the clause and says what was expected.
 
-        A bare literal means exactly that version, as in ``name[version=1.8]``.
+        A bare literal means exactly that version, as in ``name[version=1.8]``. Results are remembered: a channel
+        repeats its specifiers.
         """
-        return _Parser(text).parse()
+        return _parse(text)
 
     @property
     def is_exact(self) -> bool:
@@ -93,6 +97,11 @@ class VersionSpec:
 
     def __repr__(self) -> str:
         return f"VersionSpec({self.text!r})"
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _parse(text: str) -> VersionSpec:
+    return _Parser(text).parse()
 
 
 class _Parser:
@@ -142,7 +151,7 @@ class _Parser:
         return spec
 
     def _error(self, reason: str) -> DataError:
-        return DataError(f"the version specifier '{self._text.strip()}' is not valid: {reason}.")
+        return DataError(f"the version specifier '{self._text.strip()}' cannot be read: {reason}.")
 
 
 def _join(parts: list[VersionSpec], mark: str) -> VersionSpec:
@@ -163,10 +172,11 @@ def _combine(tests: list[Test], mark: str) -> Test:
     return lambda version: any(test(version) for test in tests)
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def _parse_clause(clause: str) -> VersionSpec:
     if clause[0] == "^" or clause[-1] == "$":
         return _pattern(clause)
-    found = _CLAUSE.fullmatch(re.sub(r"(?<=[=<>!~])\s+", "", clause))
+    found = _CLAUSE.fullmatch(_SPACE_BEHIND_OPERATOR.sub("", clause))
     sign, literal = found.groups() if found else (None, clause)
     sign = "==" if sign == "===" else sign
     _check_literal(clause, literal)
@@ -186,19 +196,15 @@ def _parse_clause(clause: str) -> VersionSpec:
 
 
 def _check_literal(clause: str, literal: str) -> None:
-    if literal and literal[0] not in "=<>!~" and not re.search(r"[\s=<>~;@]", literal):
+    if literal and not _NO_LITERAL.search(literal):
         return
-    raise DataError(
-        f"the version clause '{clause}' is not valid: {_clause_problem(literal)}.", hint=_hint(clause)
-    )
-
-
-def _clause_problem(literal: str) -> str:
     if not literal:
-        return "no version follows the operator"
-    if literal[0] in "=<>!~":
-        return "expected one operator of == = != < <= > >= ~="
-    return "expected one operator and one version"
+        problem = "has no version behind its operator"
+    elif literal[0] in "=<>!~":
+        problem = "does not begin with one of the operators == = != < <= > >= ~="
+    else:
+        problem = "is not one operator and one version"
+    raise DataError(f"the version clause '{clause}' {problem}.", hint=_hint(clause))
 
 
 def _hint(clause: str) -> str | None:
@@ -211,9 +217,7 @@ def _hint(clause: str) -> str | None:
 
 def _pattern(clause: str) -> VersionSpec:
     if clause[0] != "^" or clause[-1] != "$":
-        raise DataError(
-            f"the version clause '{clause}' is not valid: a regular expression stands between ^ and $."
-        )
+        raise DataError(f"the version clause '{clause}' must begin with ^ and end with $ to be a regular expression.")
     test = StringMatch.parse(clause).matches
     return VersionSpec(clause, lambda version: test(version.text))
 
@@ -224,7 +228,7 @@ def _inner_glob(sign: str | None, literal: str) -> VersionSpec:
     if sign == "!=":
         return VersionSpec(f"!={pattern}", lambda version: not test(version.text))
     if sign == "~=":
-        raise DataError(f"the version clause '~={literal}' is not valid: ~= needs a version without '*'.")
+        raise DataError(f"the version clause '~={literal}' must name a version without '*'.")
     return VersionSpec(pattern.text, lambda version: test(version.text))
 
 
@@ -251,12 +255,12 @@ def _fuzzy(literal: str, *, excluded: bool) -> VersionSpec:
 
 def _compatible(literal: str) -> VersionSpec:
     if "*" in literal:
-        raise DataError(f"the version clause '~={literal}' is not valid: ~= needs a version without '*'.")
+        raise DataError(f"the version clause '~={literal}' must name a version without '*'.")
     version = Version.parse(literal)
     key, family = version.key, version.without_last()
     if len(version.segments) == 1:
         raise DataError(
-            f"the version clause '~={literal}' is not valid: ~= needs at least two segments.",
+            f"the version clause '~={literal}' must name a version of at least two segments.",
             hint=f"Write >={literal} for that version and all later ones.",
         )
     return VersionSpec(
@@ -268,7 +272,7 @@ def _ordered(sign: str, literal: str) -> VersionSpec:
     if literal.strip("*.") == "":
         if sign == ">=":
             return ANY_VERSION
-        raise DataError(f"the version clause '{sign}{literal}' is not valid: {sign} needs a version.")
+        raise DataError(f"the version clause '{sign}{literal}' has no version behind its operator.")
     version = _trimmed(literal)
     return VersionSpec(f"{sign}{version.text.lower()}", _COMPARE[sign](version.key))
 
