@@ -1,8 +1,8 @@
 """The list `dependencies` of an environment file: specs, choices, other installers' lists (CEP 24).
 
 Choices are written `sel(linux): gdb`. A subsection's items are texts with places; what they mean is its
-installer's business. `pip:` must be a list of texts and choices. Other subsections are kept whatever their shape, for the error
-that says that nobody can install them.
+installer's business. `pip:` must be a list of texts and choices. Other subsections are kept whatever their
+shape, for the error that says that nobody can install them.
 """
 
 from __future__ import annotations

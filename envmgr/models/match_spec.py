@@ -46,7 +46,7 @@ _COMMON = re.compile(rf"([a-z0-9_][a-z0-9_.-]*)(?: ({_CLAUSE}(?:[,|]{_CLAUSE})*)
 _ARCHIVE = re.compile(
     r"\s*([^\s\[\]]*[^\s\[\]/\\](?:\.conda|\.tar\.bz2))(?:#(?:(md5|sha256):)?([0-9A-Fa-f]*))?\s*"
 )
-_LITERAL = re.compile(r"=?[^=<>!~*,|()^$]+")
+_LITERAL = re.compile(r"=?(?:[0-9]+!)?[^=<>!~*,|()^$]+")
 _EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")
 _FLAG = re.compile(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.+*:/-]+")
