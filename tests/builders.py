@@ -14,10 +14,12 @@ import json
 import tarfile
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zstandard
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def pkg(name: str, version: str = "1.0", build: str = "0", **options: Any) -> Pk
         path: value if isinstance(value, File) else File(value.encode() if isinstance(value, str) else value)
         for path, value in options.pop("files", {}).items()
     }
-    own = {key: options.pop(key) for key in ("extension", "entry_points", "info", "paths_json") if key in options}
+    own = {
+        key: options.pop(key) for key in ("extension", "entry_points", "info", "paths_json") if key in options
+    }
     noarch = options.get("noarch")
     subdir = options.pop("subdir", "noarch" if noarch else "linux-64")
     return Pkg(name, version, build, files, options, subdir=subdir, **own)
@@ -182,7 +186,12 @@ def make_channel(folder: Path, packages: list[Pkg], *, zst: bool = False) -> Pat
         subdirs.setdefault(package.subdir, []).append(package)
     for subdir, members in subdirs.items():
         (folder / subdir).mkdir(parents=True, exist_ok=True)
-        repodata: dict[str, Any] = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": {}, "repodata_version": 1}
+        repodata: dict[str, Any] = {
+            "info": {"subdir": subdir},
+            "packages": {},
+            "packages.conda": {},
+            "repodata_version": 1,
+        }
         for package in members:
             archive = archive_bytes(package)
             (folder / subdir / package.file_name).write_bytes(archive)

@@ -6,11 +6,12 @@ import json
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from envmgr.cli.main import run_command_line
+
+if TYPE_CHECKING:
+    import pytest
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,16 @@ MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def layer(module: str) -> int:
-    room = module.split(".")[0]
-    fixed = {"errors": ERRORS, "models": MODELS, "ports": PORTS, "ops": OPS, "cli": CLI, "__main__": CLI, "": ERRORS}
+    room = module.split(".", maxsplit=1)[0]
+    fixed = {
+        "errors": ERRORS,
+        "models": MODELS,
+        "ports": PORTS,
+        "ops": OPS,
+        "cli": CLI,
+        "__main__": CLI,
+        "": ERRORS,
+    }
     if room in fixed:
         return fixed[room]
     return EFFECTS if module in EFFECT_MODULES or room in EFFECT_ROOMS else PURE
@@ -105,11 +113,11 @@ def external(module: str) -> list[tuple[str, int]]:
 def test_module_imports_only_what_stands_below_it(module: str) -> None:
     wrong = []
     for other, line in imported(module):
-        room, other_room = module.split(".")[0], other.split(".")[0]
+        room, other_room = module.split(".", maxsplit=1)[0], other.split(".")[0]
         same_room = room == other_room
         upward = layer(other) > layer(module)
         sideways = layer(other) in (PURE, EFFECTS) and not same_room and layer(module) in (PURE, EFFECTS)
-        allowed_sideways = other in {"config.settings"} and layer(module) == EFFECTS
+        allowed_sideways = other == "config.settings" and layer(module) == EFFECTS
         if (upward and module != "") or (sideways and not allowed_sideways):
             wrong.append(f"line {line} imports envmgr.{other}")
     assert not wrong, f"envmgr/{module.replace('.', '/')}: " + "; ".join(wrong)
@@ -135,7 +143,9 @@ def test_imports_have_no_cycle() -> None:
         visit(module)
 
 
-@pytest.mark.parametrize("module", [name for name in sorted(MODULES) if layer(name) in (ERRORS, MODELS, PURE)])
+@pytest.mark.parametrize(
+    "module", [name for name in sorted(MODULES) if layer(name) in (ERRORS, MODELS, PURE)]
+)
 def test_pure_module_has_no_effects(module: str) -> None:
     wrong = [f"line {line} imports {name}" for name, line in external(module) if name in IMPURE]
     for node in ast.walk(ast.parse(MODULES[module].read_text())):

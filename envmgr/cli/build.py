@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from envmgr.cli.options import CommandParser, add_channels, add_output
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    made = CommandParser("build", "Build packages from recipes (recipe.yaml, CEP 13 and 14) into a channel folder.")
-    made.add_argument("recipes", nargs="+", metavar="RECIPE", help="a recipe, its folder, or a folder of recipes")
-    made.add_argument("--output", metavar="FOLDER", help="the channel folder to build into (default: the channel 'local')")
+    made = CommandParser(
+        "build", "Build packages from recipes (recipe.yaml, CEP 13 and 14) into a channel folder."
+    )
+    made.add_argument(
+        "recipes", nargs="+", metavar="RECIPE", help="a recipe, its folder, or a folder of recipes"
+    )
+    made.add_argument(
+        "--output", metavar="FOLDER", help="the channel folder to build into (default: the channel 'local')"
+    )
     made.add_argument("--force", action="store_true", help="build again what the channel has already")
     made.add_argument("--no-test", action="store_true", help="do not run the recipes' tests")
     made.add_argument("--keep-work", action="store_true", help="keep the folder of a failed build")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from envmgr.cli.options import CommandParser, add_channels, add_confirmation, add_output, add_target
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
     from envmgr.cli.progress import TerminalReporter
     from envmgr.ops.context import Context
     from envmgr.ops.create import Created, CreatePlan, CreateRequest
@@ -21,15 +22,28 @@ def parser() -> argparse.ArgumentParser:
     add_target(made)
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'python >=3.11'")
     made.add_argument(
-        "-f", "--file", action="append", default=[], metavar="FILE", help="environment.yml or explicit file (repeatable)"
+        "-f",
+        "--file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="environment.yml or explicit file (repeatable)",
     )
     made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     made.add_argument("--only-deps", action="store_true", help="only what the named packages need")
-    made.add_argument("--exclude-newer", metavar="WHEN", help="ignore packages newer than this date (YYYY-MM-DD or RFC 3339)")
-    made.add_argument("--solve-seconds", type=float, metavar="N", help="give up solving after N seconds (default: 60)")
+    made.add_argument(
+        "--exclude-newer",
+        metavar="WHEN",
+        help="ignore packages newer than this date (YYYY-MM-DD or RFC 3339)",
+    )
+    made.add_argument(
+        "--solve-seconds", type=float, metavar="N", help="give up solving after N seconds (default: 60)"
+    )
     made.add_argument("--download-only", action="store_true", help="fill the cache and create nothing")
-    made.add_argument("--copy", action="store_true", default=None, help="copy files instead of hard-linking them")
+    made.add_argument(
+        "--copy", action="store_true", default=None, help="copy files instead of hard-linking them"
+    )
     add_channels(made)
     add_confirmation(made)
     add_output(made)
@@ -58,7 +72,11 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateReq
     from envmgr.ops.resolve import ResolveOptions
 
     asked = Asked(
-        tuple(options.specs), tuple(options.file), tuple(options.channel), options.override_channels, options.subdir
+        tuple(options.specs),
+        tuple(options.file),
+        tuple(options.channel),
+        options.override_channels,
+        options.subdir,
     )
     solving = ResolveOptions(
         no_deps=options.no_deps,
@@ -123,7 +141,9 @@ def _write_json(created: Created, options: argparse.Namespace, reporter: Termina
         "UNLINK": [],
     }
     outcome = {"success": True, "dry_run": options.dry_run, "prefix": str(plan.prefix), "actions": actions}
-    write_json({**outcome, "seconds": {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}})
+    write_json(
+        {**outcome, "seconds": {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}}
+    )
 
 
 def _write_text(created: Created, options: argparse.Namespace, reporter: TerminalReporter) -> None:

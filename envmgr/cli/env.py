@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from envmgr.cli.options import CommandParser, add_output
 from envmgr.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 _ACTIONS = ("list", "create")
 
@@ -22,7 +25,9 @@ def run(arguments: Sequence[str]) -> int:
         return create.run(rest)
     if action == "list":
         return _list(rest)
-    raise UsageError(f"there is no command 'env {action}'.", hint=f"There are: env {', env '.join(_ACTIONS)}.")
+    raise UsageError(
+        f"there is no command 'env {action}'.", hint=f"There are: env {', env '.join(_ACTIONS)}."
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from envmgr.cli.options import CommandParser, add_output
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    made = CommandParser("index", "Write repodata.json and repodata.json.zst for the packages in a channel folder.")
+    made = CommandParser(
+        "index", "Write repodata.json and repodata.json.zst for the packages in a channel folder."
+    )
     made.add_argument("channel", nargs="?", metavar="FOLDER", help="default: the channel 'local'")
     add_output(made)
     return made
@@ -28,7 +33,13 @@ def run(arguments: Sequence[str]) -> int:
     folder = expanded(options.channel, context) if options.channel else context.settings.local_channel_dir
     indexed = index_channel(folder, context)
     if options.json:
-        write_json({"success": True, "channel": str(folder), "packages": {each.subdir: each.packages for each in indexed}})
+        write_json(
+            {
+                "success": True,
+                "channel": str(folder),
+                "packages": {each.subdir: each.packages for each in indexed},
+            }
+        )
     else:
         write_lines(f"{each.subdir}: {each.packages} packages" for each in indexed)
     return 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from envmgr.cli.options import CommandParser, add_output, add_target
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,7 +23,15 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str]) -> int:
     """Print the packages as a table or as conda's JSON."""
     options = parser().parse_args(arguments)
-    from envmgr.cli.render import channel_label, note, record_fields, short_channel, table, write_json, write_lines
+    from envmgr.cli.render import (
+        channel_label,
+        note,
+        record_fields,
+        short_channel,
+        table,
+        write_json,
+        write_lines,
+    )
     from envmgr.cli.session import open_context
     from envmgr.ops.environments import locate_existing
     from envmgr.ops.list import list_packages
@@ -33,7 +44,10 @@ def run(arguments: Sequence[str]) -> int:
         entries += [pypi_fields(each.name, each.version) for each in listed.pypi]
         write_json(sorted(entries, key=lambda entry: str(entry["name"])))
         return 0
-    rows = [[r.name, r.version, r.build, short_channel(channel_label(r.origin.channel if r.origin else ""))] for r in listed.packages]
+    rows = [
+        [r.name, r.version, r.build, short_channel(channel_label(r.origin.channel if r.origin else ""))]
+        for r in listed.packages
+    ]
     rows += [[each.name, each.version, "pypi_0", "pypi"] for each in listed.pypi]
     note(f"# packages in {prefix}:")
     write_lines(table(sorted(rows), ["name", "version", "build", "channel"]))

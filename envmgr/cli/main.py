@@ -52,7 +52,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except OSError as error:
         _print_failure(_operating_system_error(error), as_json=as_json)
         return FAILED
-    except Exception as error:  # noqa: BLE001 - a defect of ours still must not show a traceback.
+    except Exception as error:
         if os.environ.get("ENVMGR_TRACEBACK"):
             raise
         _print_failure(_defect(error), as_json=as_json)
@@ -72,7 +72,12 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _help_text() -> str:
-    lines = ["usage: envmgr COMMAND [OPTIONS]", "", "Environments for Python, R, Node and native libraries.", ""]
+    lines = [
+        "usage: envmgr COMMAND [OPTIONS]",
+        "",
+        "Environments for Python, R, Node and native libraries.",
+        "",
+    ]
     lines += [f"  {name:<8} {summary}" for name, summary in COMMANDS.items()]
     lines += ["", "envmgr COMMAND --help shows a command's options; envmgr --version the version.", ""]
     return "\n".join(lines)

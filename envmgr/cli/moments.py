@@ -16,7 +16,9 @@ def parse_moment(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     except ValueError:
-        raise UsageError(f"'{text}' is not a date.", hint="Write 2026-01-31 or 2026-01-31T12:00:00Z.") from None
+        raise UsageError(
+            f"'{text}' is not a date.", hint="Write 2026-01-31 or 2026-01-31T12:00:00Z."
+        ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return int(moment.timestamp() * 1000)

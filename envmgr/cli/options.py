@@ -25,14 +25,27 @@ def add_channels(parser: argparse.ArgumentParser) -> None:
     """-c CHANNEL and what goes with it."""
     group = parser.add_argument_group("channels")
     group.add_argument(
-        "-c", "--channel", action="append", default=[], metavar="CHANNEL", help="search this channel first (repeatable)"
+        "-c",
+        "--channel",
+        action="append",
+        default=[],
+        metavar="CHANNEL",
+        help="search this channel first (repeatable)",
     )
     group.add_argument(
-        "--override-channels", action="store_true", help="search only the channels given with -c or in the file"
+        "--override-channels",
+        action="store_true",
+        help="search only the channels given with -c or in the file",
     )
-    group.add_argument("--channel-priority", choices=["strict", "flexible", "disabled"], help="default: strict")
-    group.add_argument("--platform", "--subdir", dest="subdir", metavar="SUBDIR", help="solve for this platform")
-    group.add_argument("--offline", action="store_true", default=None, help="use only what is cached or local")
+    group.add_argument(
+        "--channel-priority", choices=["strict", "flexible", "disabled"], help="default: strict"
+    )
+    group.add_argument(
+        "--platform", "--subdir", dest="subdir", metavar="SUBDIR", help="solve for this platform"
+    )
+    group.add_argument(
+        "--offline", action="store_true", default=None, help="use only what is cached or local"
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

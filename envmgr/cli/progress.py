@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envmgr.ports import Phase, Reporter
 
@@ -26,7 +26,7 @@ class TerminalReporter(Reporter):
     def __init__(self, *, quiet: bool) -> None:
         self._draws = not quiet and sys.stderr.isatty()
         self._lock = threading.Lock()
-        self._bars: dict[Phase, tqdm[None]] = {}
+        self._bars: dict[Phase, tqdm[Any]] = {}
         self._started: dict[Phase, float] = {}
         self.seconds: dict[Phase, float] = {}
         self.warnings: list[str] = []
@@ -82,7 +82,7 @@ class TerminalReporter(Reporter):
         """The seconds of each phase in a line, in the order in which they happened."""
         return " · ".join(f"{phase.value} {seconds:.2f} s" for phase, seconds in self.seconds.items())
 
-    def _bar(self, phase: Phase, total: int | None) -> tqdm[None]:
+    def _bar(self, phase: Phase, total: int | None) -> tqdm[Any]:
         from tqdm import tqdm
 
         in_bytes = phase in _IN_BYTES

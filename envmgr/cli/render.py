@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from envmgr.models.record import PackageRecord
 
 
@@ -34,7 +35,10 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> list[str]:
     ['name  version', 'a     1.0']
     """
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [header, *rows]]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in [header, *rows]
+    ]
 
 
 def size_text(size: int | None) -> str:

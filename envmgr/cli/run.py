@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from envmgr.cli.options import CommandParser, add_target
 from envmgr.errors import PrefixError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,8 @@ from envmgr.models.requirement import Requirement, Source
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from envmgr.build.run import Artifact, BuildPorts, RecipePlan
     from envmgr.build.run import BuildRequest as RecipeRequest
     from envmgr.models.channel import Channel
@@ -56,7 +57,12 @@ def build(request: BuildRequest, context: Context, announce: Callable[[str], Non
 
     ports = BuildPorts(context.runner, context.transport, context.clock, context.reporter)
     (request.output / "noarch").mkdir(parents=True, exist_ok=True)
-    plans = sort_plans([plan_recipe(_recipe_request(path, request, context), ports) for path in find_recipes(request.recipes)])
+    plans = sort_plans(
+        [
+            plan_recipe(_recipe_request(path, request, context), ports)
+            for path in find_recipes(request.recipes)
+        ]
+    )
     missing, present = _split(plans, request)
     index_channel(request.output, context)
     artifacts: list[Artifact] = []
@@ -159,5 +165,7 @@ def _make_environment(
     own = parse_channels([fresh_channel.as_uri(), request.output.as_uri()], context)
     channels = tuple(dict.fromkeys([*own, *request.channels]))
     requirements = [Requirement(parse_match_spec(spec), Source(None, None, spec)) for spec in specs]
-    records = resolve(requirements, channels, context.settings.subdir, ResolveOptions(), context) if specs else ()
+    records = (
+        resolve(requirements, channels, context.settings.subdir, ResolveOptions(), context) if specs else ()
+    )
     link_packages(LinkRequest(prefix, tuple(requirements), copy=True), obtain(records, context), context)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmgr.errors import UsageError
@@ -12,6 +10,9 @@ from envmgr.ops.request import Asked, EnvironmentRequest, read_request
 from envmgr.ops.resolve import ResolveOptions, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
@@ -42,7 +43,7 @@ class CreatePlan:
     link: tuple[PackageRecord, ...]
     fetch: tuple[PackageRecord, ...]
     pip_items: tuple[str, ...]
-    variables: dict[str, str]
+    variables: Mapping[str, str]
     warnings: tuple[str, ...]
 
 
@@ -63,7 +64,6 @@ def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePl
     """
     wanted = _wanted(request, context)
     prefix = _target(request, wanted, context)
-    _check_subsections(wanted)
     records = _records(request, wanted, context)
     plan = _plan(prefix, records, wanted, context)
     if not confirm(plan) or request.dry_run:
@@ -104,7 +104,9 @@ def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context
     elif request.dry_run:
         place = context.settings.envs_dirs[0] / "unnamed"
     else:
-        raise UsageError("the new environment has no name.", hint="Give it one with -n NAME or a folder with -p PREFIX.")
+        raise UsageError(
+            "the new environment has no name.", hint="Give it one with -n NAME or a folder with -p PREFIX."
+        )
     if not request.dry_run:
         check_target(place)
         if wanted.subdir != context.settings.subdir and not request.download_only:
@@ -113,14 +115,6 @@ def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context
                 hint="Add --dry-run to see the solution, or --download-only to fill the cache.",
             )
     return place
-
-
-def _check_subsections(wanted: EnvironmentRequest) -> None:
-    """A client must refuse what it cannot process (CEP 24, dependencies)."""
-    for installer, items in wanted.subsections.items():
-        if installer != "pip":
-            place = f"{items[0].source}: " if items else ""
-            raise UsageError(f"{place}the subsection '{installer}:' names an installer that envmgr does not know.")
 
 
 def _records(
@@ -163,7 +157,6 @@ def _apply(
     context: Context,
 ) -> Created:
     from envmgr.ops.environments import registry_file
-    from envmgr.prefix.store import add_to_registry
 
     linking = LinkRequest(
         prefix=plan.prefix,
@@ -171,12 +164,9 @@ def _apply(
         variables=plan.variables,
         command_line=request.command_line,
         copy=request.copy,
+        registry=registry_file(context),
     )
     clobbers, messages = link_packages(linking, packages, context, _pip_step(wanted, context))
-    try:
-        add_to_registry(registry_file(context), plan.prefix)
-    except OSError as error:
-        context.reporter.warned(f"the environment is not in {registry_file(context)}: {error.strerror}.")
     return Created(plan, done=True, clobbers=clobbers, messages=messages)
 
 
@@ -189,6 +179,7 @@ class LinkRequest:
     variables: Mapping[str, str] = field(default_factory=dict)
     command_line: tuple[str, ...] = ()
     copy: bool = False
+    registry: Path | None = None
 
 
 def link_packages(
@@ -205,31 +196,27 @@ def link_packages(
     asked: dict[str, list[str]] = {}
     for requirement in request.requirements:
         asked.setdefault(requirement.spec.name, []).append(str(requirement.spec))
-    plan = plan_prefix(
-        (),
-        [
-            PackageToLink(each.record, each.folder, each.archive, each.files, tuple(asked.get(record.name, ())))
-            for record, each in packages.items()
-        ],
-        prefix=str(request.prefix),
-        subdir=context.settings.subdir,
-    )
+    wanted = [
+        PackageToLink(each.record, each.folder, each.archive, each.files, tuple(asked.get(record.name, ())))
+        for record, each in packages.items()
+    ]
     settings = context.settings
     creation = PrefixCreation(
         prefix=request.prefix,
-        plan=plan,
-        variables=request.variables,
+        plan=plan_prefix((), wanted, prefix=str(request.prefix), subdir=settings.subdir),
         command_line=request.command_line,
         version=__version__,
-        always_copy=request.copy or settings.always_copy,
-        link_scripts=settings.link_scripts,
-        root_prefix=str(settings.root),
         environ=context.environ,
         specs=tuple(str(requirement.spec) for requirement in request.requirements),
-        bytecode_cache=settings.pkgs_dirs[0] / "pyc",
+        variables=request.variables,
+        link_scripts=settings.link_scripts,
+        always_copy=request.copy or settings.always_copy,
+        bytecode_cache=settings.pkgs_dirs[0],
+        registry=request.registry,
+        root_prefix=str(settings.root),
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
-    return plan.clobbers, outcome.messages
+    return creation.plan.clobbers, outcome.messages
 
 
 def _pip_step(wanted: EnvironmentRequest, context: Context) -> Callable[[Path], None] | None:
@@ -247,4 +234,3 @@ def _pip_step(wanted: EnvironmentRequest, context: Context) -> Callable[[Path], 
         install_with_pip(request, activated(prefix, context), context.runner, context.reporter)
 
     return install
-

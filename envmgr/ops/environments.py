@@ -53,7 +53,9 @@ def locate(name: str | None, prefix: str | None, context: Context) -> Path:
     active = context.environ.get("CONDA_PREFIX")
     if active:
         return Path(active)
-    raise UsageError("no environment was named and none is active.", hint="Name one with -n NAME or -p PREFIX.")
+    raise UsageError(
+        "no environment was named and none is active.", hint="Name one with -n NAME or -p PREFIX."
+    )
 
 
 def locate_existing(name: str | None, prefix: str | None, context: Context) -> Path:
@@ -70,14 +72,9 @@ def locate_existing(name: str | None, prefix: str | None, context: Context) -> P
 
 def expanded(path: str, context: Context) -> Path:
     """*path* as an absolute path: ``~`` and variables expanded, relative to the working directory."""
-    text = path
-    if text == "~" or text.startswith("~/"):
-        text = str(context.home) + text[1:]
-    for name, value in sorted(context.environ.items(), key=lambda item: -len(item[0])):
-        if "$" not in text:
-            break
-        text = text.replace("${" + name + "}", value).replace("$" + name, value)
-    return Path(os.path.normpath(context.cwd / text))
+    from envmgr.envfile.environment_file import expand_path
+
+    return Path(os.path.normpath(context.cwd / expand_path(path, context.environ)))
 
 
 def list_environments(context: Context) -> list[KnownEnvironment]:

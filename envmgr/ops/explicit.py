@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError, PrefixError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from envmgr.envfile.explicit import ExplicitPackage
@@ -28,7 +28,9 @@ def explicit_records(packages: Sequence[ExplicitPackage], context: Context) -> t
         record = _bare_record(package)
         earlier = known.setdefault(record.name, package)
         if earlier.url != package.url:
-            raise DataError(f"{package.source}: {record.name} is listed twice: {earlier.url} and {package.url}.")
+            raise DataError(
+                f"{package.source}: {record.name} is listed twice: {earlier.url} and {package.url}."
+            )
         if earlier is package:
             bare.append(record)
     obtained = obtain(bare, context)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from envmgr.errors import DataError, EnvmgrError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from envmgr.ops.context import Context
 
 _EXTENSIONS = (".conda", ".tar.bz2")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from envmgr.models.record import PackageRecord
     from envmgr.prefix.store import InstalledPackage
@@ -52,6 +52,8 @@ def foreign_distributions(prefix: Path, installed: Sequence[InstalledPackage]) -
     python = next((each.record for each in installed if each.record.name == "python"), None)
     if python is None:
         return []
-    folder = site_packages_path(python, "win" if python.subdir and python.subdir.startswith("win") else "linux-64")
-    owned = {path.rsplit("/", 2)[-2] for each in installed for path in each.files if path.endswith("/METADATA")}
+    folder = site_packages_path(python, python.subdir or "")
+    owned = {
+        path.rsplit("/", 2)[-2] for each in installed for path in each.files if path.endswith("/METADATA")
+    }
     return [each for each in read_distributions(prefix / folder) if each.metadata not in owned]

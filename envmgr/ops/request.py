@@ -6,17 +6,17 @@ name an environment.yml (CEP 24), anything else is a plain list of specs. Severa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError, UsageError
 from envmgr.models.requirement import Requirement, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from envmgr.envfile.environment_yml import EnvironmentFile, Item
+    from envmgr.envfile.environment_file import EnvironmentFile, Item
     from envmgr.envfile.explicit import ExplicitPackage
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
@@ -50,8 +50,8 @@ class EnvironmentRequest:
     explicit: tuple[ExplicitPackage, ...]
     channels: tuple[Channel, ...]
     subdir: str
-    subsections: dict[str, tuple[Item, ...]]
-    variables: dict[str, str]
+    subsections: Mapping[str, tuple[Item, ...]]
+    variables: Mapping[str, str]
     name: str | None
     prefix: str | None
     warnings: tuple[str, ...]
@@ -62,34 +62,42 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     from envmgr.models.platform import check_subdir
 
     subdir = check_subdir(asked.subdir) if asked.subdir else context.settings.subdir
-    environments: list[EnvironmentFile] = []
-    explicit: list[ExplicitPackage] = []
-    requirements: list[Requirement] = []
+    pieces = _Pieces()
     for path in asked.files:
-        _read_file(path, subdir, context, (environments, explicit, requirements))
+        _read_file(path, subdir, context, pieces)
     for spec in asked.specs:
         if spec.split("#", 1)[0].endswith(_ARCHIVES):
-            explicit.append(_direct_package(spec, context))
+            pieces.explicit.append(_direct_package(spec, context))
         else:
-            requirements.append(parse_requirement(spec))
-    merged = _merged(environments)
-    requirements[:0] = merged.requirements if merged else ()
-    if explicit and requirements:
+            pieces.requirements.append(parse_requirement(spec))
+    file = _merged(pieces.environments, context)
+    _check_platform(subdir, file, asked)
+    requirements = (*file.requirements, *pieces.requirements)
+    if pieces.explicit and requirements:
         raise UsageError(
             "exact packages and specs cannot be mixed in one request.",
             hint="Name either archives and explicit files, or specs and environment files.",
         )
     return EnvironmentRequest(
-        requirements=tuple(requirements),
-        explicit=tuple(explicit),
-        channels=_channels(asked, merged, context),
-        subdir=_checked_platform(subdir, merged, asked),
-        subsections=dict(merged.subsections) if merged else {},
-        variables=dict(merged.variables) if merged else {},
-        name=merged.name if merged else None,
-        prefix=merged.prefix if merged else None,
-        warnings=merged.warnings if merged else (),
+        requirements=requirements,
+        explicit=tuple(pieces.explicit),
+        channels=_channels(asked, file, context),
+        subdir=subdir,
+        subsections=file.subsections,
+        variables=file.variables,
+        name=file.name,
+        prefix=file.prefix,
+        warnings=file.warnings,
     )
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """What the files and specs brought so far, by kind."""
+
+    environments: list[EnvironmentFile] = field(default_factory=list)
+    explicit: list[ExplicitPackage] = field(default_factory=list)
+    requirements: list[Requirement] = field(default_factory=list)
 
 
 def parse_requirement(text: str) -> Requirement:
@@ -99,22 +107,19 @@ def parse_requirement(text: str) -> Requirement:
     return Requirement(parse_match_spec(text), Source(None, None, text))
 
 
-def _read_file(path: str, subdir: str, context: Context, into: tuple[list[Any], list[Any], list[Any]]) -> None:
+def _read_file(path: str, subdir: str, context: Context, pieces: _Pieces) -> None:
     from envmgr.envfile.explicit import is_explicit, parse_explicit, parse_specs_file
 
-    environments, explicit, requirements = into
     content = _content(path, context)
     if path.lower().endswith((".yml", ".yaml")):
         from envmgr.envfile.environment_yml import parse_environment
 
-        environments.append(parse_environment(content, file=path, subdir=subdir))
-        return
-    text = _text(content, path)
-    if is_explicit(text):
-        parsed = parse_explicit(text, file=path, environ=context.environ, cwd=str(context.cwd))
-        explicit.extend(parsed.packages)
+        pieces.environments.append(parse_environment(content, file=path, subdir=subdir))
+    elif is_explicit(content.decode("utf-8", "replace")):
+        parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
+        pieces.explicit.extend(parsed.packages)
     else:
-        requirements.extend(parse_specs_file(text, file=path))
+        pieces.requirements.extend(parse_specs_file(content, file=path))
 
 
 def _content(path: str, context: Context) -> bytes:
@@ -123,7 +128,9 @@ def _content(path: str, context: Context) -> bytes:
     place = expanded(path, context)
     try:
         if place.stat().st_size > _LARGEST_FILE_BYTES:
-            raise DataError(f"{path} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB; it is no environment file.")
+            raise DataError(
+                f"{path} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB; it is no environment file."
+            )
         return place.read_bytes()
     except FileNotFoundError:
         raise DataError(f"there is no file {path}.", hint=_near_file(place), file=path) from None
@@ -144,46 +151,37 @@ def _near_file(place: Path) -> str | None:
     return f"Did you mean {near[0]}?" if near else None
 
 
-def _text(content: bytes, path: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: the file is not UTF-8 text.", file=path, line=line) from None
-
-
 def _direct_package(spec: str, context: Context) -> ExplicitPackage:
     from envmgr.envfile.explicit import parse_explicit
 
     text = f"@EXPLICIT\n{spec}\n"
-    return parse_explicit(text, file="command line", environ=context.environ, cwd=str(context.cwd)).packages[0]
+    return parse_explicit(text, file="command line", environ=context.environ, cwd=str(context.cwd)).packages[
+        0
+    ]
 
 
-def _merged(environments: Sequence[EnvironmentFile]) -> EnvironmentFile | None:
-    if not environments:
-        return None
+def _merged(environments: Sequence[EnvironmentFile], context: Context) -> EnvironmentFile:
+    from envmgr.envfile.environment_file import EnvironmentFile
     from envmgr.envfile.merge import merge_environments
 
-    return merge_environments(environments)
+    merged = merge_environments(environments) if environments else EnvironmentFile()
+    merged.refuse_subsections_except(("pip",))
+    return merged.expanded(context.environ)
 
 
-def _checked_platform(subdir: str, merged: EnvironmentFile | None, asked: Asked) -> str:
-    if merged and merged.platforms and subdir not in merged.platforms:
-        listed = ", ".join(merged.platforms)
+def _check_platform(subdir: str, file: EnvironmentFile, asked: Asked) -> None:
+    if file.platforms and subdir not in file.platforms:
         origin = "asked for" if asked.subdir else "this machine's"
         raise UsageError(
-            f"the file's platforms ({listed}) do not include {subdir}, which is {origin}.",
+            f"the file's platforms ({', '.join(file.platforms)}) do not include {subdir}, which is {origin}.",
             hint="Choose one with --platform (then add --dry-run unless this machine can use it).",
         )
-    return subdir
 
 
-def _channels(asked: Asked, merged: EnvironmentFile | None, context: Context) -> tuple[Channel, ...]:
+def _channels(asked: Asked, file: EnvironmentFile, context: Context) -> tuple[Channel, ...]:
     """Command line first, then the file's, then the configured ones unless `nodefaults` (CEP 24, channels)."""
-    names = [*asked.channels, *(merged.channels if merged else ())]
-    drop_defaults = asked.override_channels or "nodefaults" in names or bool(merged and merged.nodefaults)
-    if not drop_defaults:
-        names += context.settings.channels
+    no_defaults = asked.override_channels or "nodefaults" in asked.channels
+    names = [*asked.channels, *file.all_channels(() if no_defaults else context.settings.channels)]
     return parse_channels([name for name in names if name != "nodefaults"], context)
 
 

@@ -100,7 +100,9 @@ class _Candidates:
 
 def _with_pip(record: PackageRecord) -> PackageRecord:
     """Conda's habit that python brings pip, from the versions on that pip still supports."""
-    if record.version.startswith("2.") or any(depend.split()[0] == "pip" for depend in record.depends if depend):
+    if record.version.startswith("2.") or any(
+        depend.split()[0] == "pip" for depend in record.depends if depend
+    ):
         return record
     return _with_depends(record, [*record.depends, "pip"])
 
@@ -146,7 +148,9 @@ def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
     from envmgr.solver.explain import explain
 
     index = candidates.index
-    explanation = explain(conflict, names=index.names(), channels=[channel.name for channel in index.channels])
+    explanation = explain(
+        conflict, names=index.names(), channels=[channel.name for channel in index.channels]
+    )
     lines = "\n".join(f"  {line}" for line in explanation.lines)
     return SolveError(
         f"{explanation.sentence}\n{lines}" if lines else explanation.sentence,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,19 @@ from envmgr.errors import PrefixError
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from envmgr.ports import Reporter, Runner
 
 # pip's own variables that would install somewhere else than into the prefix.
-_MISLEADING = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE_VIRTUALENV", "PIP_REQUIREMENT")
+_MISLEADING = (
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_USER",
+    "PIP_REQUIRE_VIRTUALENV",
+    "PIP_REQUIREMENT",
+)
 _FILE_OPTION = re.compile(r"^(-r|-c|--requirement|--constraint)(\s+|=)(.+)$")
 _LINES_SHOWN = 12
 

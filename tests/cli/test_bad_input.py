@@ -10,17 +10,22 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.builders import File, Pkg, archive_bytes, conda_bytes, link, make_channel, pkg
-from tests.command import Envmgr, Outcome
 from tests.servers import Fault, serve
+
+if TYPE_CHECKING:
+    from tests.command import Envmgr, Outcome
 
 
 @pytest.fixture
 def channel(tmp_path: Path) -> Path:
-    return make_channel(tmp_path / "channel", [pkg("numpy", "2.1", files={"lib/numpy": "n"}), pkg("zlib", "1.3")])
+    return make_channel(
+        tmp_path / "channel", [pkg("numpy", "2.1", files={"lib/numpy": "n"}), pkg("zlib", "1.3")]
+    )
 
 
 def assert_refused(outcome: Outcome, *expected: str, code: int = 1) -> None:
@@ -102,7 +107,9 @@ def test_unreachable_channel_is_named(envmgr: Envmgr, tmp_path: Path, monkeypatc
 
 
 def test_folder_that_is_no_channel(envmgr: Envmgr, tmp_path: Path):
-    outcome = envmgr("create", "-p", tmp_path / "env", "-c", tmp_path / "empty", "--override-channels", "numpy")
+    outcome = envmgr(
+        "create", "-p", tmp_path / "env", "-c", tmp_path / "empty", "--override-channels", "numpy"
+    )
     assert_refused(outcome, "empty")
 
 
@@ -172,9 +179,16 @@ def raw_tar(name: str, *, target: str | None = None) -> bytes:
 
 @pytest.mark.parametrize(
     ("name", "target"),
-    [("../evil-escaped", None), ("share/../../evil-escaped", None), ("/tmp/evil-escaped", None), ("share/out", "../../..")],
+    [
+        ("../evil-escaped", None),
+        ("share/../../evil-escaped", None),
+        ("/tmp/evil-escaped", None),
+        ("share/out", "../../.."),
+    ],
 )
-def test_archive_that_reaches_outside_is_refused(envmgr: Envmgr, tmp_path: Path, name: str, target: str | None):
+def test_archive_that_reaches_outside_is_refused(
+    envmgr: Envmgr, tmp_path: Path, name: str, target: str | None
+):
     package = pkg("evil", files={})
     channel = make_channel(tmp_path / "channel", [package])
     import zipfile
@@ -183,7 +197,9 @@ def test_archive_that_reaches_outside_is_refused(envmgr: Envmgr, tmp_path: Path,
 
     with zipfile.ZipFile(io.BytesIO(archive_bytes(package))) as honest:
         info = zstandard.ZstdDecompressor().decompressobj().decompress(honest.read("info-evil-1.0-0.tar.zst"))
-    replace_archive(channel, package, conda_bytes("evil-1.0-0", info, raw_tar(name, target=target)), fix_sums=True)
+    replace_archive(
+        channel, package, conda_bytes("evil-1.0-0", info, raw_tar(name, target=target)), fix_sums=True
+    )
     outcome = envmgr("create", "-p", tmp_path / "env", "-c", channel, "--override-channels", "evil")
     assert_refused(outcome, "evil-1.0-0")
     assert_nothing_is_left(envmgr, tmp_path)
@@ -202,7 +218,9 @@ def test_existing_target_is_left_alone(envmgr: Envmgr, channel: Path, tmp_path: 
 
 def test_target_below_a_file_is_refused(envmgr: Envmgr, channel: Path, tmp_path: Path):
     (tmp_path / "file").write_text("")
-    outcome = envmgr("create", "-p", tmp_path / "file" / "env", "-c", channel, "--override-channels", "-y", "numpy")
+    outcome = envmgr(
+        "create", "-p", tmp_path / "file" / "env", "-c", channel, "--override-channels", "-y", "numpy"
+    )
     assert_refused(outcome, str(tmp_path / "file"))
 
 
@@ -211,7 +229,18 @@ def test_disk_full_leaves_no_prefix(channel: Path, tmp_path: Path):
     placeholder = "/placeholder" + "p" * 200
     big = File(b"#" + placeholder.encode() + b"\n" * 2_000_000, placeholder=placeholder)
     channel = make_channel(tmp_path / "big-channel", [pkg("big", files={"share/big": big})])
-    arguments = [sys.executable, "-m", "envmgr", "create", "-p", tmp_path / "env", "-c", channel, "--override-channels", "big"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "envmgr",
+        "create",
+        "-p",
+        tmp_path / "env",
+        "-c",
+        channel,
+        "--override-channels",
+        "big",
+    ]
     subprocess.run([*arguments, "--download-only"], check=True, capture_output=True, timeout=60)
     ended = subprocess.run(
         arguments, capture_output=True, text=True, timeout=60, check=False, preexec_fn=limit_file_size
@@ -230,7 +259,9 @@ def limit_file_size() -> None:
 
 
 def test_link_that_leaves_the_prefix_is_refused(envmgr: Envmgr, tmp_path: Path):
-    channel = make_channel(tmp_path / "channel", [pkg("evil", files={"share/out": link("../../../etc/passwd")})])
+    channel = make_channel(
+        tmp_path / "channel", [pkg("evil", files={"share/out": link("../../../etc/passwd")})]
+    )
     outcome = envmgr("create", "-p", tmp_path / "env", "-c", channel, "--override-channels", "evil")
     assert_refused(outcome, "evil-1.0-0", "share/out")
     assert leftovers(tmp_path) == []
@@ -264,7 +295,9 @@ def test_missing_environment_suggests_the_near_one(envmgr: Envmgr):
 
 
 def test_failure_in_json_has_its_own_shape(envmgr: Envmgr, channel: Path, tmp_path: Path):
-    outcome = envmgr("create", "-p", tmp_path / "env", "-c", channel, "--override-channels", "--json", "numpyy")
+    outcome = envmgr(
+        "create", "-p", tmp_path / "env", "-c", channel, "--override-channels", "--json", "numpyy"
+    )
     assert outcome.code == 1
     answer = outcome.json
     assert answer["success"] is False

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.builders import File, link, make_channel, pkg, script
-from tests.command import Envmgr
 from tests.servers import serve
+
+if TYPE_CHECKING:
+    from tests.command import Envmgr
 
 PLACEHOLDER = "/opt/placeholder_" + "x" * 200
 
@@ -25,10 +28,14 @@ def channel(tmp_path: Path) -> Path:
         depends=["libtool >=2"],
         files={
             "bin/tool": script("echo tool of $0"),
-            "bin/where": File(f"#!/bin/sh\necho {PLACEHOLDER}/share\n".encode(), 0o755, placeholder=PLACEHOLDER),
+            "bin/where": File(
+                f"#!/bin/sh\necho {PLACEHOLDER}/share\n".encode(), 0o755, placeholder=PLACEHOLDER
+            ),
         },
     )
-    library = pkg("libtool", "2.1", files={"lib/libtool.so.2": "code", "lib/libtool.so": link("libtool.so.2")})
+    library = pkg(
+        "libtool", "2.1", files={"lib/libtool.so.2": "code", "lib/libtool.so": link("libtool.so.2")}
+    )
     newer = pkg("libtool", "3.0", depends=["missing"], files={"lib/libtool.so.3": "code"})
     noarch = pkg("words", "5", noarch="generic", files={"share/words": "a\nb\n"})
     return make_channel(tmp_path / "channel", [tool, library, newer, noarch])
@@ -43,7 +50,11 @@ def test_create_solves_and_links_and_the_result_runs(envmgr: Envmgr, channel: Pa
     assert (prefix / "bin" / "where").read_text() == f"#!/bin/sh\necho {prefix}/share\n"
     assert os.readlink(prefix / "lib" / "libtool.so") == "libtool.so.2"
     listed = envmgr("list", "-p", prefix, "--json").json
-    assert [(each["name"], each["version"]) for each in listed] == [("libtool", "2.1"), ("tool", "1.2"), ("words", "5")]
+    assert [(each["name"], each["version"]) for each in listed] == [
+        ("libtool", "2.1"),
+        ("tool", "1.2"),
+        ("words", "5"),
+    ]
 
 
 def test_json_of_create_has_condas_shape(envmgr: Envmgr, channel: Path, tmp_path: Path):
@@ -81,10 +92,14 @@ def test_second_create_fetches_nothing(envmgr: Envmgr, channel: Path, tmp_path: 
 
 def test_create_over_http_and_then_offline(envmgr: Envmgr, channel: Path, tmp_path: Path):
     with serve(channel) as server:
-        first = envmgr("create", "-p", tmp_path / "one", "-c", server.url, "--override-channels", "-y", "tool")
+        first = envmgr(
+            "create", "-p", tmp_path / "one", "-c", server.url, "--override-channels", "-y", "tool"
+        )
         assert first.code == 0, first.err
         url = server.url
-    again = envmgr("create", "-p", tmp_path / "two", "-c", url, "--override-channels", "-y", "--offline", "tool")
+    again = envmgr(
+        "create", "-p", tmp_path / "two", "-c", url, "--override-channels", "-y", "--offline", "tool"
+    )
     assert again.code == 0, again.err
     assert (tmp_path / "two" / "bin" / "tool").exists()
 
@@ -138,7 +153,9 @@ def test_an_archive_can_be_named_directly(envmgr: Envmgr, channel: Path, tmp_pat
 
 
 def test_clone_has_the_same_packages_and_its_own_prefix(envmgr: Envmgr, channel: Path, tmp_path: Path):
-    assert envmgr("create", "-p", tmp_path / "one", "-c", channel, "--override-channels", "-y", "tool").code == 0
+    assert (
+        envmgr("create", "-p", tmp_path / "one", "-c", channel, "--override-channels", "-y", "tool").code == 0
+    )
     cloned = envmgr("create", "-p", tmp_path / "two", "--clone", tmp_path / "one", "-y")
     assert cloned.code == 0, cloned.err
     assert f"{tmp_path / 'two'}/share" in (tmp_path / "two" / "bin" / "where").read_text()
@@ -168,8 +185,21 @@ def test_exclude_newer_ignores_later_packages(envmgr: Envmgr, tmp_path: Path):
 
 
 def test_other_platform_is_solved_but_not_created(envmgr: Envmgr, tmp_path: Path):
-    channel = make_channel(tmp_path / "channel", [pkg("a", subdir="osx-arm64", depends=["__osx"]), pkg("a", "0.1")])
-    arguments = ["create", "-n", "x", "-c", channel, "--override-channels", "--platform", "osx-arm64", "--json", "a"]
+    channel = make_channel(
+        tmp_path / "channel", [pkg("a", subdir="osx-arm64", depends=["__osx"]), pkg("a", "0.1")]
+    )
+    arguments = [
+        "create",
+        "-n",
+        "x",
+        "-c",
+        channel,
+        "--override-channels",
+        "--platform",
+        "osx-arm64",
+        "--json",
+        "a",
+    ]
     planned = envmgr(*arguments, "--dry-run")
     assert [each["platform"] for each in planned.json["actions"]["LINK"]] == ["osx-arm64"]
     refused = envmgr(*arguments)
@@ -180,7 +210,20 @@ def test_other_platform_is_solved_but_not_created(envmgr: Envmgr, tmp_path: Path
 def test_channel_order_decides_with_strict_priority(envmgr: Envmgr, tmp_path: Path):
     first = make_channel(tmp_path / "first", [pkg("a", "1")])
     second = make_channel(tmp_path / "second", [pkg("a", "2"), pkg("b", "1")])
-    arguments = ["create", "-n", "x", "-c", first, "-c", second, "--override-channels", "--json", "--dry-run", "a", "b"]
+    arguments = [
+        "create",
+        "-n",
+        "x",
+        "-c",
+        first,
+        "-c",
+        second,
+        "--override-channels",
+        "--json",
+        "--dry-run",
+        "a",
+        "b",
+    ]
     link = envmgr(*arguments).json["actions"]["LINK"]
     assert {each["name"]: each["version"] for each in link} == {"a": "1", "b": "1"}
     link = envmgr(*arguments, "--channel-priority", "disabled").json["actions"]["LINK"]
