@@ -6,18 +6,16 @@ the configured channels are added only by `all_channels`. It opens nothing and s
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError
+from envmgr.models.path_text import expand_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from envmgr.models.requirement import Requirement, Source
-
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +69,3 @@ class EnvironmentFile:
                     f"{source}: no installer is known for the subsection `{name}`.",
                     hint=f"Supported here: {supported}. Conda packages stand directly in `dependencies`.",
                 )
-
-
-def expand_path(text: str, environ: Mapping[str, str]) -> str:
-    """Replace a leading `~` by the home folder of *environ*, and `$NAME` and `${NAME}` by their values.
-
-    A name without value stays as it is, as do other users' homes (`~name`).
-
-    >>> expand_path("~/envs/$WHO", {"HOME": "/home/ann", "WHO": "me"})
-    '/home/ann/envs/me'
-    """
-    home = environ.get("HOME") or environ.get("USERPROFILE")
-    if home and (text == "~" or text.startswith(("~/", "~\\"))):
-        text = home.rstrip("/\\") + text[1:]
-    return _VARIABLE.sub(lambda match: environ.get(match[1] or match[2], match[0]), text)

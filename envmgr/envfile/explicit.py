@@ -14,11 +14,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from envmgr.envfile.environment_file import expand_path
 from envmgr.envfile.spec_line import parse_requirement
 from envmgr.errors import DataError
 from envmgr.models.channel import file_url, is_url, split_distribution, without_credentials_in_text
 from envmgr.models.document import decode_document, quoted
+from envmgr.models.path_text import expand_path
 from envmgr.models.requirement import Requirement, Source
 
 if TYPE_CHECKING:

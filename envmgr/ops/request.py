@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 100_000_000
-# What conda means by "defaults" (its default_channels); used only where a user writes the word.
-_DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +193,7 @@ def parse_channels(names: Sequence[str], context: Context) -> tuple[Channel, ...
         if name == "local":
             written.append(settings.local_channel_dir.as_uri())
         elif name == "defaults":
-            written.extend(_DEFAULTS)
+            written.extend(settings.default_channels)
         else:
             written.append(str(context.home) + name[1:] if name.startswith("~/") else name)
     channels = [Channel.parse(text, alias=settings.channel_alias, cwd=str(context.cwd)) for text in written]

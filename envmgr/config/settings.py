@@ -1,0 +1,87 @@
+"""Every choice that can be configured, as one frozen value that is passed to whoever needs it.
+
+The value knows nothing of files and variables: `envmgr.config.store` finds them, `envmgr.config.keys` says
+how each setting is written. Defaults that depend on the machine (the root, the platform) are arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ChannelPriority = Literal["strict", "flexible", "disabled"]
+LinkScripts = Literal["run", "refuse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What commands may assume; see docs/configuration.md for the meaning of each."""
+
+    root: Path
+    """The folder of everything that envmgr keeps."""
+    envs_dirs: tuple[Path, ...]
+    """Where named environments live; new ones go into the first."""
+    pkgs_dirs: tuple[Path, ...]
+    """Package caches, looked through in order; downloads go into the first that can be written."""
+    index_dir: Path
+    """What is known of the channels' contents."""
+    local_channel_dir: Path
+    """The channel called `local`, into which `build` puts packages."""
+
+    channels: tuple[str, ...] = ("conda-forge",)
+    """Channels of requests that name none, best first."""
+    default_channels: tuple[str, ...] = (
+        "https://repo.anaconda.com/pkgs/main",
+        "https://repo.anaconda.com/pkgs/r",
+    )
+    """What the channel name `defaults` stands for where a user writes it; nothing else uses them."""
+    channel_alias: str = "https://conda.anaconda.org"
+    """The URL that channel names are appended to (CEP 26)."""
+    channel_priority: ChannelPriority = "strict"
+    """Whether a name is taken only from the first channel that has it, preferably, or from any."""
+    subdir: str
+    """The platform that environments are made for, such as `linux-64`."""
+
+    offline: bool = False
+    """Never open a network connection."""
+    download_threads: int = 8
+    """Downloads at one time."""
+    connect_timeout_seconds: float = 10.0
+    """How long a server may take to accept a connection."""
+    read_timeout_seconds: float = 60.0
+    """How long a server may be silent."""
+    retries: int = 3
+    """Attempts after the first that failed for a reason that may pass."""
+    backoff_seconds: float = 1.0
+    """The pause before the first new attempt; it doubles with each."""
+    ssl_verify: bool | str = True
+    """Whether certificates are checked, or the path of the authorities to check them with."""
+    index_max_age_seconds: float = 300.0
+    """How old a channel's index may be before its server is asked again; 0 asks always."""
+
+    add_pip_as_python_dependency: bool = True
+    """Whether python brings pip."""
+    create_default_packages: tuple[str, ...] = ()
+    """Specs that every new environment gets."""
+    link_scripts: LinkScripts = "run"
+    """Whether packages' link scripts run, or packages that have them are refused."""
+    always_copy: bool = False
+    """Copy files instead of linking them from the package cache."""
+    always_yes: bool = False
+    """Ask no questions."""
+    solve_seconds: float = 60.0
+    """How long a solve may take."""
+
+
+def default_folders(root: Path) -> dict[str, Path | tuple[Path, ...]]:
+    """The folders below *root* that hold unless something else is configured."""
+    return {
+        "root": root,
+        "envs_dirs": (root / "envs",),
+        "pkgs_dirs": (root / "pkgs",),
+        "index_dir": root / "index",
+        "local_channel_dir": root / "channel",
+    }

@@ -1,0 +1,271 @@
+"""Finds settings in files and variables, and merges them (effects: reads files).
+
+From weak to strong: the defaults; conda's files in conda's own order; conda's variables `CONDA_*`; our file
+`envmgr/config.yml`; our variables `ENVMGR_*`; the command line. The stronger value replaces the weaker, except that
+conda's lists are joined across its files and variables as conda joins them, stronger entries first.
+
+Of conda's settings only those are read that mean the same here; all others are conda's business and ignored. In
+our own file an unknown key is an error. Wrong values are errors everywhere, with file, line and what was expected.
+PyYAML is imported only when a file exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from envmgr.config.keys import CONDA_ONLY_KEYS, KEYS, Key, Surroundings, Written, WrongValueError
+from envmgr.config.settings import Settings, default_folders
+from envmgr.errors import ConfigError, DataError
+from envmgr.models.channel import without_credentials_in_text
+from envmgr.models.document import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from envmgr.models.yaml_document import Node
+
+_SYSTEM_FOLDERS = ("/etc/conda", "/var/lib/conda") if os.name != "nt" else ("C:/ProgramData/conda",)
+_OTHER_VARIABLES = frozenset(("ENVMGR_TRACEBACK", "ENVMGR_PYTHON"))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """The settings, where each that was set comes from (`~/.condarc:3`, `ENVMGR_OFFLINE`), and warnings."""
+
+    settings: Settings
+    sources: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Collected:
+    """Values found so far, with their places."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def replace(self, name: str, value: object, source: str) -> None:
+        self.values[name], self.sources[name] = value, source
+
+    def join(self, name: str, value: tuple[Any, ...], source: str) -> None:
+        """Put a stronger list before the weaker one, each entry once."""
+        joined = tuple(dict.fromkeys([*value, *self.values.get(name, ())]))
+        sources = [source, self.sources[name]] if name in self.sources else [source]
+        self.replace(name, joined, ", ".join(sources))
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    home: Path,
+    subdir: str,
+    prefix: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> LoadedSettings:
+    """The settings that hold for one command.
+
+    *subdir* is this machine's platform; *prefix* an environment whose own `.condarc` counts (None: the active
+    one); *overrides* are finished values from the command line. Raises ConfigError.
+    """
+    found = _Collected()
+    expanding = {**environ, "HOME": str(home)}
+    for path in _conda_files(environ, home, prefix):
+        _read_conda_file(path, expanding, found)
+    _read_conda_variables(environ, expanding, found)
+    _read_own_file(_own_file(environ, home), expanding, found)
+    _read_own_variables(environ, expanding, found)
+    for name, value in (overrides or {}).items():
+        found.replace(name, value, "command line")
+    folders = default_folders(found.values.get("root", home / ".envmgr"))
+    values = {**folders, "subdir": subdir, **found.values}
+    # An environment made before envs_dirs was set is still found by its name.
+    values["envs_dirs"] = tuple(dict.fromkeys([*values["envs_dirs"], *_as_paths(folders["envs_dirs"])]))
+    return LoadedSettings(Settings(**values), found.sources, tuple(found.warnings))
+
+
+def _as_paths(value: Path | tuple[Path, ...]) -> tuple[Path, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+# conda's places
+
+
+def _conda_files(environ: Mapping[str, str], home: Path, prefix: Path | None) -> Iterator[Path]:
+    """conda's files that exist, from weak to strong, in the order that conda documents."""
+    conda_root = _conda_root(environ)
+    active = str(prefix) if prefix is not None else environ.get("CONDA_PREFIX")
+    folders = [*_SYSTEM_FOLDERS, conda_root, _below(environ.get("XDG_CONFIG_HOME"), "conda")]
+    folders += [str(home / ".config" / "conda"), str(home / ".conda")]
+    seen: set[str] = set()
+    for folder in [*folders, str(home), active]:
+        if folder and folder not in seen:
+            seen.add(folder)
+            yield from _files_of_folder(Path(folder), only_dotfile=folder == str(home))
+    named = environ.get("CONDARC")
+    if named and os.path.isfile(named):
+        yield Path(named)
+
+
+def _conda_root(environ: Mapping[str, str]) -> str | None:
+    """conda's own prefix, named by a variable or by the program that conda's shell hook announces."""
+    if environ.get("CONDA_ROOT"):
+        return environ["CONDA_ROOT"]
+    program = environ.get("CONDA_EXE")
+    return str(Path(program).parent.parent) if program else None
+
+
+def _below(folder: str | None, name: str) -> str | None:
+    return os.path.join(folder, name) if folder else None
+
+
+def _files_of_folder(folder: Path, *, only_dotfile: bool) -> Iterator[Path]:
+    names = (".condarc",) if only_dotfile else (".condarc", "condarc")
+    yield from (folder / name for name in names if os.path.isfile(folder / name))
+    more = folder / "condarc.d"
+    if not only_dotfile and os.path.isdir(more):
+        yield from sorted(path for path in more.iterdir() if path.suffix in (".yml", ".yaml"))
+
+
+def _read_conda_file(path: Path, environ: Mapping[str, str], found: _Collected) -> None:
+    root = _read_mapping(path, found)
+    if root is None:
+        return
+    around = Surroundings(environ, path.parent)
+    for key in (*KEYS, *CONDA_ONLY_KEYS):
+        for name in key.conda:
+            node = root.get(name)
+            if node is not None and node.kind != "null":
+                place = f"{path}:{node.line}"
+                _take_from_conda(key, _convert(key, name, _written(node), place, around), place, found)
+                break
+
+
+def _read_conda_variables(
+    environ: Mapping[str, str], expanding: Mapping[str, str], found: _Collected
+) -> None:
+    around = (
+        Surroundings(expanding, Path.cwd()) if any(name.startswith("CONDA_") for name in environ) else None
+    )
+    for key in (*KEYS, *CONDA_ONLY_KEYS):
+        for name in key.conda:
+            variable = f"CONDA_{name.upper()}"
+            text = environ.get(variable)
+            if text and around is not None:
+                written = _split(text, key.conda_separator)
+                _take_from_conda(key, _convert(key, variable, written, variable, around), variable, found)
+                break
+
+
+def _take_from_conda(key: Key, value: object, place: str, found: _Collected) -> None:
+    if isinstance(value, tuple) and key.is_list:
+        found.join(key.name, value, place)
+    elif value is not None:
+        found.replace(key.name, value, place)
+
+
+# Our places
+
+
+def _own_file(environ: Mapping[str, str], home: Path) -> Path:
+    folder = environ.get("XDG_CONFIG_HOME")
+    return (Path(folder) if folder else home / ".config") / "envmgr" / "config.yml"
+
+
+def _read_own_file(path: Path, environ: Mapping[str, str], found: _Collected) -> None:
+    if not os.path.isfile(path):
+        return
+    root = _read_mapping(path, found)
+    if root is None:
+        return
+    around = Surroundings(environ, path.parent)
+    by_name = {key.name: key for key in KEYS}
+    for written_key, node in root.entries:
+        place = f"{path}:{node.line}"
+        key = by_name.get(written_key.text)
+        if key is None:
+            raise _unknown_key(written_key.text, f"{path}:{written_key.line}", by_name)
+        if node.kind != "null":
+            found.replace(key.name, _convert(key, key.name, _written(node), place, around), place)
+
+
+def _unknown_key(name: str, place: str, by_name: Mapping[str, Key]) -> ConfigError:
+    same = next((key.name for key in KEYS if name in key.conda), None)
+    near = [same] if same else difflib.get_close_matches(name, by_name, n=1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"The settings are {', '.join(by_name)}."
+    return ConfigError(f"{place}: there is no setting {quoted(name)}.", hint=hint, key=name)
+
+
+def _read_own_variables(environ: Mapping[str, str], expanding: Mapping[str, str], found: _Collected) -> None:
+    given = {name: text for name, text in environ.items() if name.startswith("ENVMGR_") and text}
+    if not given:
+        return
+    around = Surroundings(expanding, Path.cwd())
+    for key in KEYS:
+        text = given.pop(key.variable, None)
+        if text is not None:
+            written = _split(text, key.separator)
+            found.replace(key.name, _convert(key, key.variable, written, key.variable, around), key.variable)
+    variables = [key.variable for key in KEYS]
+    for name in given:
+        near = difflib.get_close_matches(name, variables, n=1, cutoff=0.9)
+        if near and name not in _OTHER_VARIABLES:
+            found.warnings.append(
+                f"the variable {name} is no setting and is ignored; did you mean {near[0]}?"
+            )
+
+
+# Values
+
+
+def _read_mapping(path: Path, found: _Collected) -> Node | None:
+    """The file's keys; None with a warning when it cannot be opened, None when it is empty."""
+    from envmgr.models.yaml_document import read_yaml
+
+    try:
+        root = read_yaml(path.read_bytes(), file=str(path))
+    except OSError as error:
+        found.warnings.append(f"{path} cannot be read and is ignored: {error.strerror or error}.")
+        return None
+    except DataError as error:
+        raise ConfigError(str(error), hint=error.hint, **error.facts) from None
+    if root is not None and root.kind != "mapping":
+        raise ConfigError(
+            f"{path}:{root.line}: expected settings, one `name: value` a line, found {root.describe()}."
+        )
+    return root
+
+
+def _written(node: Node) -> Written | None:
+    """The node's text or texts; None for a shape that no setting has."""
+    if node.is_scalar:
+        return node.text
+    if node.kind == "list" and all(item.is_scalar and item.kind != "null" for item in node.items):
+        return tuple(item.text for item in node.items)
+    return None
+
+
+def _split(text: str, separator: str | None) -> Written:
+    return tuple(part.strip() for part in text.split(separator) if part.strip()) if separator else text
+
+
+def _convert(key: Key, name: str, written: Written | None, place: str, around: Surroundings) -> object:
+    """The value that *written* spells; ConfigError that names the place, the key and what was expected."""
+    expected = "a list of texts" if key.is_list else "one text"
+    if written is not None:
+        try:
+            return key.read(written, around)
+        except WrongValueError as error:
+            expected = str(error)
+    subject = f"{place}: `{name}`" if place != name else place
+    raise ConfigError(f"{subject} must be {expected}, found {_shown(written)}.", key=name, expected=expected)
+
+
+def _shown(written: Written | None) -> str:
+    if written is None:
+        return "something nested"
+    return quoted(without_credentials_in_text(written)) if isinstance(written, str) else "a list"
