@@ -99,17 +99,13 @@ class Compiler:
                 command, env=dict(self.environ), cwd=Path(self.root), timeout_seconds=_TIMEOUT_SECONDS
             )
         except OSError as error:
-            self.reporter.warned(
-                f"Python files are not compiled ahead: the environment's Python does not start ({error})."
-            )
+            self.reporter.warned(f"{_NOT_COMPILED} does not start ({error}).")
             return False
         finally:
             os.unlink(job)
         if finished.returncode != 0:
             reason = (finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"])[-1]
-            self.reporter.warned(
-                f"Python files are not compiled ahead: the environment's Python failed ({reason})."
-            )
+            self.reporter.warned(f"{_NOT_COMPILED} failed ({reason}).")
         return finished.returncode == 0
 
     def _keep(self, link: PackageLink) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from envmgr.errors import DataError
+from envmgr.models.channel import Channel, is_url, without_credentials
 from envmgr.models.record import Origin, PackageRecord
 
 # CEP 32, "link": how most files of the package came into the prefix.
@@ -121,11 +122,11 @@ def _requested(document: dict[str, Any]) -> tuple[str, ...]:
 def _origin(document: dict[str, Any], record: PackageRecord) -> Origin | None:
     """From the URL where there is one; otherwise the channel's name stands in for it (mamba's older form)."""
     subdir = record.subdir or "noarch"
-    channel, url = _text(document, "channel").rstrip("/"), _text(document, "url")
-    base = url.rpartition("/")[0]
-    if "://" not in channel:
-        channel = base.removesuffix(f"/{subdir}") if base else channel
-    if not channel:
+    channel, base = _text(document, "channel"), without_credentials(_text(document, "url")).rpartition("/")[0]
+    if base and not is_url(channel):
+        channel = base
+    try:
+        channel = Channel.parse(channel).url.removesuffix(f"/{subdir}")
+    except DataError:
         return None
-    channel = channel.removesuffix(f"/{subdir}")
     return Origin(channel, subdir, f"{base or f'{channel}/{subdir}'}/")
