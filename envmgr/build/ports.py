@@ -1,0 +1,44 @@
+"""What building asks of the parts that it does not know: solving, linking and writing archives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from envmgr.ports import Clock, Reporter, Runner, Transport
+
+
+class EnvironmentMaker(Protocol):
+    """Creates environments for building and testing."""
+
+    def __call__(self, prefix: Path, specs: Sequence[str], fresh_channel: Path) -> None:
+        """Create an environment with *specs* at *prefix*, whose parent exists.
+
+        *fresh_channel* holds the archives of this build (``<subdir>/*.conda``, not indexed); they come before
+        every other channel. Raises EnvmgrError where that is impossible.
+        """
+        ...
+
+
+class ArchiveWriter(Protocol):
+    """Writes package archives."""
+
+    def __call__(self, folder: Path, out_path: Path, *, level: int, mtime: int) -> None:
+        """Write the package in *folder* to *out_path*; every member gets *mtime*, seconds since the Unix epoch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPorts:
+    """The outside world of a build."""
+
+    runner: Runner
+    transport: Transport
+    clock: Clock
+    reporter: Reporter
+    write_archive: ArchiveWriter
+    make_environment: EnvironmentMaker
