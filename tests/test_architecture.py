@@ -17,9 +17,17 @@ PACKAGE = Path(__file__).resolve().parents[1] / "envmgr"
 ERRORS, MODELS, PURE, PORTS, EFFECTS, OPS, CLI = range(7)
 
 EFFECT_MODULES = {
+    "build.check",
     "build.elf_tool",
-    "build.run",
+    "build.environment",
+    "build.finish",
+    "build.load",
     "build.pack",
+    "build.ports",
+    "build.run",
+    "build.scripts",
+    "build.sources",
+    "build.workplace",
     "channels.client",
     "channels.store",
     "config.store",
