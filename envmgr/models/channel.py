@@ -28,6 +28,8 @@ __all__ = [
 
 DEFAULT_ALIAS: Final = "https://conda.anaconda.org"
 
+_ANACONDA: Final = "https://repo.anaconda.com"
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTALL)
 _TOKEN = re.compile(r"/t/[A-Za-z0-9._~-]+(?=/|$)")
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
@@ -51,8 +53,9 @@ class Channel:
     def parse(cls, text: str, *, alias: str = DEFAULT_ALIAS, cwd: str = "") -> Channel:
         """Read a name, a name with a label, a URL, or a path.
 
-        *alias* is the URL that names are appended to; *cwd* is the absolute folder that relative paths start
-        from. A subdir or a file name at the end is cut off. Raises DataError for text that is none of these.
+        *alias* is the URL that names are appended to, ``pkgs/...`` excepted, which Anaconda serves elsewhere;
+        *cwd* is the absolute folder that relative paths start from. A subdir or a file name at the end is cut
+        off. Raises DataError for text that is none of these.
         """
         text = text.strip()
         alias = without_credentials(alias).rstrip("/")
@@ -65,7 +68,7 @@ class Channel:
         name = _cut_subdir(text.strip("/"))[0]
         if not _NAME.fullmatch(name):
             raise DataError(f"'{text}' is not a channel; expected a name like conda-forge, a URL or a path.")
-        return cls(name, f"{alias}/{name}")
+        return cls(name, f"{_ANACONDA if name.startswith('pkgs/') else alias}/{name}")
 
     def subdir_url(self, subdir: str) -> str:
         """The URL of one subdir, without a trailing slash."""

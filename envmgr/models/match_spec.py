@@ -50,6 +50,7 @@ _LITERAL = re.compile(r"=?(?:[0-9]+!)?[^=<>!~*,|()^$]+")
 _EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")
 _FLAG = re.compile(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.+*:/-]+")
+_DEFAULTS: Final = "https://repo.anaconda.com/pkgs/"
 _SUMS: Final = {"md5": re.compile(r"[0-9a-f]{32}"), "sha256": re.compile(r"[0-9a-f]{64}")}
 _RENAMED: Final = {"fn": "file_name"}
 _KNOWN_KEYS: Final = frozenset(
@@ -419,8 +420,8 @@ def _number_version(number: int) -> Version:
 def _channel_test(written: str) -> Callable[[PackageRecord], bool]:
     """Compare a spec's channel with a record's (CEP 29, "Channel matching").
 
-    A name is promoted to its URL under the default alias, and also stands for a channel whose URL ends in it:
-    with another alias or a mirror the records come from there.
+    A name stands for every channel whose URL ends in it, since with another alias or a mirror the records come
+    from there; ``defaults`` stands for all of Anaconda's own.
     """
     if "*" in written or is_regex(written):
         pattern = StringMatch.parse(written)
@@ -429,6 +430,8 @@ def _channel_test(written: str) -> Callable[[PackageRecord], bool]:
         url = Channel.parse(written).url
         return lambda record: record.origin is not None and record.origin.channel == url
     wanted = written.strip("/").lower()
+    if wanted == "defaults":
+        return lambda record: record.origin is not None and record.origin.channel.startswith(_DEFAULTS)
     return lambda record: (
         record.origin is not None and f"/{record.origin.channel.lower()}".endswith(f"/{wanted}")
     )

@@ -90,7 +90,7 @@ class _PathsFile(msgspec.Struct):
 
 class _NoarchSection(msgspec.Struct):
     type: str | None = None
-    entry_points: list[str] = []
+    entry_points: list[str] | None = None
 
 
 class _LinkFile(msgspec.Struct):
@@ -119,7 +119,7 @@ def parse_link_json(text: bytes) -> tuple[str | None, tuple[EntryPoint, ...]]:
         return None, ()
     if section.type not in ("python", "generic", None):
         raise DataError(f"info/link.json names the noarch type {section.type!r}; expected python or generic.")
-    return section.type, tuple(EntryPoint.parse(line) for line in section.entry_points)
+    return section.type, tuple(EntryPoint.parse(line) for line in section.entry_points or ())
 
 
 def parse_legacy(files: str, has_prefix: str = "", no_link: str = "") -> tuple[PathEntry, ...]:

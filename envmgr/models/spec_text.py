@@ -27,7 +27,7 @@ _LIST_KEYS: Final = frozenset(("extras", "flags", "track_features", "features"))
 
 @dataclass(slots=True)
 class SpecText:
-    """The parts of a spec as written. *equals_form* tells that ``=`` separates name, version and build.
+    """The parts of a spec as written. *equals_form* tells that ``=`` is a separator and no operator.
 
     A part that is missing is None; *keys* holds the bracket section in its order.
     """
@@ -234,7 +234,7 @@ def _split_version_and_build(text: str, tail: str, parts: SpecText) -> None:
     version = version.strip()
     _check_version(text, version)
     parts.version, parts.build = version, build or None
-    parts.equals_form = not spaced and "=" in tail[place : place + width] and version.startswith("=")
+    parts.equals_form = version.startswith("=") and (not spaced or "=" in tail[place : place + width])
 
 
 def _build_separator(tail: str) -> tuple[int, int]:

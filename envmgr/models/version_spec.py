@@ -182,6 +182,8 @@ def _parse_clause(clause: str) -> VersionSpec:
     _check_literal(clause, literal)
     if sign in _ORDERED:
         return _ordered(sign, literal)
+    if sign == "~=":
+        return _compatible(literal)
     if literal.strip("*.") == "" and sign != "!=":
         return ANY_VERSION
     if "*" in literal.rstrip("*"):
@@ -190,8 +192,6 @@ def _parse_clause(clause: str) -> VersionSpec:
         return _fuzzy(literal, excluded=sign == "!=")
     if sign == "=":
         return _fuzzy(literal, excluded=False)
-    if sign == "~=":
-        return _compatible(literal)
     return _exact(literal, excluded=sign == "!=")
 
 
@@ -227,8 +227,6 @@ def _inner_glob(sign: str | None, literal: str) -> VersionSpec:
     test = pattern.matches
     if sign == "!=":
         return VersionSpec(f"!={pattern}", lambda version: not test(version.text))
-    if sign == "~=":
-        raise DataError(f"the version clause '~={literal}' must name a version without '*'.")
     return VersionSpec(pattern.text, lambda version: test(version.text))
 
 
