@@ -1,0 +1,1 @@
+"""Package archives and the package cache: reading, checking, downloading, unpacking and writing them."""

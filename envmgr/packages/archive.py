@@ -1,0 +1,164 @@
+"""The two archive formats of conda (CEP 35) as tar streams: what is inside, and whether it is what it claims.
+
+``.conda`` is a zip of two zstandard-compressed tars and ``metadata.json``; ``.tar.bz2`` is one tar. This module
+takes an open binary file and gives `TarReader`s; it writes nothing.
+
+It is lenient where real packages are: a ``.conda`` whose zip entries are deflated or lie in a folder is read, a
+``.tar.bz2`` may have several bzip2 streams. It is strict where two readers could see two packages in one file:
+inner names must be the archive's own, each part may occur once, and the info part holds ``info/`` alone (the other
+part may add to it: conda-build puts licenses there).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from envmgr.errors import DataError
+from envmgr.packages.member_paths import safe_path
+from envmgr.packages.tar import Limits, TarReader
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Iterator
+
+FORMAT_VERSION = 2
+# What zstandard itself allows by default, and what its highest level uses.
+WINDOW_BYTES = 1 << 27
+CHUNK_BYTES = 1 << 18
+# Tools may look at metadata.json before anything is checked, so it is never read beyond this.
+METADATA_BYTES = 1 << 16
+# No real package unpacks to more than this many times its size, beyond the free first part.
+FREE_BYTES = 2 << 30
+MOST_EXPANSION = 250
+
+INFO = "info"
+PKG = "pkg"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One tar of an archive; *role* is ``"info"``, ``"pkg"``, or ``""`` for the single tar of a .tar.bz2."""
+
+    role: str
+    reader: TarReader
+
+    def safe_path(self, path: str, archive: str) -> str:
+        """*path* as `member_paths.safe_path` gives it, if this part may hold it; else DataError."""
+        path = safe_path(path, archive)
+        if self.role == INFO and path not in ("", INFO) and not path.startswith("info/"):
+            raise DataError(
+                f"{archive}: the info part holds {path!r}, which lies outside info/.", member=path
+            )
+        return path
+
+
+def default_limits(archive_bytes: int) -> Limits:
+    """The limits for an archive of this size (bytes)."""
+    return Limits(content_bytes=FREE_BYTES + MOST_EXPANSION * archive_bytes)
+
+
+def iter_parts(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
+    """The archive's tars, info first; each must be read before the next is asked for.
+
+    *name* is the archive's file name, ``name-version-build.conda`` or ``.tar.bz2``. Raises DataError for a file
+    that is neither, is damaged, or holds another package's parts.
+    """
+    if name.endswith(".conda"):
+        return _iter_conda(file, name, limits)
+    if name.endswith(".tar.bz2"):
+        return iter([Part("", TarReader(_bunzip(file, name), name, limits))])
+    raise DataError(f"{name} is no package: its name ends neither in .conda nor in .tar.bz2.")
+
+
+def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(file) as archive:
+            inner = _entries(archive, name)
+            _check_metadata(archive, inner["metadata.json"], name)
+            for role in (INFO, PKG):
+                with archive.open(inner[role]) as source:
+                    yield Part(role, TarReader(_unzstd(source, name), name, limits))
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        struct.error,
+        zlib.error,
+        ValueError,
+    ) as error:
+        raise DataError(f"{name} is no sound zip archive: {_sentence(error)}.") from None
+
+
+def _entries(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
+    """The three members that CEP 35 names, by role; the folder that they lie in does not matter."""
+    stem = name.removesuffix(".conda")
+    wanted = {"metadata.json": "metadata.json", f"{INFO}-{stem}.tar.zst": INFO, f"{PKG}-{stem}.tar.zst": PKG}
+    found: dict[str, zipfile.ZipInfo] = {}
+    for entry in archive.infolist():
+        base = entry.filename.rpartition("/")[2]
+        role = wanted.get(base)
+        if role is None and base.endswith(".tar.zst"):
+            raise DataError(f"{name} holds {base!r}, which belongs to another package.", member=base)
+        if role is not None and role in found:
+            raise DataError(f"{name} holds {base!r} twice.", member=base)
+        if role is not None:
+            found[role] = entry
+    missing = [base for base, role in wanted.items() if role not in found]
+    if missing:
+        raise DataError(
+            f"{name} holds no {missing[0]!r}, which every .conda archive needs.", member=missing[0]
+        )
+    return found
+
+
+def _check_metadata(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> None:
+    with archive.open(entry) as source:
+        text = source.read(METADATA_BYTES)
+    try:
+        version = json.loads(text)["conda_pkg_format_version"]
+    except (ValueError, TypeError, KeyError):
+        raise DataError(f"{name}: metadata.json states no conda_pkg_format_version.") from None
+    if version != FORMAT_VERSION:
+        raise DataError(f"{name} has the format version {version!r}; only version {FORMAT_VERSION} is known.")
+
+
+def _unzstd(source: IO[bytes], name: str) -> Iterator[memoryview]:
+    """The decompressed bytes, in one buffer that is filled again and again."""
+    import zstandard
+
+    buffer = bytearray(CHUNK_BYTES)
+    view = memoryview(buffer)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
+    try:
+        with decompressor.stream_reader(
+            source, read_size=CHUNK_BYTES, read_across_frames=True, closefd=False
+        ) as reader:
+            while count := reader.readinto(buffer):
+                yield view[:count]
+    except zstandard.ZstdError as error:
+        raise DataError(f"{name} holds damaged zstandard data: {_sentence(error)}.") from None
+
+
+def _bunzip(source: IO[bytes], name: str) -> Iterator[bytes]:
+    import bz2
+
+    try:
+        with bz2.BZ2File(source) as reader:
+            while chunk := reader.read(CHUNK_BYTES):
+                yield chunk
+    except (OSError, EOFError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(f"{name} holds damaged bzip2 data: {_sentence(error)}.") from None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    return text[:1].lower() + text[1:] if text else type(error).__name__

@@ -1,0 +1,109 @@
+"""Two gangs of threads in a row: what the first has fetched, the second unpacks, while the first goes on.
+
+The threads are daemons and are waited for only a moment after a failure or Ctrl-C, so that a read that hangs in
+the network cannot keep the process alive. Work looks at ``Stop`` often and ends by itself.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PATIENCE_SECONDS = 2.0
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error, and never leaves this room.
+    """Raised inside a worker whose result nobody wants any more."""
+
+
+class Stop:
+    """Tells all workers to give up; calling it raises Stopped once it was set."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def __call__(self) -> None:
+        if self._event.is_set():
+            raise Stopped
+
+    def set(self) -> None:
+        """From now on every worker ends at its next look."""
+        self._event.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one gang does with each item, and how many threads it has."""
+
+    action: Callable[[Any], Any]
+    threads: int
+
+
+def run_stages(jobs: Sequence[Any], first: Stage, second: Stage, stop: Stop) -> list[Any]:
+    """Sends every job through both stages and returns the results in the order in which they came.
+
+    The first error of any worker is raised here after *stop* was set; so is KeyboardInterrupt of the main thread.
+    """
+    queues: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue() for _ in range(3)]
+    for job in jobs:
+        queues[0].put(job)
+    gang = [
+        threading.Thread(
+            target=_work, args=(stage.action, queues[at], queues[at + 1], queues[2], stop), daemon=True
+        )
+        for at, stage in enumerate((first, second))
+        for _ in range(max(1, min(stage.threads, len(jobs))))
+    ]
+    try:
+        for thread in gang:
+            thread.start()
+        return [_result(queues[2].get()) for _ in jobs]
+    finally:
+        stop.set()
+        for _ in gang:
+            queues[0].put(None)
+            queues[1].put(None)
+        _wait(gang)
+
+
+def _work(
+    action: Callable[[Any], Any],
+    source: queue.SimpleQueue[Any],
+    sink: queue.SimpleQueue[Any],
+    results: queue.SimpleQueue[Any],
+    stop: Stop,
+) -> None:
+    while (item := source.get()) is not None:
+        try:
+            stop()
+            done = action(item)
+        except Stopped:
+            return
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the main thread.
+            results.put(_Failure(error))
+            return
+        sink.put(done)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: BaseException
+
+
+def _result(item: Any) -> Any:
+    if isinstance(item, _Failure):
+        raise item.error
+    return item
+
+
+def _wait(gang: Sequence[threading.Thread]) -> None:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    for thread in gang:
+        if thread.ident is not None:
+            thread.join(max(0.0, end - time.monotonic()))

@@ -1,0 +1,213 @@
+"""Unpacks archives onto the disk.
+
+The rules that make it safe, whatever the archive holds:
+
+- The target is a new folder, and the only folders written to are those that this run itself made (or the target):
+  their paths are kept in a set, so no link of the archive can stand where a folder is believed to be.
+- Every file is created with O_EXCL, so nothing is overwritten and no link followed; a path that occurs twice is an
+  error.
+- Links are checked at the end against each other (`member_paths.check_links`), and the whole target is removed
+  after any error.
+- Files get their mode without setuid, setgid and sticky bits, minus the umask; they are always readable by their
+  owner. Folders get the usual mode. Times, owners and extended attributes are not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from envmgr.errors import DataError
+from envmgr.packages.archive import Part, default_limits, iter_parts
+from envmgr.packages.member_paths import check_links
+from envmgr.packages.tar import Kind, Limits, Member, TarReader
+from envmgr.packages.verify import Contents
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_CREATE |= getattr(os, "O_BINARY", 0)
+
+# An old tool left it in some archives; the cache writes its own (CEP 34, "Additional restrictions").
+_NOT_UNPACKED = "info/repodata_record.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """How to unpack.
+
+    Attributes:
+        name: the archive's file name where the file itself has another one, as a fresh download does.
+        limits: None takes `archive.default_limits` of the file's size.
+        hashed: whether the SHA-256 of every file is computed on the way.
+        check: called often; may raise to stop the work.
+    """
+
+    name: str | None = None
+    limits: Limits | None = None
+    hashed: bool = False
+    check: Callable[[], None] | None = None
+
+
+def extract_archive(archive: Path, target: Path, request: Extraction | None = None) -> Contents:
+    """Unpack the package *archive* into the new folder *target* and tell what it holds.
+
+    Raises DataError for a damaged or hostile archive and OSError when *target* cannot be written (FileExistsError
+    when it is there already); *target* then does not exist.
+    """
+    with open(archive, "rb") as file:
+        request = request or Extraction()
+        return extract_file(file, request.name or archive.name, target, request)
+
+
+def extract_file(file: IO[bytes], name: str, target: Path, request: Extraction) -> Contents:
+    """`extract_archive` for an open file that stands at its beginning."""
+    target.mkdir()
+    try:
+        limits = request.limits or default_limits(os.fstat(file.fileno()).st_size)
+        unpacker = _Unpacker(str(target), name, request)
+        for part in iter_parts(file, name, limits):
+            unpacker.unpack(part)
+        check_links(unpacker.contents.links, name)
+        return unpacker.contents
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def inspect_folder(folder: Path, *, hashed: bool = False) -> Contents:
+    """What an unpacked package holds, by looking at every file; raises OSError."""
+    contents = Contents()
+    root = str(folder)
+    for place, folders, files in os.walk(root, onerror=_raise):
+        inside = os.path.relpath(place, root).replace(os.sep, "/")
+        base = "" if inside == "." else f"{inside}/"
+        contents.folders.update(base + each for each in folders)
+        for each in [*files, *folders]:
+            full = f"{place}{os.sep}{each}"
+            if os.path.islink(full):
+                contents.links[base + each] = os.readlink(full)
+                contents.folders.discard(base + each)
+        for each in files:
+            full = f"{place}{os.sep}{each}"
+            if base + each not in contents.links:
+                contents.sizes[base + each] = os.lstat(full).st_size
+                if hashed:
+                    contents.hashes[base + each] = file_sha256(full)
+    return contents
+
+
+def file_sha256(path: str | Path) -> str:
+    """The SHA-256 of a file's content, lower-case hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@dataclass(slots=True)
+class _Unpacker:
+    """Writes members below *root*; ``contents`` grows with every one."""
+
+    root: str
+    name: str
+    request: Extraction
+    contents: Contents = field(default_factory=Contents)
+
+    def unpack(self, part: Part) -> None:
+        reader, check = part.reader, self.request.check
+        for member in reader:
+            if check is not None:
+                check()
+            path = part.safe_path(member.path, self.name)
+            if path == _NOT_UNPACKED:
+                continue
+            if not path and member.kind is not Kind.DIRECTORY:
+                raise DataError(f"{self.name}: a member takes the place of the package's own folder.")
+            try:
+                self._write(path, member, part)
+            except FileExistsError:
+                raise DataError(f"{self.name}: the path {path!r} occurs twice.", member=path) from None
+            except OSError as error:
+                if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+                    raise
+                raise DataError(
+                    f"{self.name}: {path!r} is no possible file name here: {error.strerror}."
+                ) from None
+
+    def _write(self, path: str, member: Member, part: Part) -> None:
+        if member.kind is Kind.DIRECTORY:
+            self._make_folder(path)
+            return
+        folder = path.rpartition("/")[0]
+        if folder and folder not in self.contents.folders:
+            self._make_folder(folder)
+        if member.kind is Kind.FILE:
+            self._write_file(path, member, part.reader)
+        elif member.kind is Kind.SYMLINK:
+            if not member.target:
+                check_links({path: ""}, self.name)
+            os.symlink(member.target, f"{self.root}/{path}")  # noqa: PTH211 - there may be thousands.
+            self.contents.links[path] = member.target
+        else:
+            self._link_again(path, part.safe_path(member.target, self.name))
+
+    def _make_folder(self, path: str) -> None:
+        """Makes *path* and the folders above it that this run has not made yet."""
+        made = self.contents.folders
+        at = 0
+        while path and at >= 0:
+            at = path.find("/", at + 1)
+            step = path if at < 0 else path[:at]
+            if step not in made:
+                os.mkdir(f"{self.root}/{step}")  # noqa: PTH102 - there may be thousands.
+                made.add(step)
+
+    def _write_file(self, path: str, member: Member, reader: TarReader) -> None:
+        digest = hashlib.sha256() if self.request.hashed else None
+        handle = os.open(f"{self.root}/{path}", _CREATE, member.mode & 0o777 | 0o400)
+        try:
+            for piece in reader.content():
+                if digest is not None:
+                    digest.update(piece)
+                written = os.write(handle, piece)
+                while written < len(piece):
+                    written += os.write(handle, piece[written:])
+        finally:
+            os.close(handle)
+        self.contents.sizes[path] = member.size
+        if digest is not None:
+            self.contents.hashes[path] = digest.hexdigest()
+
+    def _link_again(self, path: str, target: str) -> None:
+        """A tar hard link: only to a file that this archive brought before."""
+        if target not in self.contents.sizes:
+            raise DataError(
+                f"{self.name}: the hard link {path!r} names {target!r}, which is no earlier file of the archive.",
+                member=path,
+            )
+        source, place = f"{self.root}/{target}", f"{self.root}/{path}"
+        try:
+            os.link(source, place, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError):
+            with open(source, "rb") as old, open(place, "xb") as new:
+                shutil.copyfileobj(old, new)
+            with contextlib.suppress(OSError):
+                shutil.copymode(source, place)
+        self.contents.sizes[path] = self.contents.sizes[target]
+        if target in self.contents.hashes:
+            self.contents.hashes[path] = self.contents.hashes[target]
+
+
+def _raise(error: OSError) -> None:
+    raise error

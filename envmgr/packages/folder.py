@@ -1,0 +1,95 @@
+"""An unpacked package in a cache: which files tell what, as bytes in and values out.
+
+Reading the files is the caller's business; the names are here so that they stand in one place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from envmgr.errors import DataError
+from envmgr.models.package_files import PackageFiles, parse_legacy, parse_link_json, parse_paths_json
+from envmgr.models.record import PackageRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envmgr.models.package_files import EntryPoint, PathEntry
+
+INDEX_JSON = "info/index.json"
+RECORD_JSON = "info/repodata_record.json"
+
+
+def package_files(read: Callable[[str], bytes | None]) -> PackageFiles:
+    """The package's own description of its files; *read* gives the content of a path, None if there is none.
+
+    ``paths.json`` goes before the old files (CEP 34). Raises DataError for a broken or missing description.
+    """
+    noarch: str | None = None
+    entry_points: tuple[EntryPoint, ...] = ()
+    link = read("info/link.json")
+    if link is not None:
+        noarch, entry_points = parse_link_json(link)
+    return PackageFiles(_path_entries(read), noarch, entry_points)
+
+
+def _path_entries(read: Callable[[str], bytes | None]) -> tuple[PathEntry, ...]:
+    paths = read("info/paths.json")
+    if paths is not None:
+        return parse_paths_json(paths)
+    files = read("info/files")
+    if files is None:
+        raise DataError("the package has neither info/paths.json nor info/files.")
+    try:
+        old = [(read(f"info/{name}") or b"").decode() for name in ("has_prefix", "no_link")]
+        return parse_legacy(files.decode(), *old)
+    except UnicodeDecodeError:
+        raise DataError("info/files, info/has_prefix or info/no_link is not UTF-8.") from None
+
+
+def parse_index(text: bytes | None, archive: str, record: PackageRecord) -> PackageRecord:
+    """The record in ``info/index.json``; DataError unless it names the package that *record* does."""
+    if text is None:
+        raise DataError(f"{archive} holds no {INDEX_JSON}, which every package needs.")
+    index = PackageRecord.parse(text, fn=archive)
+    for what in ("name", "version", "build"):
+        expected, found = getattr(record, what), getattr(index, what)
+        if expected.lower() != found.lower():
+            raise DataError(
+                f"{archive} is another package inside: its {what} is {found!r}, expected {expected!r}."
+            )
+    return index
+
+
+def is_bare(record: PackageRecord) -> bool:
+    """Whether *record* says no more than a URL does, as the records of an explicit file do (CEP 23)."""
+    return record.size is None and record.timestamp is None and not (record.depends or record.constrains)
+
+
+def completed(record: PackageRecord, source: PackageRecord, **facts: Any) -> PackageRecord:
+    """*record* with *facts* where it knows nothing; a bare one takes all else from *source* (CEP 32, step 4)."""
+    missing = {key: value for key, value in facts.items() if getattr(record, key) is None}
+    if is_bare(record):
+        own = {"fn": record.fn, "origin": record.origin, "md5": record.md5, "sha256": record.sha256}
+        return msgspec.structs.replace(source, **{**own, **missing})
+    return msgspec.structs.replace(record, **missing)
+
+
+def render_record(record: PackageRecord) -> bytes:
+    """The content of ``info/repodata_record.json``."""
+    where: dict[str, Any] = {"fn": record.file_name, "url": record.url}
+    if record.origin is not None:
+        where["channel"] = record.origin.channel
+        where["subdir"] = record.origin.subdir or record.subdir
+    return msgspec.json.format(msgspec.json.encode({**record.to_dict(), **where}, order="sorted"), indent=2)
+
+
+def parse_cached_record(text: bytes, record: PackageRecord) -> PackageRecord:
+    """What ``info/repodata_record.json`` says about *record*'s package; raises DataError."""
+    mapping = msgspec.json.decode(text)
+    if not isinstance(mapping, dict):
+        raise DataError(f"{RECORD_JSON} of {record.file_name} is no JSON object.")
+    kept = {key: value for key, value in mapping.items() if key not in ("fn", "url", "channel", "schannel")}
+    return PackageRecord.parse(kept, fn=record.fn, origin=record.origin)

@@ -1,0 +1,381 @@
+"""The package cache on disk: archives and unpacked packages, shared by environments, processes and users.
+
+The layout is conda's and mamba's: ``<layer>/<name-version-build>.conda`` beside ``<layer>/<name-version-build>/``,
+which holds ``info/repodata_record.json``, and ``<layer>/urls.txt``. An entry is used only when that record names
+the same archive as the wanted one; a different package of the same name lives in ``<layer>/.by-hash/<key>/`` with
+the same layout, so that two channels never mix and no entry that another process may be using is ever replaced.
+
+Several layers may be given; all are read, the first writable one receives new packages. No locks are needed:
+a package is prepared in a private folder, checked, and published by one rename; who comes second uses what is
+there. See docs/internals/package-cache.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from envmgr.errors import ChannelError, DataError, PrefixError
+from envmgr.packages.crew import Stage, Stop, run_stages
+from envmgr.packages.download import Arrived, Downloader, hash_archive
+from envmgr.packages.extract import Extraction, extract_archive, inspect_folder
+from envmgr.packages.folder import (
+    INDEX_JSON,
+    RECORD_JSON,
+    completed,
+    package_files,
+    parse_cached_record,
+    parse_index,
+    render_record,
+)
+from envmgr.packages.verify import (
+    Contents,
+    Finding,
+    check_manifest,
+    describes_same_archive,
+    is_vouched_for,
+)
+from envmgr.packages.work_area import WorkArea, remove_abandoned, work_area
+from envmgr.ports import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from envmgr.models.package_files import PackageFiles
+    from envmgr.models.record import PackageRecord
+    from envmgr.ports import Reporter, Transport
+
+BY_HASH = ".by-hash"
+_MOST_UNPACKERS = 4
+_EXTENSIONS = (".conda", ".tar.bz2")
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPackage:
+    """An unpacked, checked package.
+
+    ``record`` is the record that was asked for, completed by what only the archive knows (its checksum; all else
+    where the record was made of a URL alone). ``archive`` is None where the archive was not kept.
+    """
+
+    record: PackageRecord
+    folder: Path
+    archive: Path | None
+    files: PackageFiles
+
+
+class PackageCache:
+    """Finds packages in its layers, and brings in those that are missing."""
+
+    def __init__(self, layers: Sequence[Path]) -> None:
+        self._layers = tuple(Path(layer) for layer in layers)
+
+    def holds(self, record: PackageRecord) -> bool:
+        """Whether *record* needs no download: it is unpacked here, or its archive lies here (by size)."""
+        return self._locate(record) is not None or any(self._archives(record))
+
+    def find(self, record: PackageRecord) -> CachedPackage | None:
+        """The unpacked package, or None; an entry that cannot be read counts as none."""
+        found = self._locate(record)
+        if found is None:
+            return None
+        home, cached = found
+        folder = home / distribution(record)
+        try:
+            files = package_files(_reader(folder))
+            whole = completed(record, parse_cached_record(cached, record), **_sums(cached))
+        except (DataError, OSError):
+            return None
+        archive = home / record.file_name
+        return CachedPackage(whole, folder, archive if archive.is_file() else None, files)
+
+    def obtain(
+        self,
+        records: Sequence[PackageRecord],
+        transport: Transport,
+        reporter: Reporter,
+        *,
+        threads: int = 8,
+        keep_archives: bool = True,
+        offline: bool = False,
+    ) -> dict[PackageRecord, CachedPackage]:
+        """Every record's package, in the order of *records*; what is missing is downloaded, checked and unpacked.
+
+        *threads* is the number of downloads at a time. Raises ChannelError when an archive cannot be had, DataError
+        when one is damaged, PrefixError when the cache cannot be written. Nothing half-made stays behind; packages
+        that were complete by then do.
+        """
+        found = {record: self.find(record) for record in records}
+        missing = [record for record, package in found.items() if package is None]
+        if missing:
+            if offline:
+                self._check_offline(missing)
+            with self._work_area() as (layer, area):
+                intake = _Intake(self, layer, area, transport, reporter, Stop(), keep_archives)
+                found.update(intake.run(missing, threads))
+        return {record: package for record, package in found.items() if package is not None}
+
+    def check(self, package: CachedPackage, *, hashed: bool = True) -> tuple[Finding, ...]:
+        """Looks at every file of an unpacked package; what it finds differs from the package's manifest."""
+        contents = inspect_folder(package.folder, hashed=hashed)
+        return tuple(check_manifest(package.files.paths, contents, vouched=False))
+
+    def homes(self, record: PackageRecord) -> Iterator[Path]:
+        """The folders where *record*'s archive and unpacked package may lie, most likely first."""
+        for layer in self._layers:
+            yield from _homes(layer, record)
+
+    def _locate(self, record: PackageRecord) -> tuple[Path, bytes] | None:
+        """The home that holds *record* unpacked, and its repodata_record.json."""
+        name = distribution(record)
+        for home in self.homes(record):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                text = (home / name / RECORD_JSON).read_bytes()
+                cached = msgspec.json.decode(text)
+                if isinstance(cached, dict) and describes_same_archive(cached, record):
+                    return home, text
+        return None
+
+    def _archives(self, record: PackageRecord) -> Iterator[Path]:
+        """Files that may be *record*'s archive; only one with a checksum can ever be told."""
+        if not is_vouched_for(record):
+            return
+        for home in self.homes(record):
+            with contextlib.suppress(OSError):
+                path = home / record.file_name
+                if path.is_file() and record.size in (None, path.stat().st_size):
+                    yield path
+
+    def _check_offline(self, missing: Sequence[PackageRecord]) -> None:
+        remote = [
+            each for each in missing if not each.url.startswith("file:") and not any(self._archives(each))
+        ]
+        if remote:
+            names = ", ".join(record.file_name for record in remote[:5]) + (
+                ", ..." if len(remote) > 5 else ""
+            )
+            raise ChannelError(
+                f"offline, and {len(remote)} package(s) are not in the package cache: {names}.",
+                hint="Run the command once without --offline.",
+                packages=[record.file_name for record in remote],
+            )
+
+    @contextlib.contextmanager
+    def _work_area(self) -> Iterator[tuple[Path, WorkArea]]:
+        """A work area in the first layer that can be written."""
+        refused: list[OSError] = []
+        with contextlib.ExitStack() as stack:
+            for layer in self._layers:
+                try:
+                    layer.mkdir(parents=True, exist_ok=True)
+                    area = stack.enter_context(work_area(layer))
+                except OSError as error:
+                    refused.append(error)
+                    continue
+                remove_abandoned(layer)
+                try:
+                    yield layer, area
+                except OSError as error:
+                    raise _unwritable(layer, error) from error
+                return
+        if not refused:
+            raise PrefixError("no package cache is configured.", hint="Set pkgs_dirs.")
+        raise _unwritable(self._layers[0], refused[0])
+
+
+def distribution(record: PackageRecord) -> str:
+    """The folder name of *record*'s package: its file name without extension.
+
+    Raises DataError for a name that would not stay inside the cache, since records come from channels.
+    """
+    name = record.file_name
+    for extension in _EXTENSIONS:
+        stem = name.removesuffix(extension)
+        if stem != name and stem[0:1] not in ("", ".") and not set(stem) & set("/\\:\0"):
+            return stem
+    raise DataError(f"{name!r} is no file name of a package.", file_name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A missing package with the folder in which it is prepared, and what was fetched for it."""
+
+    record: PackageRecord
+    place: Path
+    archive: Path
+    arrived: Arrived | None = None
+    downloaded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    """One run of bringing packages into *layer*."""
+
+    cache: PackageCache
+    layer: Path
+    area: WorkArea
+    transport: Transport
+    reporter: Reporter
+    stop: Stop
+    keep_archives: bool
+
+    def run(self, missing: Sequence[PackageRecord], threads: int) -> dict[PackageRecord, CachedPackage]:
+        """Fetches the largest first, so that no long download starts last."""
+        ordered = sorted(missing, key=lambda record: -(record.size or 0))
+        for record in ordered:
+            distribution(record)
+        self.reporter.phase_started(Phase.DOWNLOAD, sum(record.size or 0 for record in missing))
+        self.reporter.phase_started(Phase.UNPACK, len(missing))
+        unpackers = min(_MOST_UNPACKERS, os.cpu_count() or 1)
+        try:
+            done = run_stages(ordered, Stage(self._fetch, threads), Stage(self._unpack, unpackers), self.stop)
+        finally:
+            self.reporter.phase_finished(Phase.DOWNLOAD)
+            self.reporter.phase_finished(Phase.UNPACK)
+        return dict(done)
+
+    def _fetch(self, record: PackageRecord) -> _Job:
+        """The first stage: the archive as a file whose checksum is right."""
+        place = self.area.make_place()
+        for path in self.cache._archives(record):
+            with contextlib.suppress(OSError, ChannelError):
+                arrived = hash_archive(path, record, self.stop)
+                self.reporter.phase_advanced(Phase.DOWNLOAD, record.size or 0)
+                return _Job(record, place, path, arrived)
+        if record.size is None:
+            self.reporter.phase_grew(Phase.DOWNLOAD, 0)
+        archive = place / "archive"
+        arrived = Downloader(self.transport, self.reporter, self.stop).fetch(record, archive)
+        if not is_vouched_for(record):
+            self.reporter.warned(f"{record.file_name} has no checksum in its channel; it was not verified.")
+        return _Job(record, place, archive, arrived, downloaded=True)
+
+    def _unpack(self, job: _Job) -> tuple[PackageRecord, CachedPackage]:
+        """The second stage: unpack, check and publish."""
+        record, folder = job.record, job.place / "package"
+        vouched = is_vouched_for(record)
+        request = Extraction(record.file_name, hashed=not vouched, check=self.stop)
+        contents = extract_archive(job.archive, folder, request)
+        files = self._check_package(record, folder, contents)
+        index = parse_index(_reader(folder)(INDEX_JSON), record.file_name, record)
+        assert job.arrived is not None
+        whole = completed(record, index, sha256=job.arrived.sha256, size=job.arrived.size)
+        (folder / RECORD_JSON).write_bytes(render_record(whole))
+        package = self._publish(job, CachedPackage(whole, folder, None, files))
+        self.reporter.phase_advanced(Phase.UNPACK, 1)
+        return record, package
+
+    def _check_package(self, record: PackageRecord, folder: Path, contents: Contents) -> PackageFiles:
+        """Holds the package against its own manifest; DataError for damage, a warning for less."""
+        name = record.file_name
+        try:
+            files = package_files(_reader(folder))
+        except DataError as error:
+            raise DataError(f"{name}: {error}", hint=error.hint, **error.facts) from None
+        findings = list(check_manifest(files.paths, contents, vouched=is_vouched_for(record)))
+        damage = [finding for finding in findings if finding.damage]
+        if damage:
+            raise _damaged(name, damage)
+        for finding in findings[:1]:
+            more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+            self.reporter.warned(
+                f"{name}: {finding.path!r} {finding.what}{more}; it is used as it was published."
+            )
+        return files
+
+    def _publish(self, job: _Job, package: CachedPackage) -> CachedPackage:
+        """Moves the package to its home in one step, or takes the equal one that stands there already."""
+        record, name = job.record, distribution(job.record)
+        for home in _homes(self.layer, record):
+            home.mkdir(parents=True, exist_ok=True)
+            if not self._move_folder(package.folder, home / name):
+                winner = self.cache.find(record)
+                if winner is None and home == self.layer:
+                    continue
+                if winner is not None:
+                    return winner
+                # What bears our own key and is not ours is what somebody half removed.
+                (home / name).rename(job.place / "removed")
+                if not self._move_folder(package.folder, home / name):
+                    continue
+            archive = self._keep_archive(job, home)
+            return CachedPackage(package.record, home / name, archive, package.files)
+        raise PrefixError(f"the package cache {self.layer} has no room for {name}: its place is taken.")
+
+    def _move_folder(self, source: Path, target: Path) -> bool:
+        """Renames; False when something stands at *target*."""
+        try:
+            source.rename(target)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            return False
+        return True
+
+    def _keep_archive(self, job: _Job, home: Path) -> Path | None:
+        if not job.downloaded:
+            return job.archive
+        if not self.keep_archives:
+            return None
+        target = home / job.record.file_name
+        os.replace(job.archive, target)
+        if home == self.layer:
+            _note_url(self.layer, job.record.url)
+        return target
+
+
+def _homes(layer: Path, record: PackageRecord) -> tuple[Path, Path]:
+    key = record.sha256 or record.md5 or hashlib.sha256(record.url.encode()).hexdigest()
+    return layer, layer / BY_HASH / "".join(letter for letter in key.lower() if letter.isalnum())[:32]
+
+
+def _note_url(layer: Path, url: str) -> None:
+    """Adds a line to urls.txt, by which conda also knows a folder as a package cache."""
+    with contextlib.suppress(OSError):
+        handle = os.open(layer / "urls.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        with contextlib.closing(os.fdopen(handle, "ab", buffering=0)) as file:
+            file.write(f"{url}\n".encode())
+
+
+def _reader(folder: Path) -> Callable[[str], bytes | None]:
+    def read(path: str) -> bytes | None:
+        try:
+            return (folder / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    return read
+
+
+def _sums(text: bytes) -> dict[str, object]:
+    """The facts of a repodata_record.json that a record may lack."""
+    cached = msgspec.json.decode(text)
+    return {key: cached[key] for key in ("sha256", "size") if cached.get(key) is not None}
+
+
+def _damaged(name: str, damage: Sequence[Finding]) -> DataError:
+    first = damage[0]
+    more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
+    return DataError(
+        f"{name} is damaged at its source: {first.path!r} {first.what}{more}.",
+        hint="Report it to the channel, or choose another build of the package.",
+        package=name,
+        members=[finding.path for finding in damage],
+    )
+
+
+def _unwritable(layer: Path, error: OSError) -> PrefixError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return PrefixError(
+        f"the package cache {layer} cannot be written: {(error.strerror or str(error)).lower()}.",
+        hint="Free some space, or set pkgs_dirs to a folder elsewhere." if full else None,
+        path=str(layer),
+    )

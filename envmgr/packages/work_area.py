@@ -1,0 +1,107 @@
+"""A private folder inside a package cache, where packages are prepared before they are published by a rename.
+
+It lies in the same file system as what it will become. It is told apart from one whose process was killed by an
+advisory lock that the system frees with the process; the lock decides only who may clean up, never what is true.
+Where locks do not exist, or the folder was made by another machine, age decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = ".envmgr-work-"
+
+_SETTLED_SECONDS = 60.0
+_FORGOTTEN_SECONDS = 86_400.0
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkArea:
+    """Hands out unique paths below its folder."""
+
+    folder: Path
+
+    def make_place(self) -> Path:
+        """A new empty folder."""
+        place = self.folder / secrets.token_hex(6)
+        place.mkdir()
+        return place
+
+
+@contextlib.contextmanager
+def work_area(layer: Path) -> Iterator[WorkArea]:
+    """A work area in *layer*, which exists only inside the block; raises OSError when none can be made."""
+    folder = layer / f"{PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(6)}"
+    folder.mkdir(mode=0o700)
+    # Nobody may see the lock file before it is locked, so it gets its name afterwards.
+    lock = os.open(folder / f"{_LOCK}-new", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (folder / f"{_LOCK}-new").rename(folder / _LOCK)
+        yield WorkArea(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_abandoned(layer: Path) -> None:
+    """Removes the work areas of processes that are gone; errors are of no account here."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(layer):
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and _is_abandoned(entry):
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_abandoned(entry: os.DirEntry[str]) -> bool:
+    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    if age > _FORGOTTEN_SECONDS:
+        return _is_free(entry.path) is not False
+    if not entry.name.startswith(f"{PREFIX}{_machine()}-"):
+        return False
+    free = _is_free(entry.path)
+    return free is True or (
+        free is None and not (Path(entry.path) / _LOCK).exists() and age > _SETTLED_SECONDS
+    )
+
+
+def _is_free(folder: str) -> bool | None:
+    """Whether nobody holds the area's lock; None where that cannot be told."""
+    if fcntl is None:
+        return None
+    try:
+        lock = os.open(f"{folder}/{_LOCK}", os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    finally:
+        os.close(lock)
+    return True
+
+
+def _machine() -> str:
+    """This machine's name as part of a file name."""
+    return "".join(letter for letter in socket.gethostname() if letter.isalnum())[:32] or "unnamed"
