@@ -65,8 +65,7 @@ def _index_subdir(folder: Path, context: Context) -> int:
 
 
 def _read_records(archives: Sequence[Path], context: Context) -> dict[str, dict[str, Any]]:
-    from envmgr.packages.archive import read_index_json
-    from envmgr.packages.verify import sums_of_file
+    from envmgr.packages.extract import read_index_json, sums_of_file
 
     records: dict[str, dict[str, Any]] = {}
     for path in archives:

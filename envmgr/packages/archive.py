@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from envmgr.errors import DataError
 from envmgr.packages.member_paths import safe_path
-from envmgr.packages.tar import Limits, TarReader
+from envmgr.packages.tar import Kind, Limits, TarReader
 
 if TYPE_CHECKING:
     import zipfile
@@ -31,6 +31,7 @@ WINDOW_BYTES = 1 << 27
 CHUNK_BYTES = 1 << 18
 # Tools may look at metadata.json before anything is checked, so it is never read beyond this.
 METADATA_BYTES = 1 << 16
+MOST_METADATA_BYTES = 1 << 26
 # No real package unpacks to more than this many times its size, beyond the free first part.
 FREE_BYTES = 2 << 30
 MOST_EXPANSION = 250
@@ -72,6 +73,21 @@ def iter_parts(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
     if name.endswith(".tar.bz2"):
         return iter([Part("", TarReader(_bunzip(file, name), name, limits))])
     raise DataError(f"{name} is no package: its name ends neither in .conda nor in .tar.bz2.")
+
+
+def read_metadata(file: IO[bytes], name: str, path: str) -> bytes:
+    """The content of the member *path* (below ``info/``) without unpacking anything; DataError if there is none."""
+    for part in iter_parts(file, name, Limits()):
+        for member in part.reader:
+            if part.safe_path(member.path, name) == path and member.kind is Kind.FILE:
+                if member.size > MOST_METADATA_BYTES:
+                    raise DataError(
+                        f"{name}: {path} has {member.size} bytes, which no metadata needs.", member=path
+                    )
+                return b"".join(bytes(piece) for piece in part.reader.content())
+        if part.role == INFO:
+            break
+    raise DataError(f"{name} holds no {path}, which every package needs.", member=path)
 
 
 def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:

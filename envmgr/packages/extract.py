@@ -20,10 +20,13 @@ import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
 
 from envmgr.errors import DataError
-from envmgr.packages.archive import Part, default_limits, iter_parts
+from envmgr.packages.archive import Part, default_limits, iter_parts, read_metadata
+from envmgr.packages.folder import INDEX_JSON, parse_index
 from envmgr.packages.member_paths import check_links
 from envmgr.packages.tar import Kind, Limits, Member, TarReader
 from envmgr.packages.verify import Contents
@@ -80,6 +83,29 @@ def extract_file(file: IO[bytes], name: str, target: Path, request: Extraction) 
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def read_index_json(archive: Path) -> dict[str, Any]:
+    """``info/index.json`` of a package archive as it is written there, without unpacking the archive.
+
+    Raises DataError when the archive is damaged, or its index is none or belongs to a file of another name.
+    """
+    with open(archive, "rb") as file:
+        text = read_metadata(file, archive.name, INDEX_JSON)
+    parse_index(text, archive.name)
+    index: dict[str, Any] = msgspec.json.decode(text)
+    return index
+
+
+def sums_of_file(path: Path) -> dict[str, Any]:
+    """``md5``, ``sha256`` and ``size`` (bytes) of a file, as a channel's record states them (CEP 36)."""
+    size, md5, sha256 = 0, hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            size += len(chunk)
+            md5.update(chunk)
+            sha256.update(chunk)
+    return {"md5": md5.hexdigest(), "sha256": sha256.hexdigest(), "size": size}
 
 
 def inspect_folder(folder: Path, *, hashed: bool = False) -> Contents:

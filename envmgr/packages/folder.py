@@ -49,17 +49,13 @@ def _path_entries(read: Callable[[str], bytes | None]) -> tuple[PathEntry, ...]:
         raise DataError("info/files, info/has_prefix or info/no_link is not UTF-8.") from None
 
 
-def parse_index(text: bytes | None, archive: str, record: PackageRecord) -> PackageRecord:
-    """The record in ``info/index.json``; DataError unless it names the package that *record* does."""
+def parse_index(text: bytes | None, archive: str) -> PackageRecord:
+    """The record in ``info/index.json``; DataError unless it names the package that the file name does (CEP 26)."""
     if text is None:
         raise DataError(f"{archive} holds no {INDEX_JSON}, which every package needs.")
     index = PackageRecord.parse(text, fn=archive)
-    for what in ("name", "version", "build"):
-        expected, found = getattr(record, what), getattr(index, what)
-        if expected.lower() != found.lower():
-            raise DataError(
-                f"{archive} is another package inside: its {what} is {found!r}, expected {expected!r}."
-            )
+    if not archive.lower().startswith(f"{index.dist_name}.".lower()):
+        raise DataError(f"{archive} is another package inside, {index.dist_name}.", found=index.dist_name)
     return index
 
 

@@ -265,7 +265,7 @@ class _Intake:
         request = Extraction(record.file_name, hashed=not vouched, check=self.stop)
         contents = extract_archive(job.archive, folder, request)
         files = self._check_package(record, folder, contents)
-        index = parse_index(_reader(folder)(INDEX_JSON), record.file_name, record)
+        index = parse_index(_reader(folder)(INDEX_JSON), record.file_name)
         assert job.arrived is not None
         whole = completed(record, index, sha256=job.arrived.sha256, size=job.arrived.size)
         (folder / RECORD_JSON).write_bytes(render_record(whole))

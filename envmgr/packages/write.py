@@ -15,7 +15,6 @@ import stat
 import tarfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from envmgr.errors import BuildError
@@ -24,6 +23,7 @@ from envmgr.packages.archive import FORMAT_VERSION
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 # A zip cannot name an earlier time.
 _FIRST_ZIP_SECOND = 315_532_800
