@@ -20,7 +20,7 @@ from envmgr.models.channel import DEFAULT_ALIAS, Channel, is_url, split_url, wit
 from envmgr.models.condition import And, Or, parse_expression, render_expression
 from envmgr.models.identifiers import is_package_name, split_distribution
 from envmgr.models.platform import KNOWN_SUBDIRS
-from envmgr.models.record import PackageRecord, split_names
+from envmgr.models.record import ARCHIVE_EXTENSIONS, PackageRecord, split_names
 from envmgr.models.spec_text import SpecText, refuse, split_spec
 from envmgr.models.string_match import StringMatch, is_regex
 from envmgr.models.version_spec import VersionSpec
@@ -116,7 +116,7 @@ class MatchSpec:
         "conda-forge/linux-64::foo[version='>=1.0']"
         """
         common = _COMMON.fullmatch(text)
-        if common is not None and is_package_name(common.group(1)):
+        if common is not None and is_package_name(common.group(1)) and not text.endswith(ARCHIVE_EXTENSIONS):
             return _from_common_form(*common.groups())
         archive = _ARCHIVE.fullmatch(text)
         if archive is not None:
@@ -446,7 +446,7 @@ def _channel_names(record: PackageRecord) -> Iterable[str]:
 
 def _render(spec: MatchSpec) -> str:
     """The canonical text (CEP 29, appendix A)."""
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str | tuple[str, ...]]] = []
     before = ""
     if spec.channel is not None and ("*" in spec.channel or is_regex(spec.channel)):
         pairs.append(("channel", spec.channel))
@@ -458,11 +458,14 @@ def _render(spec: MatchSpec) -> str:
         pairs.append(("subdir", spec.subdir))
     behind = _render_version_and_build(spec, pairs)
     pairs += _other_pairs(spec)
-    brackets = f"[{','.join(f'{key}={_quoted(value)}' for key, value in pairs)}]" if pairs else ""
+    texts = [
+        f"{key}={_quoted(value) if isinstance(value, str) else _list_text(value)}" for key, value in pairs
+    ]
+    brackets = f"[{','.join(texts)}]" if texts else ""
     return f"{before}::{spec.name}{behind}{brackets}" if before else f"{spec.name}{behind}{brackets}"
 
 
-def _render_version_and_build(spec: MatchSpec, pairs: list[tuple[str, str]]) -> str:
+def _render_version_and_build(spec: MatchSpec, pairs: list[tuple[str, str | tuple[str, ...]]]) -> str:
     version, build = spec.version, spec.build
     behind = ""
     if version is not None and version.is_exact:
@@ -482,27 +485,22 @@ def _is_positional(build: StringMatch) -> bool:
     return build.is_exact and re.fullmatch(r"[a-z0-9_.+]+", build.text) is not None
 
 
-def _other_pairs(spec: MatchSpec) -> list[tuple[str, str]]:
-    pairs = [("build_number", spec.build_number), ("track_features", " ".join(spec.track_features))]
-    pairs += [
-        ("features", " ".join(spec.features)),
-        ("url", spec.url),
-        ("md5", spec.md5),
-        ("sha256", spec.sha256),
-    ]
-    pairs += [("license", spec.license), ("license_family", spec.license_family), ("fn", spec.file_name)]
-    pairs += [("extras", _list_text(spec.extras)), ("flags", _list_text(map(str, spec.flags)))]
+def _other_pairs(spec: MatchSpec) -> list[tuple[str, str | tuple[str, ...]]]:
+    pairs: list[tuple[str, Any]] = [("build_number", spec.build_number)]
+    pairs += [("track_features", " ".join(spec.track_features)), ("features", " ".join(spec.features))]
+    pairs += [("url", spec.url), ("md5", spec.md5), ("sha256", spec.sha256), ("license", spec.license)]
+    pairs += [("license_family", spec.license_family), ("fn", spec.file_name), ("extras", spec.extras)]
+    pairs.append(("flags", tuple(map(str, spec.flags))))
     pairs.append(("when", condition_text(spec.when) if spec.when is not None else None))
-    return [(key, str(value)) for key, value in pairs if value]
+    return [(key, value if isinstance(value, tuple) else str(value)) for key, value in pairs if value]
 
 
-def _list_text(items: Iterable[str]) -> str:
-    text = ",".join(items)
-    return f"[{text}]" if text else ""
+def _list_text(items: tuple[str, ...]) -> str:
+    return f"[{','.join(items)}]"
 
 
 def _quoted(value: str) -> str:
-    if _PLAIN_VALUE.fullmatch(value) or value[0] == "[":
+    if _PLAIN_VALUE.fullmatch(value):
         return value
     if "'" in value and '"' not in value:
         return '"' + re.sub(r'\\(?=[\\"\']|$)', r"\\\\", value) + '"'

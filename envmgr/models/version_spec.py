@@ -217,7 +217,9 @@ def _hint(clause: str) -> str | None:
 
 def _pattern(clause: str) -> VersionSpec:
     if clause[0] != "^" or clause[-1] != "$":
-        raise DataError(f"the version clause '{clause}' must begin with ^ and end with $ to be a regular expression.")
+        raise DataError(
+            f"the version clause '{clause}' must begin with ^ and end with $ to be a regular expression."
+        )
     test = StringMatch.parse(clause).matches
     return VersionSpec(clause, lambda version: test(version.text))
 
