@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from envmgr.prefix.plan import PackageLink, PrefixPlan
 
 
+# Windows knows no SIGHUP.
+_ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 class Terminated(KeyboardInterrupt):
     """The process was asked to end by the signal *signum*; raised so that unfinished work is removed."""
 
@@ -108,7 +112,7 @@ def create_prefix(
         try:
             messages = creation.build(after_link)
         except BaseException:
-            creation.staging.discard()
+            _discard(creation.staging, reporter)
             raise
         if request.registry is not None:
             _try_register(request.registry, request.prefix, reporter)
@@ -243,7 +247,7 @@ def unlink_package(package: InstalledPackage, prefix: Path, scripts: ScriptRunne
 
 def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
     """Remove the whole prefix and take it off *registry*; the first step takes it from its place."""
-    with _errors_explained(prefix):
+    with _errors_explained(prefix, "removed"):
         remove_folder(prefix)
         if registry is not None:
             remove_from_registry(registry, prefix)
@@ -270,6 +274,13 @@ def _check_scripts_allowed(request: PrefixCreation) -> None:
             )
 
 
+def _discard(staging: Staging, reporter: Reporter) -> None:
+    try:
+        staging.discard()
+    except OSError as error:
+        reporter.warned(f"what was made of {staging.prefix} could not be removed: {error.strerror}.")
+
+
 def _try_register(registry: Path, prefix: Path, reporter: Reporter) -> None:
     try:
         add_to_registry(registry, prefix)
@@ -286,7 +297,7 @@ def _signals_raised() -> Iterator[None]:
 
     changed = []
     if threading.current_thread() is threading.main_thread():
-        for signum in (signal.SIGTERM, signal.SIGHUP):
+        for signum in _ENDING_SIGNALS:
             if signal.getsignal(signum) is signal.SIG_DFL:
                 signal.signal(signum, end)
                 changed.append(signum)
@@ -298,15 +309,15 @@ def _signals_raised() -> Iterator[None]:
 
 
 @contextmanager
-def _errors_explained(prefix: Path) -> Iterator[None]:
-    """Inside, an OSError becomes a PrefixError in words."""
+def _errors_explained(prefix: Path, done: str = "created") -> Iterator[None]:
+    """Inside, an OSError becomes a PrefixError: *prefix* could not be *done*."""
     try:
         yield
     except OSError as error:
-        raise _explained(error, prefix) from error
+        raise _explained(error, prefix, done) from error
 
 
-def _explained(error: OSError, prefix: Path) -> PrefixError:
+def _explained(error: OSError, prefix: Path, done: str) -> PrefixError:
     place = error.filename2 or error.filename or prefix
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return PrefixError(
@@ -314,6 +325,4 @@ def _explained(error: OSError, prefix: Path) -> PrefixError:
             hint="Free some space.",
             prefix=str(prefix),
         )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return PrefixError(f"{prefix} cannot be written: {place}: {error.strerror}.", prefix=str(prefix))
-    return PrefixError(f"{prefix} cannot be created: {place}: {error.strerror}.", prefix=str(prefix))
+    return PrefixError(f"{prefix} cannot be {done}: {place}: {error.strerror}.", prefix=str(prefix))

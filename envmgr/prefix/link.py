@@ -121,8 +121,11 @@ class Linker:
 
     def _symlink(self, source: str, path: str, target: str, outcome: LinkOutcome) -> None:
         text = os.readlink(source)
-        if resolve_link(target, text) is None and not text.startswith("/"):
-            raise PrefixError(f"the symlink {target} points out of the environment, to {text}.")
+        if resolve_link(target, text) is None and not text.startswith(f"{self.plan.prefix}/"):
+            if not text.startswith("/"):
+                raise PrefixError(f"the symlink {target} points out of the environment, to {text}.")
+            # Packages for drivers do that on purpose, and conda lets them.
+            self.reporter.warned(f"the symlink {target} points out of the environment, to {text}.")
         outcome.symlinks[target] = text
         try:
             Path(path).symlink_to(text)

@@ -17,6 +17,7 @@ import shutil
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from envmgr.errors import PrefixError
 
@@ -51,11 +52,19 @@ class Owner:
 
 def read_owner(prefix: Path) -> Owner | None:
     """Who is building *prefix*; None for a finished or foreign folder, or one whose marker cannot be read."""
+    marker = _read_marker(prefix)
+    try:
+        return Owner(str(marker["host"]), int(marker["pid"]), str(marker["started"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _read_marker(prefix: Path) -> dict[str, Any]:
     try:
         content = json.loads((prefix / MARKER).read_text())
-        return Owner(str(content["host"]), int(content["pid"]), str(content["started"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 class Staging:
@@ -64,6 +73,7 @@ class Staging:
     def __init__(self, prefix: Path) -> None:
         self.prefix = prefix
         self.root = prefix
+        self._aside: Path | None = None
         self._made_parents: list[Path] = []
         self._was_empty_folder = False
 
@@ -76,10 +86,12 @@ class Staging:
         self._was_empty_folder = check_free(self.prefix)
         self._make_parents()
         owner = Owner.this_process()
-        self.root = self.prefix.parent / f"{_stem(self.prefix)}{owner.pid}-{os.urandom(4).hex()}"
-        self.root.mkdir(mode=0o777)
-        (self.root / "conda-meta").mkdir()
-        (self.root / MARKER).write_text(json.dumps(asdict(owner)))
+        self.root = self._aside = (
+            self.prefix.parent / f"{_stem(self.prefix)}{owner.pid}-{os.urandom(4).hex()}"
+        )
+        self._aside.mkdir()
+        (self._aside / "conda-meta").mkdir()
+        (self._aside / MARKER).write_text(json.dumps({**asdict(owner), "work": self._aside.name}))
 
     def place(self) -> None:
         """Rename to the final path; once there, does nothing. The marker stays."""
@@ -98,9 +110,12 @@ class Staging:
         (self.root / MARKER).unlink()
 
     def discard(self) -> None:
-        """Remove everything that this construction made, and nothing else."""
-        if self.root != self.prefix or read_owner(self.prefix) == Owner.this_process():
-            remove_folder(self.root)
+        """Remove everything that this construction made, and nothing else; raises OSError where it cannot."""
+        if self._aside is not None:
+            remove_folder(self._aside)
+            # Asked of the marker, since an interrupt may have come between the rename and the note of it.
+            if _read_marker(self.prefix).get("work") == self._aside.name:
+                remove_folder(self.prefix)
         if self._was_empty_folder and not self.prefix.exists():
             self.prefix.mkdir()
         for parent in reversed(self._made_parents):

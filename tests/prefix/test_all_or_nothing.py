@@ -16,7 +16,7 @@ import pytest
 from envmgr.errors import DataError, PrefixError
 from envmgr.prefix.apply import check_target, remove_prefix
 from envmgr.prefix.check import verify_prefix
-from envmgr.prefix.staging import MARKER, Owner
+from envmgr.prefix.staging import MARKER, Owner, Staging
 from envmgr.prefix.store import PrefixStore, add_to_registry, read_registry
 from tests.builders import File, pkg
 from tests.prefixes import create, request_for, unpack
@@ -153,8 +153,6 @@ def test_a_second_creation_leaves_the_first_alone(tmp_path: Path, stop: str) -> 
 
 def test_a_prefix_that_appears_meanwhile_is_kept(tmp_path: Path, package: PackageToLink) -> None:
     """The slower of two creations of one prefix fails and removes only its own work."""
-    from envmgr.prefix.staging import Staging
-
     staging = Staging(tmp_path / "env")
     staging.open()
     create(tmp_path / "env", [package])
@@ -163,6 +161,25 @@ def test_a_prefix_that_appears_meanwhile_is_kept(tmp_path: Path, package: Packag
     staging.discard()
     assert verify_prefix(tmp_path / "env") == ()
     assert sorted(os.listdir(tmp_path)) == ["env", "pkgs"]
+
+
+def test_a_refused_creation_leaves_that_of_the_same_process_alone(
+    tmp_path: Path, package: PackageToLink
+) -> None:
+    def create_again(prefix: Path) -> None:
+        with pytest.raises(PrefixError, match="is being created by another process"):
+            create(prefix, [package])
+
+    create(tmp_path / "env", [package], after_link=create_again)
+    assert verify_prefix(tmp_path / "env") == ()
+
+
+def test_an_interrupt_right_after_the_rename_removes_everything(tmp_path: Path) -> None:
+    staging = Staging(tmp_path / "env")
+    staging.open()
+    staging.root.rename(tmp_path / "env")
+    staging.discard()
+    assert sorted(os.listdir(tmp_path)) == []
 
 
 def test_an_unfinished_prefix_of_another_machine_is_not_touched(

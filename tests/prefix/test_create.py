@@ -111,6 +111,13 @@ def test_symlink_out_of_the_prefix_is_refused_and_nothing_remains(tmp_path: Path
     assert not (tmp_path / "envs").exists()
 
 
+def test_an_absolute_symlink_out_of_the_prefix_is_a_warning(tmp_path: Path, cache: Path) -> None:
+    reporter = RecordingReporter()
+    create(tmp_path / "env", [unpack(pkg("driver", files={"lib/x": link("/usr/lib/x")}), cache)], reporter)
+    assert reporter.warnings == ["the symlink lib/x points out of the environment, to /usr/lib/x."]
+    assert os.readlink(tmp_path / "env/lib/x") == "/usr/lib/x"
+
+
 def test_files_go_through_another_packages_symlink_to_a_folder(tmp_path: Path, cache: Path) -> None:
     one = unpack(pkg("one", files={"lib/a": "a", "lib64": link("lib")}), cache)
     two = unpack(pkg("two", files={"lib64/b": "b"}), cache)
