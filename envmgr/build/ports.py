@@ -27,8 +27,8 @@ class EnvironmentMaker(Protocol):
 class ArchiveWriter(Protocol):
     """Writes package archives."""
 
-    def __call__(self, folder: Path, out_path: Path, *, level: int, mtime: int) -> None:
-        """Write the package in *folder* to *out_path*; every member gets *mtime*, seconds since the Unix epoch."""
+    def __call__(self, folder: Path, target: Path, *, level: int, mtime: int) -> None:
+        """Write the package in *folder* to *target*; every member gets *mtime*, seconds since the Unix epoch."""
         ...
 
 

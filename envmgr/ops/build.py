@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from envmgr.errors import BuildError
 from envmgr.models.requirement import Requirement, Source
-from envmgr.ports import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from envmgr.build.run import Artifact, BuildPorts, RecipePlan
+    from envmgr.build.plan import RecipePlan
+    from envmgr.build.ports import BuildPorts
+    from envmgr.build.run import Artifact
     from envmgr.build.run import BuildRequest as RecipeRequest
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
@@ -47,33 +48,27 @@ class Built:
 
 
 def build(request: BuildRequest, context: Context, announce: Callable[[str], None]) -> Built:
-    """Build what is missing; *announce* is told each recipe before its build and each package after it.
+    """Build what is missing; *announce* is told each recipe before its build.
 
     Raises BuildError or DataError with the place in the recipe; packages that were finished before stay.
     """
     from envmgr.build.order import sort_plans
-    from envmgr.build.run import BuildPorts, plan_recipe
+    from envmgr.build.run import build_recipe, plan_recipe
     from envmgr.ops.index import index_channel
 
-    ports = BuildPorts(context.runner, context.transport, context.clock, context.reporter)
     (request.output / "noarch").mkdir(parents=True, exist_ok=True)
-    plans = sort_plans(
-        [
-            plan_recipe(_recipe_request(path, request, context), ports)
-            for path in find_recipes(request.recipes)
-        ]
-    )
-    missing, present = _split(plans, request)
     index_channel(request.output, context)
     artifacts: list[Artifact] = []
-    context.reporter.phase_started(Phase.BUILD, len(missing))
-    try:
+    # Packages of a build may be made anew under the same file names, so they never enter the user's cache.
+    with tempfile.TemporaryDirectory(prefix="envmgr-build-") as folder:
+        ports = _ports(request, context, Path(folder))
+        recipes = find_recipes(request.recipes)
+        plans = sort_plans([plan_recipe(_recipe_request(each, request, context), ports) for each in recipes])
+        missing, present = _split(plans, request)
         for plan in missing:
             announce(f"building {', '.join(output.file_name for output in plan.outputs)}")
-            artifacts += _build_one(plan, request, context, ports)
-            context.reporter.phase_advanced(Phase.BUILD, 1)
-    finally:
-        context.reporter.phase_finished(Phase.BUILD)
+            artifacts += build_recipe(_recipe_request(plan.recipe_path, request, context), ports).artifacts
+            index_channel(request.output, context)
     return Built(tuple(artifacts), tuple(present))
 
 
@@ -123,24 +118,20 @@ def _split(plans: Sequence[RecipePlan], request: BuildRequest) -> tuple[list[Rec
     return missing, present
 
 
-def _build_one(
-    plan: RecipePlan, request: BuildRequest, context: Context, ports: BuildPorts
-) -> tuple[Artifact, ...]:
-    from envmgr.build.run import build_recipe
-    from envmgr.ops.index import index_channel
+def _ports(request: BuildRequest, context: Context, folder: Path) -> BuildPorts:
+    from envmgr.build.ports import BuildPorts
+    from envmgr.packages.write import write_conda
 
-    with tempfile.TemporaryDirectory(prefix="envmgr-build-cache-") as folder:
-        # Packages under test are built anew under the same file names, so they never enter the user's cache.
-        def make_environment(prefix: Path, specs: Sequence[str], fresh_channel: Path) -> None:
-            _make_environment(prefix, specs, fresh_channel, request, _with_cache(context, Path(folder)))
+    def make_environment(prefix: Path, specs: Sequence[str], fresh_channel: Path) -> None:
+        _make_environment(prefix, specs, fresh_channel, request, _for_building(context, folder))
 
-        result = build_recipe(_recipe_request(plan.recipe_path, request, context), ports, make_environment)
-    index_channel(request.output, context)
-    return result.artifacts
+    return BuildPorts(
+        context.runner, context.transport, context.clock, context.reporter, write_conda, make_environment
+    )
 
 
-def _with_cache(context: Context, folder: Path) -> Context:
-    """The context with a private package cache in front, and none of pip's or the user's additions."""
+def _for_building(context: Context, folder: Path) -> Context:
+    """The context with a private cache, copied files, and none of the user's additions."""
     settings = dataclasses.replace(
         context.settings,
         pkgs_dirs=(folder / "pkgs",),
@@ -164,8 +155,7 @@ def _make_environment(
     index_channel(fresh_channel, context)
     own = parse_channels([fresh_channel.as_uri(), request.output.as_uri()], context)
     channels = tuple(dict.fromkeys([*own, *request.channels]))
-    requirements = [Requirement(parse_match_spec(spec), Source(None, None, spec)) for spec in specs]
-    records = (
-        resolve(requirements, channels, context.settings.subdir, ResolveOptions(), context) if specs else ()
-    )
-    link_packages(LinkRequest(prefix, tuple(requirements), copy=True), obtain(records, context), context)
+    requirements = tuple(Requirement(parse_match_spec(spec), Source(None, None, spec)) for spec in specs)
+    subdir = context.settings.subdir
+    records = resolve(requirements, channels, subdir, ResolveOptions(), context) if specs else ()
+    link_packages(LinkRequest(prefix, requirements, copy=True), obtain(records, context), context)

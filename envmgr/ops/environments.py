@@ -72,7 +72,7 @@ def locate_existing(name: str | None, prefix: str | None, context: Context) -> P
 
 def expanded(path: str, context: Context) -> Path:
     """*path* as an absolute path: ``~`` and variables expanded, relative to the working directory."""
-    from envmgr.envfile.environment_file import expand_path
+    from envmgr.models.path_text import expand_path
 
     return Path(os.path.normpath(context.cwd / expand_path(path, context.environ)))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from envmgr.channels.client import Index
+    from envmgr.config.settings import ChannelPriority
     from envmgr.host.probe import VirtualPackages
     from envmgr.models.channel import Channel
     from envmgr.models.record import PackageRecord
@@ -27,7 +28,7 @@ class ResolveOptions:
 
     no_deps: bool = False
     only_deps: bool = False
-    channel_priority: str | None = None
+    channel_priority: ChannelPriority | None = None
     exclude_newer: int | None = None
     solve_seconds: float | None = None
 
@@ -62,7 +63,7 @@ def open_index(channels: Sequence[Channel], subdir: str, context: Context) -> In
     settings = context.settings
     client = ChannelClient(
         context.transport,
-        IndexStore(settings.index_dir / "index.sqlite"),
+        IndexStore(settings.index_dir),
         context.clock,
         context.reporter,
         max_age_seconds=settings.index_max_age_seconds,
