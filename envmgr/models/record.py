@@ -112,6 +112,9 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, PackageRecord) else NotImplemented
 
+    def __ne__(self, other: object) -> bool:
+        return self.key != other.key if isinstance(other, PackageRecord) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(self.key)
 

@@ -105,6 +105,9 @@ class Version(msgspec.Struct, frozen=True, eq=False, order=False, gc=False):
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, Version) else NotImplemented
 
+    def __ne__(self, other: object) -> bool:
+        return self.key != other.key if isinstance(other, Version) else NotImplemented
+
     def __hash__(self) -> int:
         return hash(self.key)
 
