@@ -15,7 +15,7 @@ import zstandard
 from envmgr.models.package_files import PackageFiles, parse_legacy, parse_link_json, parse_paths_json
 from envmgr.models.record import Origin, PackageRecord
 from envmgr.ports import Finished, FixedClock, RecordingReporter
-from envmgr.prefix.apply import PrefixCreation, CreatedPrefix, create_prefix
+from envmgr.prefix.apply import CreatedPrefix, PrefixCreation, create_prefix
 from envmgr.prefix.plan import PackageToLink, plan_prefix
 from tests.builders import Pkg, archive_bytes, pkg
 
