@@ -30,6 +30,7 @@ EFFECT_MODULES = {
     "build.workplace",
     "channels.client",
     "channels.store",
+    "channels.threads",
     "config.store",
     "host.probe",
     "host.system",

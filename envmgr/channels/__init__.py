@@ -1,0 +1,1 @@
+"""Channels: their indexes on the network and in the store on disk."""

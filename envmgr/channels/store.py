@@ -1,0 +1,300 @@
+"""The index on disk: the records of each source (channel and subdir), keyed by package name.
+
+One SQLite file holds one source, and nothing writes into a finished file. An update fills a new file aside and
+renames it over the old one: a reader keeps the file that it opened, a killed update leaves the old one, and of
+two updates at once the later wins whole. So there are no locks, and it works on network file systems and from
+read-only folders. When the source was last asked about is the file's modification time; everything else that
+describes the content (ETag and so on) lies inside the file and can never belong to another content.
+
+A file that is no index, is cut off or was written by another version counts as missing. Damage that shows later
+(every block of records carries a checksum) raises `DamagedIndexError`, upon which the caller fetches anew.
+The layout is described in docs/internals/index-store.md. This module knows nothing of the network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from envmgr.channels.repodata import RepodataReader, superseded
+from envmgr.errors import ChannelError, DataError
+from envmgr.models.record import PackageRecord
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from envmgr.channels.repodata import Groups
+    from envmgr.channels.urls import Source
+
+LAYOUT_VERSION = 1
+_LAYOUT = (0x656E766D, LAYOUT_VERSION)  # application_id and user_version of the SQLite header
+_COMPRESSION_LEVEL = 1
+_STALE_SECONDS = 3600.0
+
+_decode_records = msgspec.json.Decoder(dict[str, PackageRecord]).decode
+_decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class DamagedIndexError(ChannelError):
+    """A stored index turned out to be damaged while it was read and must be made anew."""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known about a stored source besides its records.
+
+    ``form`` says which file was found ("zst", "json", or "none" for a subdir that the channel does not have);
+    ``max_age_seconds`` is how long the server said the answer stays fresh; ``compressed_missing_since`` is when
+    the compressed file was last found missing, in seconds since the Unix epoch.
+    """
+
+    url: str
+    form: str
+    etag: str | None = None
+    last_modified: str | None = None
+    max_age_seconds: int | None = None
+    compressed_missing_since: float | None = None
+    base_url: str | None = None
+    records: int = 0
+    skipped: int = 0
+
+
+class StoredIndex:
+    """One source as it was when the file was opened, whatever others do to the store meanwhile."""
+
+    def __init__(self, path: Path, source: Source) -> None:
+        """Open *path*; raises DamagedIndexError when it is not a whole index of this layout for *source*."""
+        import zstandard
+
+        self.path = path
+        self.source = source
+        self.unusable: dict[str, str] = {}
+        self._decompress = zstandard.ZstdDecompressor().decompress
+        self._damage = _kinds_of_damage()
+        self.checked = path.stat().st_mtime
+        try:
+            self._connection, self.state = _open_whole(path, source.url)
+        except self._damage as error:
+            raise self._damaged(error) from None
+        self.origin = source.origin(self.state.base_url)
+
+    def load(self, name: str) -> list[PackageRecord]:
+        """The records called *name*, without unknown keys; empty where there are none.
+
+        Of a ``.tar.bz2`` and a ``.conda`` of the same build only the latter counts. Records that do not follow
+        the standard are left out and noted in ``unusable`` (file name -> reason). Raises DamagedIndexError.
+        """
+        found: dict[str, PackageRecord] = {}
+        for text in self._texts(name):
+            try:
+                records = _decode_records(text)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                records = self._decode_singly(text)
+            if found:
+                found.update(records)
+            else:
+                found = records
+        origin, place = self.origin, force_setattr
+        for fn, record in found.items():
+            place(record, "fn", fn)
+            place(record, "origin", origin)
+        old = superseded(found)
+        return [record for fn, record in found.items() if fn not in old] if old else list(found.values())
+
+    def complete(self, record: PackageRecord) -> PackageRecord:
+        """*record* with the keys that the quick path left out; itself where it is not in this index."""
+        for text in reversed(self._texts(record.name)):
+            raw = _decode_slices(text).get(record.fn)
+            if raw is not None:
+                return PackageRecord.parse(bytes(raw), fn=record.fn, origin=self.origin)
+        return record
+
+    def names(self) -> list[str]:
+        """All package names, sorted."""
+        return [row[0] for row in self._query("SELECT DISTINCT name FROM block ORDER BY name")]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _texts(self, name: str) -> list[bytes]:
+        rows = self._query("SELECT records FROM block WHERE name = ? ORDER BY id", name.lower())
+        try:
+            return [self._decompress(row[0]) for row in rows]
+        except self._damage as error:
+            raise self._damaged(error) from None
+
+    def _query(self, sql: str, *values: str) -> list[Any]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except self._damage as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: BaseException) -> DamagedIndexError:
+        return DamagedIndexError(f"the stored index {self.path} is damaged: {error}.")
+
+    def _decode_singly(self, text: bytes) -> dict[str, PackageRecord]:
+        found: dict[str, PackageRecord] = {}
+        for fn, raw in _decode_slices(text).items():
+            try:
+                found[fn] = PackageRecord.parse(bytes(raw), fn=fn)
+            except (DataError, UnicodeDecodeError) as error:
+                self.unusable[fn] = str(error)
+        return found
+
+
+class IndexStore:
+    """The stored indexes below one folder, which is made when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path_of(self, source: Source) -> Path:
+        """The file of *source*: readable words for people, and a digest of the URL that tells it apart."""
+        digest = hashlib.sha256(source.url.encode()).hexdigest()[:16]
+        words = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{source.channel.name}-{source.subdir}").strip("-.")[-80:]
+        return self.folder / f"{words}-{digest}.sqlite"
+
+    def open(self, source: Source) -> StoredIndex | None:
+        """What is stored of *source*; None where that is nothing or not to be trusted."""
+        try:
+            return StoredIndex(self.path_of(source), source)
+        except (FileNotFoundError, NotADirectoryError, DamagedIndexError):
+            return None
+
+    def replace(self, source: Source, state: State, chunks: Iterable[bytes]) -> StoredIndex:
+        """Store the repodata whose text arrives in *chunks* (uncompressed JSON) and open it.
+
+        ``base_url`` and the counts of *state* are filled in. Whatever *chunks* raises passes through, and
+        DataError is raised for text that is not repodata; in both cases the stored index stays what it was.
+        """
+        path = self.path_of(source)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._remove_leftovers()
+            aside = self._aside(path)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+        try:
+            _fill(aside, source, state, RepodataReader(chunks))
+            aside.replace(path)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        finally:
+            aside.unlink(missing_ok=True)
+        return StoredIndex(path, source)
+
+    def mark_checked(self, stored: StoredIndex, now: float) -> None:
+        """Note that the source was asked at *now* (seconds since the Unix epoch) and had nothing newer."""
+        stored.checked = now
+        with contextlib.suppress(OSError):  # A read-only store is merely asked about again next time.
+            os.utime(stored.path, (now, now))
+
+    def _aside(self, path: Path) -> Path:
+        import tempfile
+
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=f".{path.name}.new", dir=self.folder)
+        os.close(descriptor)
+        return Path(name)
+
+    def _remove_leftovers(self) -> None:
+        """Remove the files of updates that were killed: those that nobody has written to for an hour."""
+        newest = time.time() - _STALE_SECONDS
+        for path in self.folder.glob(".*.sqlite.new"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < newest:
+                    path.unlink()
+
+
+def _open_whole(path: Path, url: str) -> tuple[sqlite3.Connection, State]:
+    """A read-only connection and the state; `immutable` spares all locks, as finished files never change."""
+    import sqlite3
+
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro&immutable=1",
+        uri=True,
+        check_same_thread=False,
+        isolation_level=None,
+    )
+    try:
+        if (_pragma(connection, "application_id"), _pragma(connection, "user_version")) != _LAYOUT:
+            raise sqlite3.DatabaseError("it was not written by this version")
+        row = connection.execute("SELECT document FROM state").fetchone()
+        state = msgspec.json.decode(row[0] if row else b"", type=State)
+        if state.url != url:
+            raise sqlite3.DatabaseError(f"it belongs to {state.url}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection, state
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _fill(path: Path, source: Source, state: State, reader: RepodataReader) -> None:
+    """Write the whole database at *path*; nothing is synced before the end, as nobody reads it until then."""
+    import sqlite3
+
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        for pragma in (
+            "journal_mode = OFF",
+            "synchronous = OFF",
+            "locking_mode = EXCLUSIVE",
+            f"application_id = {_LAYOUT[0]}",
+            f"user_version = {_LAYOUT[1]}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE state (document BLOB NOT NULL)")
+        connection.execute(
+            "CREATE TABLE block (id INTEGER PRIMARY KEY, name TEXT NOT NULL, records BLOB NOT NULL)"
+        )
+        for groups in reader:
+            connection.executemany("INSERT INTO block (name, records) VALUES (?, ?)", _rows(groups))
+        source.origin(reader.base_url)  # Refuses a base_url that must not be followed.
+        connection.execute("CREATE INDEX block_by_name ON block (name)")
+        counted = msgspec.structs.replace(
+            state, base_url=reader.base_url, records=reader.records, skipped=reader.skipped
+        )
+        connection.execute("INSERT INTO state VALUES (?)", (msgspec.json.encode(counted),))
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        raise OSError(str(error)) from None
+    finally:
+        connection.close()
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _rows(groups: Groups) -> Iterable[tuple[str, bytes]]:
+    import zstandard
+
+    compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
+    encode = msgspec.json.Encoder().encode
+    return ((name, compressor.compress(encode(group))) for name, group in groups.items())
+
+
+def _kinds_of_damage() -> tuple[type[BaseException], ...]:
+    """The ways in which reading a damaged file can fail; a broken length may ask for more memory than there is."""
+    import sqlite3
+
+    import zstandard
+
+    return sqlite3.DatabaseError, zstandard.ZstdError, msgspec.DecodeError, MemoryError, UnicodeDecodeError
+
+
+def _unwritable(path: Path, error: OSError) -> ChannelError:
+    reason = error.strerror or str(error)
+    return ChannelError(f"the index {path} cannot be written: {reason}.", path=str(path))

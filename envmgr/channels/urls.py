@@ -1,0 +1,60 @@
+"""Where a channel keeps the index of a subdir, and where the files of its records are (CEP 15, CEP 36). Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+from envmgr.errors import DataError
+from envmgr.models.channel import Channel, without_credentials
+from envmgr.models.record import Origin
+
+Form = Literal["zst", "json"]
+
+FORMS: tuple[Form, ...] = ("zst", "json")
+_FILES = {"zst": "repodata.json.zst", "json": "repodata.json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One subdir of one channel: the unit that is fetched, stored and replaced."""
+
+    channel: Channel
+    subdir: str
+
+    @property
+    def url(self) -> str:
+        """The subdir's URL, without credentials or a trailing slash."""
+        return self.channel.subdir_url(self.subdir)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is read from a file system, so that asking costs nothing."""
+        return self.url.startswith("file:")
+
+    def repodata_url(self, form: Form) -> str:
+        """Where the index of this subdir is, in the form asked for."""
+        return f"{self.url}/{_FILES[form]}"
+
+    def origin(self, base_url: str | None) -> Origin:
+        """What the records of this source say about where they come from; *base_url* as the index gave it."""
+        return Origin(self.channel.url, self.subdir, package_base_url(self.url, base_url))
+
+
+def package_base_url(subdir_url: str, base_url: str | None) -> str:
+    """What a file name is appended to, ending in a slash (CEP 15, "Specification").
+
+    *base_url* may be relative to the index. A channel may send its readers to a web server or to its own kind
+    of place; a channel on the web that points at local files raises DataError.
+
+    >>> package_base_url("https://example.org/channel/noarch", "../files")
+    'https://example.org/channel/files/'
+    """
+    if not base_url:
+        return f"{subdir_url}/"
+    joined = urljoin(f"{subdir_url}/", base_url)
+    if urlsplit(joined).scheme not in {"https", "http", urlsplit(subdir_url).scheme}:
+        raise DataError(f"its base_url '{without_credentials(base_url)}' leads away from the web.")
+    return without_credentials(re.split("[?#]", joined, maxsplit=1)[0]).rstrip("/") + "/"

@@ -1,0 +1,1 @@
+"""The network: the only implementations of the Transport port."""

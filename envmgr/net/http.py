@@ -1,0 +1,236 @@
+"""HTTP and HTTPS: one session with time-outs, retries and patience for servers that ask for it.
+
+Connection failures, 429 and the 5xx statuses that pass are tried again, with a pause that doubles, or that the
+server's Retry-After asks for. Credentials in a URL are used for its own host only (a redirect to another host
+does not get them) and are in no message. A body that ends before its announced length raises ChannelError; it is
+not fetched again here, because only the reader knows what to do with the half that it has.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from envmgr.errors import ChannelError
+from envmgr.models.channel import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import TracebackType
+
+    import requests
+
+USER_AGENT = "envmgr"
+_PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_MOST_REDIRECTS = 10
+_CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """How to behave on the network.
+
+    ``retries`` counts the tries after the first; the pause before the first of them is ``backoff_seconds`` and
+    then doubles. No pause is longer than ``longest_pause_seconds``, whatever the server asks for. ``verify`` is
+    whether certificates are checked, or the path of the bundle that they are checked against.
+    """
+
+    connect_timeout_seconds: float = 10.0
+    read_timeout_seconds: float = 60.0
+    retries: int = 3
+    backoff_seconds: float = 0.5
+    longest_pause_seconds: float = 30.0
+    verify: bool | str = True
+
+
+class HttpTransport:
+    """The Transport for http and https; may be used by several threads at once."""
+
+    def __init__(
+        self, options: HttpOptions | None = None, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._options = options or HttpOptions()
+        self._sleep = sleep
+        self._session: requests.Session | None = None
+        self._lock = threading.Lock()
+
+    def open(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """GET *url*; the last answer counts when retries do not help. Raises ChannelError without an answer."""
+        pause = self._options.backoff_seconds
+        for tries_left in range(self._options.retries, -1, -1):
+            asked_for = None
+            try:
+                answer = self._get(url, headers or {})
+                if answer.status_code not in _PASSING_STATUSES or not tries_left:
+                    return HttpResponse(answer, url)
+                asked_for = _retry_after(answer.headers.get("Retry-After"), time.time())
+                answer.close()
+            except ChannelError as error:
+                if not tries_left or not error.facts.get("passing"):
+                    raise
+            self._sleep(min(max(asked_for or 0.0, pause), self._options.longest_pause_seconds))
+            pause *= 2
+        raise AssertionError("the last try returns or raises")
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        if self._session is not None:
+            self._session.close()
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        import requests
+
+        options = self._options
+        try:
+            return self._open_session().get(
+                url,
+                headers=dict(headers),
+                stream=True,
+                timeout=(options.connect_timeout_seconds, options.read_timeout_seconds),
+                verify=options.verify,
+            )
+        except requests.RequestException as error:
+            raise _failure(url, error, options) from None
+        except (ValueError, UnicodeError) as error:
+            raise ChannelError(f"{without_credentials(url)} is not a valid URL: {error}.") from None
+
+    def _open_session(self) -> requests.Session:
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        with self._lock:
+            if self._session is None:
+                self._session = requests.Session()
+                self._session.max_redirects = _MOST_REDIRECTS
+                self._session.headers["User-Agent"] = USER_AGENT
+                self._session.headers["Accept-Encoding"] = "gzip, identity"
+                for scheme in ("http://", "https://"):
+                    self._session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+            return self._session
+
+
+class HttpResponse:
+    """An answer whose body is still on the wire; closing it early drops the connection."""
+
+    def __init__(self, answer: requests.Response, url: str) -> None:
+        self._answer = answer
+        self._asked = without_credentials(url)
+        self.status: int = answer.status_code
+        self.headers: Mapping[str, str] = {key.lower(): value for key, value in answer.headers.items()}
+        self.url = without_credentials(answer.url)
+
+    def iter_bytes(self, size: int = 1 << 16) -> Iterator[bytes]:
+        """The body, content encodings undone, in chunks of about *size* bytes."""
+        import urllib3
+
+        received = 0
+        try:
+            for chunk in self._answer.raw.stream(size, decode_content=True):
+                received += len(chunk)
+                yield chunk
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ChannelError(
+                f"the answer from {self._asked} broke off after {received} bytes: {_reason(error)}.",
+                url=self._asked,
+            ) from None
+
+    def __enter__(self) -> HttpResponse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._answer.close()
+
+
+def _retry_after(text: str | None, now: float) -> float | None:
+    """The pause in seconds that a Retry-After header asks for, as a number or as a date; None without sense."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\s*\d{1,9}\s*", text):
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _failure(url: str, error: requests.RequestException, options: HttpOptions) -> ChannelError:
+    """What to tell about a request without an answer, and whether it may pass (the fact ``passing``)."""
+    import requests
+
+    shown = without_credentials(url)
+    facts: dict[str, Any] = {"url": shown, "passing": False}
+    if isinstance(error, requests.exceptions.SSLError):
+        hint = "Set ssl_verify to the path of your organisation's certificate bundle if it has one."
+        return ChannelError(
+            f"the certificate of {shown} was not accepted: {_reason(error)}.", hint=hint, **facts
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        hint = "Check the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
+        return ChannelError(
+            f"{shown} was not reached through the proxy: {_reason(error)}.", hint=hint, **facts
+        )
+    if isinstance(error, requests.TooManyRedirects):
+        return ChannelError(f"{shown} redirects more than {_MOST_REDIRECTS} times.", **facts)
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return ChannelError(f"{shown} redirects to something that is no web address.", **facts)
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
+        return ChannelError(f"{shown} is not a valid URL.", **facts)
+    facts["passing"] = True
+    if isinstance(error, requests.ConnectTimeout):
+        reason = f"no connection within {options.connect_timeout_seconds:g} s"
+    elif isinstance(error, requests.ReadTimeout):
+        reason = f"no answer within {options.read_timeout_seconds:g} s"
+    else:
+        reason = _reason(error)
+    return ChannelError(
+        f"{shown} cannot be reached: {reason}.", hint="Check the address and the network.", **facts
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """A few words for the innermost cause; the libraries' own text would repeat the URL, credentials included."""
+    import socket
+    import ssl
+
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return "its host name is not known"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if isinstance(cause, TimeoutError):
+            return "the server fell silent"
+        if isinstance(cause, OSError) and cause.strerror and cause.errno is not None:
+            return cause.strerror.lower()
+    return _reason_by_kind(error)
+
+
+def _reason_by_kind(error: BaseException) -> str:
+    import urllib3
+
+    kinds = {type(cause) for cause in _causes(error)}
+    if urllib3.exceptions.IncompleteRead in kinds:
+        return "it is shorter than announced"
+    if urllib3.exceptions.ReadTimeoutError in kinds:
+        return "the server fell silent"
+    if urllib3.exceptions.DecodeError in kinds:
+        return "its content encoding is damaged"
+    return "the connection was closed"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """*error* and what is behind it, the innermost first."""
+    found: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting and len(found) < 50:
+        current = waiting.pop()
+        if not isinstance(current, BaseException) or current in found:
+            continue
+        found.append(current)
+        waiting += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+    return found[::-1]

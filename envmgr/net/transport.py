@@ -1,0 +1,51 @@
+"""The transport that the rest of envmgr is given: it looks at the scheme, and it keeps offline promises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envmgr.errors import ChannelError
+from envmgr.models.channel import without_credentials
+from envmgr.net.files import FileTransport
+from envmgr.net.http import HttpOptions, HttpTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envmgr.config.settings import Settings
+    from envmgr.ports import Response, Transport
+
+
+class AnyTransport:
+    """Opens http, https and file URLs; with *offline*, only files."""
+
+    def __init__(self, http: Transport, files: Transport | None = None, *, offline: bool = False) -> None:
+        self._http = http
+        self._files = files or FileTransport()
+        self._offline = offline
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> AnyTransport:
+        """A transport that behaves as *settings* say; nothing is opened or imported until it is used."""
+        options = HttpOptions(
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+            read_timeout_seconds=settings.read_timeout_seconds,
+            retries=settings.retries,
+            backoff_seconds=settings.backoff_seconds,
+            verify=settings.ssl_verify,
+        )
+        return cls(HttpTransport(options), offline=settings.offline)
+
+    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
+        """GET *url*; ChannelError when it cannot be reached, or may not be because this is offline."""
+        scheme = url.partition(":")[0].lower()
+        if scheme == "file":
+            return self._files.open(url, headers)
+        shown = without_credentials(url)
+        if scheme not in ("http", "https"):
+            raise ChannelError(
+                f"{shown} cannot be fetched: only https, http and file URLs are known.", url=shown
+            )
+        if self._offline:
+            raise ChannelError(f"{shown} was not fetched, because envmgr is offline.", url=shown)
+        return self._http.open(url, headers)
