@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.build.plan import RecipePlan
-    from envmgr.ports import Runner
+    from envmgr.build.ports import BuildPorts
 
 _FACTS_SECONDS = 60.0
 
@@ -65,13 +65,13 @@ class LoadedRecipe:
     facts: Mapping[str, str]
 
 
-def load_recipe(request: BuildRequest, runner: Runner) -> LoadedRecipe:
+def load_recipe(request: BuildRequest, ports: BuildPorts) -> LoadedRecipe:
     """Read, evaluate and plan one recipe. Raises BuildError or DataError naming file and line."""
     file = request.recipe_file
     if not file.is_file():
         hint = "A recipe is a folder with a recipe.yaml; meta.yaml recipes are of the older format."
         raise BuildError(f"there is no recipe {file}.", hint=hint)
-    facts = _read_facts(request, runner)
+    facts = _known_facts(request, ports)
     environ = {**facts, **request.environ}
     bare = Surroundings(request.subdir, {}, environ)
     variant: dict[str, str] = {}
@@ -85,14 +85,20 @@ def load_recipe(request: BuildRequest, runner: Runner) -> LoadedRecipe:
     return LoadedRecipe(plan_outputs(recipe, document, around, file), facts)
 
 
-def _read_facts(request: BuildRequest, runner: Runner) -> dict[str, str]:
-    """What ``host_facts.py`` prints; the caller's environment wins over it."""
+def _known_facts(request: BuildRequest, ports: BuildPorts) -> dict[str, str]:
+    """What ``host_facts.py`` beside the recipe or its folder prints; the caller's environment wins over it."""
     folders = (request.recipe_dir, request.recipe_dir.parent)
     script = next((path for folder in folders if (path := folder / "host_facts.py").is_file()), None)
     if script is None:
         return {}
+    if script not in ports.known_facts:
+        ports.known_facts[script] = _read_facts(script, request, ports)
+    return {name: request.environ.get(name, value) for name, value in ports.known_facts[script].items()}
+
+
+def _read_facts(script: Path, request: BuildRequest, ports: BuildPorts) -> dict[str, str]:
     command = [sys.executable, "-I", str(script)]
-    done = runner.run(command, env=request.environ, cwd=script.parent, timeout_seconds=_FACTS_SECONDS)
+    done = ports.runner.run(command, env=request.environ, cwd=script.parent, timeout_seconds=_FACTS_SECONDS)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         raise BuildError(
@@ -104,4 +110,4 @@ def _read_facts(request: BuildRequest, runner: Runner) -> dict[str, str]:
         facts = None
     if not isinstance(facts, Mapping) or not all(isinstance(value, str) for value in facts.values()):
         raise BuildError(f"{script} must print one JSON object whose values are strings.")
-    return {name: request.environ.get(name, value) for name, value in facts.items()}
+    return dict(facts)

@@ -1,43 +1,19 @@
-"""Puts things that need each other into an order in which each comes after its needs."""
+"""The order in which several recipes can be built, each with what the ones before it made."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.errors import BuildError
+from envmgr.build.needs import sort_by_needs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from envmgr.build.plan import RecipePlan
 
 
-def sort_by_needs(needs: Mapping[str, set[str]], *, what: str) -> tuple[str, ...]:
-    """The keys of *needs*, each after the keys that it needs, otherwise in the given order.
-
-    Raises BuildError that names the circle, where there is one.
-
-    >>> sort_by_needs({"tool": {"lib"}, "lib": set()}, what="the outputs")
-    ('lib', 'tool')
-    """
-    done: dict[str, None] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            circle = " -> ".join((*path[path.index(name) :], name))
-            raise BuildError(f"{what} need each other in a circle: {circle}.")
-        if name not in done:
-            for need in sorted(needs[name] & needs.keys(), key=list(needs).index):
-                visit(need, (*path, name))
-            done[name] = None
-
-    for name in needs:
-        visit(name, ())
-    return tuple(done)
-
-
 def sort_plans(plans: Sequence[RecipePlan]) -> tuple[RecipePlan, ...]:
-    """Recipes in an order in which each can be built and tested with what the ones before it made."""
+    """*plans*, each after those whose packages it needs to be built or tested; BuildError for a circle."""
     by_path = {str(plan.recipe_path): plan for plan in plans}
     makers = {output.name: path for path, plan in by_path.items() for output in plan.outputs}
     needs = {

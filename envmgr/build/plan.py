@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from envmgr.build.document import Place
 from envmgr.build.evaluate import evaluate_context, expressions_for
-from envmgr.build.order import sort_by_needs
+from envmgr.build.needs import sort_by_needs
 from envmgr.build.pins import Pin
 from envmgr.build.template import Expressions
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from envmgr.ports import Clock, Reporter, Runner, Transport
@@ -34,7 +34,11 @@ class ArchiveWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuildPorts:
-    """The outside world of a build."""
+    """The outside world of a build.
+
+    *known_facts* keeps what each ``host_facts.py`` said, by path, for as long as the ports live: several recipes
+    of one folder share it.
+    """
 
     runner: Runner
     transport: Transport
@@ -42,3 +46,4 @@ class BuildPorts:
     reporter: Reporter
     write_archive: ArchiveWriter
     make_environment: EnvironmentMaker
+    known_facts: dict[Path, Mapping[str, str]] = field(default_factory=dict)

@@ -85,7 +85,7 @@ class BuildResult:
 
 def plan_recipe(request: BuildRequest, ports: BuildPorts) -> RecipePlan:
     """What building would make, without building: names, versions, build strings, needs."""
-    return load_recipe(request, ports.runner).plan
+    return load_recipe(request, ports).plan
 
 
 def build_recipe(request: BuildRequest, ports: BuildPorts) -> BuildResult:
@@ -94,7 +94,7 @@ def build_recipe(request: BuildRequest, ports: BuildPorts) -> BuildResult:
     Raises BuildError for a recipe that is wrong, a script or test that fails and a package that would not
     work; errors of the ports pass through. In all these cases nothing is published.
     """
-    loaded = load_recipe(request, ports.runner)
+    loaded = load_recipe(request, ports)
     for warning in loaded.plan.warnings:
         ports.reporter.warned(warning)
     if not loaded.plan.outputs:
