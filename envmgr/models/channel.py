@@ -61,7 +61,7 @@ class Channel:
         alias = without_credentials(alias).rstrip("/")
         if is_url(text):
             url = split_url(text)[0]
-            return cls(url[len(alias) + 1 :] if url.startswith(alias + "/") else url, url)
+            return cls(_name_of(url, alias), url)
         if _PATH.fullmatch(text):
             url = split_url(file_url(text, cwd))[0]
             return cls(url, url)
@@ -76,6 +76,12 @@ class Channel:
 
     def __str__(self) -> str:
         return self.name
+
+
+def _name_of(url: str, alias: str) -> str:
+    if url.startswith(f"{_ANACONDA}/pkgs/"):
+        return url.removeprefix(f"{_ANACONDA}/")
+    return url.removeprefix(f"{alias}/")
 
 
 def is_url(text: str) -> bool:
