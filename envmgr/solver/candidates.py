@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CLAUSE = r"(?:[<>=!]=?|~=)?[0-9A-Za-z_.*+!-]+"
 _PLAIN = re.compile(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([^ =\[\]():]+))?)? *")
-_ORDERED = re.compile(r"([<>]=?)([0-9A-Za-z_.+!-]+)")
+_ORDERED = re.compile(r"(==|[<>]=?)?([0-9A-Za-z_.+!-]+)")
 
 parse_version_spec = lru_cache(maxsize=None)(VersionSpec.parse)
 parse_string_match = lru_cache(maxsize=None)(StringMatch.parse)
@@ -40,7 +40,7 @@ def _version_key(text: str) -> Any:
 
 @lru_cache(maxsize=None)
 def _ordered_clauses(text: str) -> tuple[tuple[str, Any], ...] | None:
-    """The clauses of a specifier that only orders versions, as (operator, key); None for any other."""
+    """The clauses of a specifier of plain comparisons, as (operator, key); None for any other."""
     clauses = []
     for part in text.split(","):
         found = _ORDERED.fullmatch(part)
@@ -59,6 +59,7 @@ class Candidates:
     __slots__ = (
         "_build_groups",
         "_builds",
+        "_globs",
         "_keys",
         "_masks",
         "_running",
@@ -77,6 +78,7 @@ class Candidates:
         self._build_groups = build_groups
         self._masks: dict[str, int] = {}
         self._builds: dict[str, int] = {}
+        self._globs: dict[str, int] = {}
         self._texts: dict[str, int] = {}
         for place, record in enumerate(self.records):
             self._texts[record.version] = self._texts.get(record.version, 0) | (2 << place)
@@ -141,6 +143,8 @@ class Candidates:
                 low = max(low, bisect_right(self._keys, key))
             else:
                 high = min(high, bisect_right(self._keys, key))
+                if operator != "<=":
+                    low = max(low, bisect_left(self._keys, key))
         return self._running[high] & ~self._running[low] if high > low else 0
 
     def _sort_versions(self) -> None:
@@ -151,13 +155,18 @@ class Candidates:
             self._running.append(self._running[-1] | mask)
 
     def _match_build(self, text: str) -> int:
-        mask = self._builds.get(text)
+        if not self._builds:
+            for place, record in enumerate(self.records):
+                build = record.build.lower()
+                self._builds[build] = self._builds.get(build, 0) | (2 << place)
+        pattern = parse_string_match(text)
+        if pattern.is_exact:
+            return self._builds.get(text.lower(), 0)
+        mask = self._globs.get(text)
         if mask is None:
-            matches = parse_string_match(text).matches
-            mask = self._union(
-                2 << place for place, record in enumerate(self.records) if matches(record.build)
-            )
-            self._builds[text] = mask
+            matches = pattern.matches
+            mask = self._union(mask for build, mask in self._builds.items() if matches(build))
+            self._globs[text] = mask
         return mask
 
     @staticmethod

@@ -10,7 +10,7 @@ from envmgr.models.condition import Or
 from envmgr.models.match_spec import MatchSpec
 
 if TYPE_CHECKING:
-    from envmgr.models.condition import Condition
+    from envmgr.models.match_spec import Condition
 
 MAX_ALTERNATIVES = 256
 

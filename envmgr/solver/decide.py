@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from envmgr.solver.links import Link
     from envmgr.solver.search import Search
 
+PUZZLE_CONFLICTS = 100
+
 
 class Choice(NamedTuple):
     """Keep only the values *mask* of *variable*."""
@@ -36,7 +38,7 @@ def choose(search: Search, explicit: Sequence[int]) -> Choice | None:
         domain = domains[variable]
         if not domain & 1 and domain & (domain - 1):
             return Choice(variable, best_candidate(search, variable))
-    variable = _fewest_left(search)
+    variable = _next_needed(search)
     return None if variable < 0 else Choice(variable, best_candidate(search, variable))
 
 
@@ -50,18 +52,18 @@ def _first(domain: int) -> int:
     return (domain & -domain).bit_length() - 2
 
 
-def _fewest_left(search: Search) -> int:
-    domains, weights = search.domains, search.weights
-    found, least = -1, 0.0
-    for variables in (search.always, search.needed):
-        for variable in variables:
-            domain = domains[variable]
-            if not domain & (domain - 1):
-                continue
-            count = domain.bit_count() / (1 + weights[variable])
-            if found < 0 or count < least:
-                found, least = variable, count
-    return found
+def _next_needed(search: Search) -> int:
+    """The open name that was found to be needed first, and so stands nearest to what the user asked for.
+
+    A search that meets many conflicts is a puzzle rather than a request: then the name with the fewest
+    candidates left, weighed by the conflicts that it took part in, ends it soonest.
+    """
+    domains = search.domains
+    is_open = (v for names in (search.always, search.needed) for v in names if domains[v] & (domains[v] - 1))
+    if search.conflicts < PUZZLE_CONFLICTS:
+        return next(is_open, -1)
+    weights = search.weights
+    return min(is_open, key=lambda v: domains[v].bit_count() / (1 + weights[v]), default=-1)
 
 
 def best_candidate(search: Search, variable: int) -> int:

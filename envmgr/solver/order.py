@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 from envmgr.solver.universe import target_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from envmgr.models.record import PackageRecord
 
 
-def in_link_order(chosen: Mapping[str, PackageRecord]) -> tuple[PackageRecord, ...]:
-    """The records of *chosen* (by name), each after the records that it depends on."""
-    open_needs = {name: _needs(record, chosen) for name, record in chosen.items()}
+def in_link_order(
+    chosen: Mapping[str, PackageRecord], extras: Iterable[tuple[str, str]] = ()
+) -> tuple[PackageRecord, ...]:
+    """The records of *chosen* (by name), each after those that it depends on; *extras* are (name, extra)."""
+    open_needs = {name: _names(record.depends, chosen) - {name} for name, record in chosen.items()}
+    for name, extra in extras:
+        open_needs[name] |= _names(chosen[name].extra_depends.get(extra, ()), chosen) - {name}
     needed_by: dict[str, list[str]] = {name: [] for name in chosen}
     for name, needs in open_needs.items():
         for need in needs:
@@ -28,11 +32,7 @@ def in_link_order(chosen: Mapping[str, PackageRecord]) -> tuple[PackageRecord, .
     heapq.heapify(ready)
     ordered: list[PackageRecord] = []
     while open_needs:
-        name = (
-            heapq.heappop(ready) if ready else min(open_needs, key=lambda one: _circle_rank(one, open_needs))
-        )
-        if name not in open_needs:
-            continue
+        name = heapq.heappop(ready) if ready else _opener(open_needs)
         del open_needs[name]
         ordered.append(chosen[name])
         for user in needed_by[name]:
@@ -43,12 +43,30 @@ def in_link_order(chosen: Mapping[str, PackageRecord]) -> tuple[PackageRecord, .
     return tuple(ordered)
 
 
-def _needs(record: PackageRecord, chosen: Mapping[str, PackageRecord]) -> set[str]:
-    names = {target_name(text) for text in record.depends}
-    for texts in record.extra_depends.values():
-        names |= {target_name(text) for text in texts}
-    return {name for name in names if name in chosen and name != record.name}
+def _names(entries: Iterable[str], chosen: Mapping[str, PackageRecord]) -> set[str]:
+    return {name for name in map(target_name, entries) if name in chosen}
 
 
-def _circle_rank(name: str, open_needs: Mapping[str, set[str]]) -> tuple[bool, int, str]:
-    return name != "python", len(open_needs[name]), name
+def _opener(open_needs: Mapping[str, set[str]]) -> str:
+    """The member to link first of a circle that waits for nothing outside itself."""
+    needed_by: dict[str, set[str]] = {name: set() for name in open_needs}
+    for name, needs in open_needs.items():
+        for need in needs:
+            needed_by[need].add(name)
+    name = min(open_needs)
+    while True:
+        below = _reachable(name, open_needs)
+        circle = below & _reachable(name, needed_by)
+        if circle == below:
+            return min(circle, key=lambda one: (one != "python", len(open_needs[one]), one))
+        name = min(below - circle)
+
+
+def _reachable(start: str, edges: Mapping[str, set[str]]) -> set[str]:
+    seen = {start}
+    stack = [start]
+    while stack:
+        fresh = edges[stack.pop()] - seen
+        seen |= fresh
+        stack += fresh
+    return seen

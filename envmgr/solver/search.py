@@ -49,6 +49,7 @@ class Search:
         self.needed: list[
             int
         ] = []  # further variables that must be installed, in the order in which that was found
+        self.conflicts = 0
         self.weights: list[int] = []  # per variable: how many learned clauses hold it
         self._facts = facts
         self._opened: list[bool] = []
@@ -125,6 +126,9 @@ class Search:
         links = self.universe.links(variable)
         if not self._opened[variable]:
             self._opened[variable] = True
+            for link in links:
+                if link.target < 0 and link.name.startswith("__"):
+                    self.variable(link.name)  # The machine has it or not, whoever asks.
             for link, carriers, allowed in self.universe.variables[variable].refusals:
                 self.add_late_clause(Clause([(variable, carriers)], Needs(link, carriers, allowed)))
         return links
@@ -155,13 +159,15 @@ class Search:
 
     def satisfier(self, variable: int, mask: int) -> int:
         """The first trail entry after which the domain lies inside *mask*; -1 when facts alone do that."""
-        found = -1
-        for entry in reversed(self.history[variable]):
-            if not self.trail_before[entry] & ~mask:
-                continue
-            found = entry
-            break
-        return found
+        history, before = self.history[variable], self.trail_before
+        low, high = 0, len(history)
+        while low < high:
+            middle = (low + high) // 2
+            if before[history[middle]] & ~mask:
+                low = middle + 1
+            else:
+                high = middle
+        return history[low - 1] if low else -1
 
     # Propagation
 
@@ -186,6 +192,14 @@ class Search:
         """Open a level by keeping only the values in *mask*."""
         self.level += 1
         self._reduce(variable, self.domains[variable] & mask, None)
+
+    def learn(self, clause: Clause, level: int) -> None:
+        """Go back to *level*, where *clause* leaves one of its terms open, and take it in."""
+        self.conflicts += 1
+        for variable in clause.variables:
+            self.weights[variable] += 1
+        self.backjump(level)
+        self.add_clause(clause)
 
     def backjump(self, level: int) -> None:
         """Undo every change above *level*."""

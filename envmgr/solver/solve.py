@@ -16,7 +16,7 @@ from envmgr.solver.search import Search
 from envmgr.solver.universe import Universe, extra_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
@@ -87,22 +87,21 @@ class _Solver:
 
     def _smallest(self, proof: Clause) -> Conflict:
         """Leave out lines as long as the rest still conflicts; what remains needs every line of it."""
+        used = _used_lines(proof)
+        for line in reversed(list(used.values())):
+            if id(line) in used:
+                outcome = self._search_lines(used.keys() - {id(line)})
+                if isinstance(outcome, Clause):
+                    proof, used = outcome, _used_lines(outcome)
         problem = self.problem
-        lines = _used_lines(proof)
-        for line in reversed(lines):
-            rest = [other for other in lines if other is not line]
-            outcome = self._search_lines(rest)
-            if isinstance(outcome, Clause):
-                proof, used = outcome, _used_lines(outcome)
-                lines = [other for other in rest if other in used]
-        kept = tuple(line for line in (*problem.requirements, *problem.constraints) if line in lines)
+        kept = tuple(line for line in (*problem.requirements, *problem.constraints) if id(line) in used)
         return Conflict(kept, proof, self.universe, problem, self._statistics())
 
-    def _search_lines(self, lines: Sequence[Requirement]) -> Search | Clause:
+    def _search_lines(self, lines: Collection[int]) -> Search | Clause:
         problem = self.problem
         return self.search(
-            [line for line in problem.requirements if line in lines],
-            [line for line in problem.constraints if line in lines],
+            [line for line in problem.requirements if id(line) in lines],
+            [line for line in problem.constraints if id(line) in lines],
         )
 
     def search(
@@ -119,21 +118,21 @@ class _Solver:
         while True:
             conflict = search.propagate()
             if conflict is not None:
-                self.conflicts += 1
                 lesson = analyse(search, conflict)
+                self.conflicts += 1
                 if not lesson.clause.masks:
                     return lesson.clause
-                search.backjump(lesson.level)
-                search.add_clause(lesson.clause)
+                search.learn(lesson.clause, lesson.level)
+                self._check_budget()
                 continue
-            self._check_budget(search)
+            self._check_budget()
             choice = choose(search, explicit)
             if choice is None:
                 return search
             self.decisions += 1
             search.decide(*choice)
 
-    def _check_budget(self, search: Search) -> None:
+    def _check_budget(self) -> None:
         if self._deadline is not None and self.problem.monotonic() > self._deadline:
             raise SolveError(f"no answer was found within {self.problem.budget_seconds:g} seconds.")
 
@@ -143,16 +142,19 @@ class _Solver:
         return Statistics(len(variables), count, self.decisions, self.conflicts)
 
     def _solution(self, search: Search) -> Solution:
-        chosen = {}
+        chosen: dict[str, PackageRecord] = {}
+        extras: list[tuple[str, str]] = []
         for variable in (*search.always, *search.needed):
             known = self.universe.variables[variable]
-            if not known.virtual and known.extra is None:
+            if known.base is not None and known.extra is not None:
+                extras.append((self.universe.variables[known.base].name, known.extra))
+            elif not known.virtual:
                 chosen[known.name] = known.candidates.installed_values(search.domains[variable])[0]
-        return Solution(in_link_order(chosen), self._statistics())
+        return Solution(in_link_order(chosen, extras), self._statistics())
 
 
-def _used_lines(proof: Clause) -> list[Requirement]:
-    """The user's lines among the premises of *proof*, in the order of first use."""
+def _used_lines(proof: Clause) -> dict[int, Requirement]:
+    """The user's lines among the premises of *proof*, by identity: two lines may say the same."""
     lines: dict[int, Requirement] = {}
     for clause in leaves(proof):
         cause = clause.cause
@@ -161,7 +163,7 @@ def _used_lines(proof: Clause) -> list[Requirement]:
             line = cause.rule.requirement
         if line is not None:
             lines[id(line)] = line
-    return list(lines.values())
+    return lines
 
 
 def _lines(
