@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from envmgr.host.system import SystemClock, SystemRunner
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
