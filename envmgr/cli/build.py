@@ -25,6 +25,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--force", action="store_true", help="build again what the channel has already")
     made.add_argument("--no-test", action="store_true", help="do not run the recipes' tests")
     made.add_argument("--keep-work", action="store_true", help="keep the folder of a failed build")
+    made.add_argument(
+        "--zstd-level",
+        type=int,
+        choices=range(1, 23),
+        default=19,
+        metavar="N",
+        help="compression from 1 (quick) to 22 (small); default 19",
+    )
     add_channels(made)
     add_output(made)
     return made
@@ -49,6 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         force=options.force,
         run_tests=not options.no_test,
         keep_work=options.keep_work,
+        compression_level=options.zstd_level,
     )
     built = build(request, context, (lambda _text: None) if options.json else note)
     if options.json:

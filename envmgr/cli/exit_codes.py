@@ -3,5 +3,5 @@
 DONE = 0
 FAILED = 1
 WRONG_USAGE = 2
-INTERRUPTED = 130
-TERMINATED = 143
+# A process that a signal ended answers with this plus the signal's number, as shells do.
+SIGNALLED = 128

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.exit_codes import DONE, FAILED, INTERRUPTED, TERMINATED, WRONG_USAGE
+from envmgr.cli.exit_codes import DONE, FAILED, SIGNALLED, WRONG_USAGE
 from envmgr.errors import EnvmgrError, UsageError
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def run_command_line(arguments: Sequence[str]) -> int:
         # The reader of our output went away, for example `envmgr list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _print_failure(EnvmgrError("interrupted; nothing was left half-done."), as_json=as_json)
-        return INTERRUPTED
+        return SIGNALLED + getattr(stop, "signum", signal.SIGINT)
     except OSError as error:
         _print_failure(_operating_system_error(error), as_json=as_json)
         return FAILED
@@ -92,7 +92,7 @@ def _command_hint(name: str) -> str:
 
 def _end_orderly(_number: int, _frame: FrameType | None) -> None:
     """Let `finally` blocks undo what is half-done before a SIGTERM ends the process."""
-    raise SystemExit(TERMINATED)
+    raise SystemExit(SIGNALLED + signal.SIGTERM)
 
 
 def _operating_system_error(error: OSError) -> EnvmgrError:

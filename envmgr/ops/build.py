@@ -37,6 +37,7 @@ class BuildRequest:
     force: bool = False
     run_tests: bool = True
     keep_work: bool = False
+    compression_level: int = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def _recipe_request(recipe: Path, request: BuildRequest, context: Context) -> Re
         channels=tuple(channel.url for channel in request.channels),
         keep_work=request.keep_work,
         run_tests=request.run_tests,
+        compression_level=request.compression_level,
     )
 
 
