@@ -33,7 +33,9 @@ class RealRunner:
 
     def run(self, command, *, env, cwd=None, timeout_seconds=None) -> Finished:
         self.commands.append(list(command))
-        done = subprocess.run(command, env=env, cwd=cwd, timeout=timeout_seconds, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env=env, cwd=cwd, timeout=timeout_seconds, capture_output=True, text=True
+        )
         return Finished(done.returncode, done.stdout, done.stderr)
 
 
@@ -115,7 +117,11 @@ class SmallInstaller:
         installed = []
         for entry in entries:
             path = entry["_path"]
-            target = path.replace("site-packages/", "lib/python3.11/site-packages/", 1) if index.get("noarch") == "python" else path
+            target = (
+                path.replace("site-packages/", "lib/python3.11/site-packages/", 1)
+                if index.get("noarch") == "python"
+                else path
+            )
             installed.append(target)
             self._write(members[path], prefix / target, entry, prefix)
         record = {**index, "files": installed, "extracted_package_dir": str(folder), "url": archive.as_uri()}
@@ -134,7 +140,9 @@ class SmallInstaller:
             data = data.replace(old, os.fsencode(prefix))
         elif old:
             strings = re.compile(re.escape(old) + rb"[^\0]*\0+")
-            data = strings.sub(lambda m: m[0].rstrip(b"\0").replace(old, os.fsencode(prefix)).ljust(len(m[0]), b"\0"), data)
+            data = strings.sub(
+                lambda m: m[0].rstrip(b"\0").replace(old, os.fsencode(prefix)).ljust(len(m[0]), b"\0"), data
+            )
         target.write_bytes(data)
         target.chmod(file.mode)
 

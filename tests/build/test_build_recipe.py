@@ -16,7 +16,9 @@ from envmgr.build.run import BuildRequest, build_recipe
 from envmgr.errors import BuildError
 from tests.small_world import NOW, make_ports, read_archive, read_json
 
-needs_cc = pytest.mark.skipif(shutil.which("cc", path="/usr/local/bin:/usr/bin:/bin") is None, reason="no C compiler")
+needs_cc = pytest.mark.skipif(
+    shutil.which("cc", path="/usr/local/bin:/usr/bin:/bin") is None, reason="no C compiler"
+)
 
 LUA_LIKE = """\
 context:
@@ -77,7 +79,7 @@ outputs:
 SOURCES = {
     "LICENSE": "Do what you like.\n",
     "answer.h": "int answer(void); const char *where(void);\n",
-    "answer.c": '#include <math.h>\nint answer(void) { volatile double x = 1764; return (int)sqrt(x); }\nconst char *where(void) { return WHERE; }\n',
+    "answer.c": "#include <math.h>\nint answer(void) { volatile double x = 1764; return (int)sqrt(x); }\nconst char *where(void) { return WHERE; }\n",
     "main.c": '#include "answer.h"\n#include <stdio.h>\nint main(void) { printf("%d %s\\n", answer(), where()); return 0; }\n',
 }
 
@@ -137,7 +139,9 @@ def test_c_source_becomes_a_library_and_a_tool_that_find_each_other_anywhere(tmp
     assert elf.search_path == ("$ORIGIN/../lib",)
     assert read_json(tool, "info/index.json")["depends"][0] == "libanswer >=1.2.3,<1.3.0a0"
 
-    entry = next(e for e in read_json(library, "info/paths.json")["paths"] if e["_path"].endswith(".so.1.2.3"))
+    entry = next(
+        e for e in read_json(library, "info/paths.json")["paths"] if e["_path"].endswith(".so.1.2.3")
+    )
     assert (entry["file_mode"], len(entry["prefix_placeholder"])) == ("binary", 255)
     link = next(e for e in read_json(library, "info/paths.json")["paths"] if e["_path"] == "lib/libanswer.so")
     assert (link["path_type"], link["sha256"]) == ("softlink", entry["sha256"])
@@ -264,7 +268,9 @@ tests:
   - script: user
 """
     ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
-    with pytest.raises(BuildError, match=r"bin/user needs libhost.so, of libhost, which 'run' does not require"):
+    with pytest.raises(
+        BuildError, match=r"bin/user needs libhost.so, of libhost, which 'run' does not require"
+    ):
         build(tmp_path, user, ports=ports)
     good = user.replace("{host: [libhost]}", "{host: [libhost], run: [libhost]}")
     assert read_json(one(tmp_path, good, ports=ports), "info/index.json")["depends"][0] == "libhost"
@@ -421,7 +427,9 @@ tests:
     requirements: {run: []}
     files: {recipe: [extra.txt]}
 """
-    archive = one(tmp_path, text, {"data/d.txt": "d", "extra.txt": "e"}, channels=("https://example.org/channel",))
+    archive = one(
+        tmp_path, text, {"data/d.txt": "d", "extra.txt": "e"}, channels=("https://example.org/channel",)
+    )
     files = read_archive(archive)
     assert read_json(archive, "info/about.json") == {
         "channels": ["https://example.org/channel"], "dev_url": "https://example.org/r", "license": "Apache-2.0 OR MIT",
