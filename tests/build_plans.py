@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from envmgr.build.document import parse_document
 from envmgr.build.evaluate import Surroundings
 from envmgr.build.outputs import read_outputs
-from envmgr.build.recipe import Output
+
+if TYPE_CHECKING:
+    from envmgr.build.recipe import Output
 
 
 def output_of(requirements: str, *, noarch: str | None = None) -> Output:

@@ -13,14 +13,16 @@ import re
 import subprocess
 import tarfile
 import zipfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 
 from envmgr.build.ports import BuildPorts
 from envmgr.ports import Finished, FixedClock, RecordingReporter
 from tests.builders import File, conda_bytes, tar_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = 1_790_000_000.0
 
@@ -34,7 +36,7 @@ class RealRunner:
     def run(self, command, *, env, cwd=None, timeout_seconds=None) -> Finished:
         self.commands.append(list(command))
         done = subprocess.run(
-            command, env=env, cwd=cwd, timeout=timeout_seconds, capture_output=True, text=True
+            command, env=env, cwd=cwd, timeout=timeout_seconds, capture_output=True, text=True, check=False
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 

@@ -44,7 +44,8 @@ outputs:
     build:
       script:
         - mkdir -p $PREFIX/lib $PREFIX/bin $PREFIX/include
-        - cc -shared -fPIC -DWHERE="\\"$PREFIX/share\\"" -o $PREFIX/lib/libanswer.so.1.2.3 -Wl,-soname,libanswer.so.1 answer.c -lm
+        - cc -c -fPIC -DWHERE="\\"$PREFIX/share\\"" answer.c
+        - cc -shared -o $PREFIX/lib/libanswer.so.1.2.3 -Wl,-soname,libanswer.so.1 answer.o -lm
         - ln -s libanswer.so.1.2.3 $PREFIX/lib/libanswer.so.1
         - ln -s $PREFIX/lib/libanswer.so.1 $PREFIX/lib/libanswer.so
         - cp answer.h $PREFIX/include/
@@ -79,8 +80,11 @@ outputs:
 SOURCES = {
     "LICENSE": "Do what you like.\n",
     "answer.h": "int answer(void); const char *where(void);\n",
-    "answer.c": "#include <math.h>\nint answer(void) { volatile double x = 1764; return (int)sqrt(x); }\nconst char *where(void) { return WHERE; }\n",
-    "main.c": '#include "answer.h"\n#include <stdio.h>\nint main(void) { printf("%d %s\\n", answer(), where()); return 0; }\n',
+    "answer.c": "#include <math.h>\n"
+    "int answer(void) { volatile double x = 1764; return (int)sqrt(x); }\n"
+    "const char *where(void) { return WHERE; }\n",
+    "main.c": '#include "answer.h"\n#include <stdio.h>\n'
+    'int main(void) { printf("%d %s\\n", answer(), where()); return 0; }\n',
 }
 
 
@@ -282,7 +286,8 @@ def test_file_that_is_hardlinked_from_elsewhere_is_not_changed_there(tmp_path: P
     (tmp_path / "m.c").write_text("int main(void) { return 0; }\n")
     subprocess.run(["cc", "-o", str(outside), str(tmp_path / "m.c"), "-Wl,-rpath,/nowhere"], check=True)
     before = outside.read_bytes()
-    text = f'package: {{name: shared, version: "1"}}\nbuild: {{script: "mkdir -p $PREFIX/bin; ln {outside} $PREFIX/bin/x"}}\n'
+    script = f"mkdir -p $PREFIX/bin; ln {outside} $PREFIX/bin/x"
+    text = f'package: {{name: shared, version: "1"}}\nbuild: {{script: "{script}"}}\n'
     archive = one(tmp_path, text)
     assert outside.read_bytes() == before
     assert read_elf(read_archive(archive)["bin/x"].data, "x").search_path == ("$ORIGIN/../lib",)
@@ -318,9 +323,11 @@ requirements: {run: [python >=3.9]}
     archive = one(tmp_path, text)
     files = read_archive(archive)
     assert {path for path in files if not path.startswith("info/")} == {
-        "python-scripts/other", "site-packages/tool-2.0.dist-info/INSTALLER", "site-packages/tool-2.0.dist-info/RECORD",
+        "python-scripts/other",
+        "site-packages/tool-2.0.dist-info/INSTALLER",
+        "site-packages/tool-2.0.dist-info/RECORD",
         "site-packages/tool/cli.py",
-    }  # fmt: skip
+    }
     assert archive.parent.name == "noarch"
     assert archive.name.startswith("tool-2.0-pyh")
     assert files["site-packages/tool-2.0.dist-info/INSTALLER"].data == b"conda\n"
@@ -432,9 +439,12 @@ tests:
     )
     files = read_archive(archive)
     assert read_json(archive, "info/about.json") == {
-        "channels": ["https://example.org/channel"], "dev_url": "https://example.org/r", "license": "Apache-2.0 OR MIT",
-        "summary": "Told.", "extra": {"recipe-maintainers": ["me"]},
-    }  # fmt: skip
+        "channels": ["https://example.org/channel"],
+        "dev_url": "https://example.org/r",
+        "license": "Apache-2.0 OR MIT",
+        "summary": "Told.",
+        "extra": {"recipe-maintainers": ["me"]},
+    }
     assert read_json(archive, "info/used_build_tool.json")["name"] == "envmgr"
     assert b"version: '1.0'" in files["info/recipe/rendered_recipe.yaml"].data
     assert files["info/recipe/recipe.yaml"].data == text.encode()

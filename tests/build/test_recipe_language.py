@@ -112,7 +112,7 @@ def test_expression_has_the_value_of_the_standard(expression: str, expected: str
     ],
 )
 def test_bad_expression_is_told_with_its_line(expression: str, message: str) -> None:
-    with pytest.raises(BuildError, match="recipe.yaml:2: ") as caught:
+    with pytest.raises(BuildError, match=r"recipe.yaml:2: ") as caught:
         value_of(expression)
     assert message in str(caught.value)
 
@@ -307,7 +307,7 @@ def test_variants_file_has_one_value_a_key() -> None:
         "python: ['${{ env.get(''MINOR'') }}.*']\nc_compiler: system\n", "variants.yaml"
     )
     assert as_variant(document, around) == {"python": "3.12.*", "c_compiler": "system"}
-    with pytest.raises(BuildError, match="variants.yaml:1: .* exactly one value"):
+    with pytest.raises(BuildError, match=r"variants.yaml:1: .* exactly one value"):
         as_variant(parse_document("python: ['3.11', '3.12']\n", "variants.yaml"), around)
 
 

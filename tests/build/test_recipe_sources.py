@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -77,7 +78,10 @@ def url_source(body: bytes, *urls: str, **options) -> Source:
     return Source(AT, urls=urls, sha256=options.pop("sha256", hashlib.sha256(body).hexdigest()), **options)
 
 
-@pytest.mark.parametrize(("name", "mode"), [("s.tar.gz", "w:gz"), ("s.tgz", "w:gz"), ("s.tar.bz2", "w:bz2"), ("s.tar.xz", "w:xz"), ("s.tar", "w:")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("s.tar.gz", "w:gz"), ("s.tgz", "w:gz"), ("s.tar.bz2", "w:bz2"), ("s.tar.xz", "w:xz"), ("s.tar", "w:")],
+)
 def test_archive_is_unpacked_without_its_top_folder(tmp_path: Path, name: str, mode: str) -> None:
     body = tar_of({"top/a.txt": "A", "top/sub/b.txt": "B"}, mode)
     source = url_source(body, f"http://x/{name}")
@@ -137,7 +141,7 @@ def test_wrong_checksum_and_dead_urls_are_told_with_the_place(tmp_path: Path) ->
     ):
         fetch(tmp_path, url_source(b"body", "http://x/s.tar.gz"), transport=transport)
     with pytest.raises(
-        BuildError, match="recipe.yaml:5: the source could not be downloaded: down://1 does not answer"
+        BuildError, match=r"recipe.yaml:5: the source could not be downloaded: down://1 does not answer"
     ):
         fetch(tmp_path, url_source(b"body", "down://1"), transport=transport)
     assert list((tmp_path / "cache").iterdir()) == []
@@ -152,9 +156,9 @@ def test_archive_member_cannot_leave_the_work_folder(tmp_path: Path, name: str) 
     if name.startswith("/"):  # tarfile's filter makes absolute names relative
         fetch(tmp_path, Source(AT, path="s.tar"))
     else:
-        with pytest.raises(BuildError, match="recipe.yaml:5: the archive s.tar cannot be unpacked"):
+        with pytest.raises(BuildError, match=r"recipe.yaml:5: the archive s.tar cannot be unpacked"):
             fetch(tmp_path, Source(AT, path="s.tar"))
-    with pytest.raises(BuildError, match="recipe.yaml:5: the archive s.zip cannot be unpacked"):
+    with pytest.raises(BuildError, match=r"recipe.yaml:5: the archive s.zip cannot be unpacked"):
         fetch(tmp_path, Source(AT, path="s.zip"))
     assert not (tmp_path / "out.txt").exists() and not Path("/abs").exists()
 
@@ -165,7 +169,7 @@ def test_target_directory_cannot_leave_the_work_folder(tmp_path: Path) -> None:
 
 
 def test_missing_local_source_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="recipe.yaml:5: there is no source 'nowhere'"):
+    with pytest.raises(BuildError, match=r"recipe.yaml:5: there is no source 'nowhere'"):
         fetch(tmp_path, Source(AT, path="nowhere"))
 
 
@@ -191,7 +195,7 @@ def test_git_source_is_checked_out_at_its_revision(tmp_path: Path) -> None:
         subprocess.run([*git, "commit", "-q", "-m", text], check=True)
     subprocess.run([*git, "tag", "v1", "HEAD~1"], check=True)
     assert fetch(tmp_path, Source(AT, git="repo", revision="v1", target_directory="r")) == {"r/f": "one"}
-    with pytest.raises(BuildError, match="recipe.yaml:5: git could not bring the source"):
+    with pytest.raises(BuildError, match=r"recipe.yaml:5: git could not bring the source"):
         fetch(tmp_path, Source(AT, git="repo", revision="v9", target_directory="s"))
 
 
@@ -202,7 +206,7 @@ def test_patches_are_applied_in_order(tmp_path: Path) -> None:
     (recipe / "src/f").write_text("one\n")
     (recipe / "p.diff").write_text("--- a/f\n+++ b/f\n@@ -1 +1 @@\n-one\n+two\n")
     assert fetch(tmp_path, Source(AT, path="src", patches=("p.diff",))) == {"f": "two\n"}
-    with pytest.raises(BuildError, match="recipe.yaml:5: the patch p.diff does not apply"):
+    with pytest.raises(BuildError, match=r"recipe.yaml:5: the patch p.diff does not apply"):
         fetch(tmp_path, Source(AT, path="src", target_directory="again", patches=("p.diff", "p.diff")))
 
 
@@ -235,8 +239,8 @@ def test_environment_is_read_with_run_exports_of_both_forms(tmp_path: Path) -> N
         folder.mkdir(parents=True)
         if exports:
             (folder / "run_exports.json").write_text(exports)
-        text = f'{{"name": "{name}", "version": "1", "build": "0", "files": ["f{name}"], "extracted_package_dir": "{tmp_path / name}"}}'
-        (prefix / f"conda-meta/{name}-1-0.json").write_text(text)
+        record = {"name": name, "version": "1", "build": "0", "extracted_package_dir": str(tmp_path / name)}
+        (prefix / f"conda-meta/{name}-1-0.json").write_text(json.dumps(record))
     found = read_environment(prefix)
     assert [dict(found[name].exports) for name in "abc"] == [{"weak": ("x >=1",)}, {"strong": ("y",)}, {}]
     (prefix / "conda-meta/d-1-0.json").write_text("{")
