@@ -102,10 +102,10 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
     """Shows the plan; asks only where a person sits at a terminal and -y was not said."""
 
     def confirm(plan: CreatePlan) -> bool:
-        if options.json:
-            return True
-        _show_plan(plan)
-        if options.dry_run or context.settings.always_yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not (options.json or options.quiet):
+            _show_plan(plan)
+        unasked = options.json or options.dry_run or context.settings.always_yes
+        if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return True
         sys.stderr.write("Proceed? [Y/n] ")
         sys.stderr.flush()
@@ -115,14 +115,16 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
 
 
 def _show_plan(plan: CreatePlan) -> None:
-    from envmgr.cli.render import note, record_rows, size_text, table
+    from envmgr.cli.render import count_text, note, record_rows, size_text, table
 
     note(f"New environment {plan.prefix}\n")
     if plan.link:
         for line in table(record_rows(plan.link), ["+ package", "version", "build", "channel", "size"]):
             note(f"  {line}")
         size = sum(record.size or 0 for record in plan.fetch)
-        note(f"\n  {len(plan.link)} packages, {len(plan.fetch)} to download ({size_text(size)})")
+        note(
+            f"\n  {count_text(len(plan.link), 'package')}, {len(plan.fetch)} to download ({size_text(size)})"
+        )
     else:
         note("  no packages")
     if plan.pip_items:

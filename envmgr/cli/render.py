@@ -57,6 +57,15 @@ def size_text(size: int | None) -> str:
     return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def count_text(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> count_text(1, "package"), count_text(2, "package")
+    ('1 package', '2 packages')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def record_fields(record: PackageRecord) -> dict[str, Any]:
     """A record as conda's JSON shows one."""
     origin = record.origin

@@ -160,4 +160,4 @@ def _make_environment(
     requirements = tuple(Requirement(parse_match_spec(spec), Source(None, None, spec)) for spec in specs)
     subdir = context.settings.subdir
     records = resolve(requirements, channels, subdir, ResolveOptions(), context) if specs else ()
-    link_packages(LinkRequest(prefix, requirements, copy=True), obtain(records, context), context)
+    link_packages(LinkRequest(prefix, subdir, requirements, copy=True), obtain(records, context), context)

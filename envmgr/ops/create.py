@@ -109,10 +109,9 @@ def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         )
     if not request.dry_run:
         check_target(place)
-        if wanted.subdir != context.settings.subdir and not request.download_only:
-            raise UsageError(
-                f"packages for {wanted.subdir} cannot be used on {context.settings.subdir}.",
-                hint="Add --dry-run to see the solution, or --download-only to fill the cache.",
+        if wanted.subdir != context.settings.subdir:
+            context.reporter.warned(
+                f"packages for {wanted.subdir} may not run here, on {context.settings.subdir}."
             )
     return place
 
@@ -160,6 +159,7 @@ def _apply(
 
     linking = LinkRequest(
         prefix=plan.prefix,
+        subdir=wanted.subdir,
         requirements=wanted.requirements,
         variables=plan.variables,
         command_line=request.command_line,
@@ -175,6 +175,7 @@ class LinkRequest:
     """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name."""
 
     prefix: Path
+    subdir: str
     requirements: tuple[Requirement, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     command_line: tuple[str, ...] = ()
@@ -203,7 +204,7 @@ def link_packages(
     settings = context.settings
     creation = PrefixCreation(
         prefix=request.prefix,
-        plan=plan_prefix((), wanted, prefix=str(request.prefix), subdir=settings.subdir),
+        plan=plan_prefix((), wanted, prefix=str(request.prefix), subdir=request.subdir),
         command_line=request.command_line,
         version=__version__,
         environ=context.environ,
