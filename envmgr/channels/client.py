@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from envmgr.channels.decompress import decompress_zstd
-from envmgr.channels.store import DamagedIndexError, IndexStore, State, StoredIndex
+from envmgr.channels.store import DamagedIndexError, IndexStore, State, StoredIndex, UnwritableIndexError
 from envmgr.channels.urls import FORMS, Source
 from envmgr.errors import ChannelError, DataError
 from envmgr.ports import Phase
@@ -127,8 +127,21 @@ class ChannelClient:
         sources = [Source(channel, subdir) for channel in channels for subdir in dict.fromkeys(subdirs)]
         stored = self._sync_all(sources)
         for channel in channels:
-            _check_channel(channel, [each for each in stored if each.source.channel == channel])
+            self._check_channel(channel, [each for each in stored if each.source.channel == channel])
         return Index(channels, stored, self._repair, self._reporter)
+
+    def _check_channel(self, channel: Channel, stored: Sequence[StoredIndex]) -> None:
+        if any(each.state.form != "none" for each in stored):
+            return
+        for each in stored:  # What is no channel today may be one in a minute.
+            each.close()
+            self._store.forget(each.source)
+        subdirs = " and ".join(each.source.subdir for each in stored)
+        raise ChannelError(
+            f"{channel.url} is not a channel: it has no repodata for {subdirs}.",
+            hint="Check the spelling of the channel; a local folder needs `envmgr index` first.",
+            url=channel.url,
+        )
 
     def _sync_all(self, sources: Sequence[Source]) -> list[StoredIndex]:
         current = {source: self._store.open(source) for source in sources}
@@ -207,7 +220,10 @@ class ChannelClient:
                     self._store.mark_checked(stored, self._clock.now())
                     return stored
                 if response.status in _ABSENT:
-                    self._report_refusal(url, response)
+                    if response.status == 403 and form == FORMS[-1]:
+                        self._reporter.warned(
+                            f"{url} may not be read (HTTP status 403) and counts as missing."
+                        )
                     return None
                 if response.status != 200:
                     raise _unexpected(url, response)
@@ -216,6 +232,8 @@ class ChannelClient:
                     return self._finished(self._store.replace(source, state, self._text(form, response)))
                 except DataError as error:
                     raise ChannelError(f"the index {url} is broken: {error}", url=url) from None
+                except UnwritableIndexError:
+                    raise
                 except ChannelError:
                     if not tries_left or self._stopping.is_set():
                         raise
@@ -223,15 +241,15 @@ class ChannelClient:
 
     def _finished(self, stored: StoredIndex) -> StoredIndex:
         self._store.mark_checked(stored, self._clock.now())
-        if stored.state.skipped:
-            self._reporter.warned(
-                f"{stored.state.skipped} records of {stored.source.url} are not valid and were left out."
+        skipped = stored.state.skipped
+        if skipped:
+            what = (
+                "file whose record is not valid; it is"
+                if skipped == 1
+                else "files whose records are not valid; they are"
             )
+            self._reporter.warned(f"{stored.source.url} lists {skipped} {what} left out.")
         return stored
-
-    def _report_refusal(self, url: str, response: Response) -> None:
-        if response.status == 403:
-            self._reporter.warned(f"{url} may not be read (HTTP status 403) and counts as missing.")
 
     def _text(self, form: Form, response: Response) -> Iterator[bytes]:
         """The uncompressed body, which reports its progress in the bytes that came over the wire."""
@@ -279,16 +297,6 @@ def max_age(cache_control: str) -> int | None:
         return 0
     found = re.search(r"(?:^|,)\s*max-age=\"?(\d{1,9})", cache_control, re.IGNORECASE)
     return int(found.group(1)) if found else None
-
-
-def _check_channel(channel: Channel, stored: Sequence[StoredIndex]) -> None:
-    if all(each.state.form == "none" for each in stored):
-        subdirs = " and ".join(each.source.subdir for each in stored)
-        raise ChannelError(
-            f"{channel.url} is not a channel: it has no repodata for {subdirs}.",
-            hint="Check the spelling of the channel; a local folder needs `envmgr index` first.",
-            url=channel.url,
-        )
 
 
 def _unexpected(url: str, response: Response) -> ChannelError:

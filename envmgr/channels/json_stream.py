@@ -64,7 +64,10 @@ class JsonStream:
 
     def expect(self, byte: bytes) -> None:
         """Consume the next byte that is not white space, which must be *byte*."""
-        if self.peek() != byte:
+        found = self.peek()
+        if not found:
+            raise self._error("it ends too early")
+        if found != byte:
             raise self._error(f"expected '{byte.decode()}'")
         self._at += 1
 

@@ -49,6 +49,10 @@ class DamagedIndexError(ChannelError):
     """A stored index turned out to be damaged while it was read and must be made anew."""
 
 
+class UnwritableIndexError(ChannelError):
+    """The store's folder or disk does not take a new index; the channel is not to blame."""
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known about a stored source besides its records.
 
@@ -175,7 +179,8 @@ class IndexStore:
         """Store the repodata whose text arrives in *chunks* (uncompressed JSON) and open it.
 
         ``base_url`` and the counts of *state* are filled in. Whatever *chunks* raises passes through, and
-        DataError is raised for text that is not repodata; in both cases the stored index stays what it was.
+        DataError is raised for text that is not repodata, UnwritableIndexError where there is no room; in each case
+        the stored index stays what it was.
         """
         path = self.path_of(source)
         try:
@@ -198,6 +203,11 @@ class IndexStore:
         stored.checked = now
         with contextlib.suppress(OSError):  # A read-only store is merely asked about again next time.
             os.utime(stored.path, (now, now))
+
+    def forget(self, source: Source) -> None:
+        """Remove what is stored of *source*."""
+        with contextlib.suppress(OSError):
+            self.path_of(source).unlink()
 
     def _aside(self, path: Path) -> Path:
         import tempfile
@@ -228,6 +238,8 @@ def _open_whole(path: Path, url: str) -> tuple[sqlite3.Connection, State]:
     try:
         if (_pragma(connection, "application_id"), _pragma(connection, "user_version")) != _LAYOUT:
             raise sqlite3.DatabaseError("it was not written by this version")
+        if _pragma(connection, "page_count") * _pragma(connection, "page_size") != path.stat().st_size:
+            raise sqlite3.DatabaseError("it is cut off")
         row = connection.execute("SELECT document FROM state").fetchone()
         state = msgspec.json.decode(row[0] if row else b"", type=State)
         if state.url != url:
@@ -295,6 +307,6 @@ def _kinds_of_damage() -> tuple[type[BaseException], ...]:
     return sqlite3.DatabaseError, zstandard.ZstdError, msgspec.DecodeError, MemoryError, UnicodeDecodeError
 
 
-def _unwritable(path: Path, error: OSError) -> ChannelError:
+def _unwritable(path: Path, error: OSError) -> UnwritableIndexError:
     reason = error.strerror or str(error)
-    return ChannelError(f"the index {path} cannot be written: {reason}.", path=str(path))
+    return UnwritableIndexError(f"the index {path} cannot be written: {reason}.", path=str(path))

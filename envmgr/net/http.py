@@ -95,6 +95,8 @@ class HttpTransport:
             )
         except requests.RequestException as error:
             raise _failure(url, error, options) from None
+        except OSError as error:
+            raise ChannelError(f"the certificates in {options.verify} cannot be used: {error}.") from None
         except (ValueError, UnicodeError) as error:
             raise ChannelError(f"{without_credentials(url)} is not a valid URL: {error}.") from None
 

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envmgr.channels import json_stream
@@ -49,6 +49,7 @@ def test_members_are_those_of_the_whole_document(value, layout, chunk, piece):
     assert read_members(json.dumps(value, **layout).encode(), chunk=chunk, piece=piece) == value
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(STRINGS, OBJECTS, max_size=30), st.integers(20, 400))
 def test_members_that_are_objects_are_those_of_the_whole_document(value, piece):
     data = json.dumps(value, separators=(",", ":")).encode()
@@ -67,6 +68,7 @@ def test_every_kind_of_value_can_be_read_or_skipped(value, layout, chunk):
     skipping.finish()
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(STRINGS, OBJECTS, min_size=1, max_size=8), st.data())
 def test_a_text_that_is_cut_off_anywhere_is_refused(value, data):
     text = json.dumps(value).encode()

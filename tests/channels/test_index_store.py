@@ -1,0 +1,367 @@
+"""The store on disk: what goes in comes out, and nothing that befalls a file makes it tell something wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from envmgr.channels.store import DamagedIndexError, IndexStore, State
+from envmgr.channels.urls import Source
+from envmgr.errors import ChannelError, DataError
+from envmgr.models.channel import Channel
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = Source(Channel("conda-forge", "https://example.org/conda-forge"), "linux-64")
+STATE = State(url=SOURCE.url, form="zst", etag='"1"', max_age_seconds=60)
+
+
+def record(name: str, version: str = "1.0", **more: object) -> dict[str, object]:
+    return {"name": name, "version": version, "build": "0", "build_number": 0, "depends": ["x >=1"], **more}
+
+
+def repodata(*records: dict[str, object], extension: str = ".conda", **more: object) -> bytes:
+    section = "packages.conda" if extension == ".conda" else "packages"
+    files = {f"{each['name']}-{each['version']}-{each['build']}{extension}": each for each in records}
+    return json.dumps({section: files, **more}).encode()
+
+
+@pytest.fixture
+def store(tmp_path):
+    return IndexStore(tmp_path / "index")
+
+
+def test_records_come_back_under_their_name_with_file_and_origin(store):
+    stored = store.replace(SOURCE, STATE, [repodata(record("a"), record("a", "2.0"), record("b"))])
+    found = stored.load("a")
+    assert [each.fn for each in found] == ["a-1.0-0.conda", "a-2.0-0.conda"]
+    assert found[0].url == "https://example.org/conda-forge/linux-64/a-1.0-0.conda"
+    assert found[0].origin.channel == "https://example.org/conda-forge"
+    assert found[0].depends == ["x >=1"]
+    assert stored.load("nothing") == []
+    assert stored.names() == ["a", "b"]
+    assert stored.state.records == 3
+
+
+def test_what_was_stored_is_there_for_the_next_process(store):
+    store.replace(SOURCE, STATE, [repodata(record("a"))]).close()
+    again = IndexStore(store.folder).open(SOURCE)
+    assert again.state == State(url=SOURCE.url, form="zst", etag='"1"', max_age_seconds=60, records=1)
+    assert [each.name for each in again.load("a")] == ["a"]
+
+
+def test_nothing_stored_is_none_and_makes_no_folder(store):
+    assert store.open(SOURCE) is None
+    assert not store.folder.exists()
+
+
+def test_sources_do_not_mix(store):
+    other = Source(Channel("conda-forge", "https://mirror.example.org/conda-forge"), "linux-64")
+    store.replace(SOURCE, STATE, [repodata(record("a"))])
+    store.replace(other, State(url=other.url, form="json"), [repodata(record("b"))])
+    assert store.open(SOURCE).names() == ["a"]
+    assert store.open(other).names() == ["b"]
+
+
+def test_a_name_of_several_batches_is_put_together(store):
+    records = [record(f"p{number % 7}", f"1.{number}", summary="x" * 3000) for number in range(7000)]
+    text = repodata(*records)
+    chunks = [text[start : start + 65536] for start in range(0, len(text), 65536)]
+    stored = store.replace(SOURCE, STATE, chunks)
+    assert len(stored.load("p3")) == 1000
+    assert len(stored.names()) == 7
+
+
+def test_the_new_format_wins_over_the_old_one_of_the_same_package(store):
+    old = json.loads(repodata(record("a"), record("a", "0.9"), extension=".tar.bz2"))
+    new = json.loads(repodata(record("a")))
+    stored = store.replace(SOURCE, STATE, [json.dumps({**old, **new}).encode()])
+    assert sorted(each.fn for each in stored.load("a")) == ["a-0.9-0.tar.bz2", "a-1.0-0.conda"]
+
+
+def test_complete_returns_the_keys_beyond_the_standard(store):
+    stored = store.replace(SOURCE, STATE, [repodata(record("a", purls=["pkg:pypi/a"], origin="elsewhere"))])
+    (quick,) = stored.load("a")
+    full = stored.complete(quick)
+    assert full.extra == {"purls": ["pkg:pypi/a"], "origin": "elsewhere"}
+    assert (full.fn, full.origin, full) == (quick.fn, quick.origin, quick)
+
+
+def test_a_record_of_wrong_types_is_left_out_and_the_others_stay(store):
+    bad = record("a", "2.0", depends="x")
+    stored = store.replace(SOURCE, STATE, [repodata(record("a"), bad, record("a", "3.0", constrains=None))])
+    assert [each.version for each in stored.load("a")] == ["1.0", "3.0"]
+    assert "a-2.0-0.conda" in stored.unusable
+    assert "depends" in stored.unusable["a-2.0-0.conda"]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        ("https://files.example.org/x", "https://files.example.org/x/"),
+        ("../files/", "https://example.org/conda-forge/files/"),
+        ("//cdn.example.org/y", "https://cdn.example.org/y/"),
+        ("https://user:secret@files.example.org/x", "https://files.example.org/x/"),
+        (None, "https://example.org/conda-forge/linux-64/"),
+    ],
+)
+def test_base_url_moves_the_packages(store, base_url, expected):
+    """CEP 15: "`base_url` can be an absolute or a relative URL."."""
+    stored = store.replace(SOURCE, STATE, [repodata(record("a"), info={"base_url": base_url})])
+    assert stored.load("a")[0].url == f"{expected}a-1.0-0.conda"
+
+
+@pytest.mark.parametrize("base_url", ["file:///etc/", "ftp://example.org/"])
+def test_a_base_url_that_leads_away_from_the_web_is_refused(store, base_url):
+    with pytest.raises(DataError, match="leads away from the web"):
+        store.replace(SOURCE, STATE, [repodata(record("a"), info={"base_url": base_url})])
+    assert list(store.folder.iterdir()) == []
+
+
+def test_a_failed_update_leaves_the_old_index_and_nothing_else(store):
+    store.replace(SOURCE, STATE, [repodata(record("old"))])
+
+    def breaking_off():
+        yield repodata(record("new"))[:40]
+        raise ChannelError("the wire is cut")
+
+    with pytest.raises(ChannelError, match="the wire is cut"):
+        store.replace(SOURCE, STATE, breaking_off())
+    with pytest.raises(DataError, match="not valid JSON"):
+        store.replace(SOURCE, STATE, [repodata(record("new"))[:-1]])
+    assert store.open(SOURCE).names() == ["old"]
+    assert len(list(store.folder.iterdir())) == 1
+
+
+def test_a_reader_keeps_what_it_opened_while_others_update(store):
+    reader = store.replace(SOURCE, STATE, [repodata(record("old"))])
+    store.replace(SOURCE, STATE, [repodata(record("new"))])
+    assert reader.names() == ["old"]
+    assert len(reader.load("old")) == 1
+    assert store.open(SOURCE).names() == ["new"]
+
+
+@pytest.fixture
+def large(store):
+    """A stored index of several pages, and its bytes."""
+    stored = store.replace(
+        SOURCE, STATE, [repodata(*(record(f"p{n:04}", md5=f"{n:032x}") for n in range(500)))]
+    )
+    stored.close()
+    return stored.path, stored.path.read_bytes()
+
+
+def read_all(store: IndexStore) -> int:
+    """The number of records, or the error that a reader meets; -1 where nothing is stored."""
+    stored = store.open(SOURCE)
+    if stored is None:
+        return -1
+    try:
+        return sum(len(stored.load(name)) for name in stored.names())
+    finally:
+        stored.close()
+
+
+def test_a_file_cut_off_anywhere_is_never_trusted(store, large):
+    path, whole = large
+    for size in [*range(0, len(whole), 4096), 1, 15, 16, 99, 100, 101, 4095, len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        try:
+            assert read_all(store) == -1, f"cut to {size} of {len(whole)} bytes"
+        except DamagedIndexError as error:
+            assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000, b"SQLite format 3\0" + bytes(5000)])
+def test_a_file_that_is_no_index_counts_as_missing_and_is_replaced(store, large, content):
+    path, _ = large
+    path.write_bytes(content)
+    assert store.open(SOURCE) is None
+    store.replace(SOURCE, STATE, [repodata(record("a"))])
+    assert store.open(SOURCE).names() == ["a"]
+
+
+def test_bytes_that_changed_in_a_block_are_noticed(store, large):
+    path, whole = large
+    found = whole.index(b"\x28\xb5\x2f\xfd", 8192)  # A zstandard frame begins like this.
+    path.write_bytes(whole[: found + 20] + bytes([whole[found + 20] ^ 0xFF]) + whole[found + 21 :])
+    with pytest.raises(DamagedIndexError, match="is damaged"):
+        read_all(store)
+
+
+def test_an_index_of_another_layout_or_another_source_counts_as_missing(store, large):
+    import sqlite3
+
+    path, whole = large
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 999")
+    connection.commit()
+    connection.close()
+    assert store.open(SOURCE) is None
+    other = Source(Channel("other", "https://example.org/other"), "noarch")
+    store.path_of(other).write_bytes(whole)
+    assert store.open(other) is None
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from envmgr.channels.store import IndexStore, State
+from envmgr.channels.urls import Source
+from envmgr.models.channel import Channel
+
+source = Source(Channel("conda-forge", "https://example.org/conda-forge"), "linux-64")
+store = IndexStore(Path(sys.argv[1]))
+"""
+
+
+def child(code: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD + textwrap.dedent(code), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_a_killed_update_leaves_the_old_index_and_its_traces_are_removed_later(store):
+    store.replace(SOURCE, STATE, [repodata(record("old"))])
+    process = child(
+        """
+        def chunks():
+            member = '"p%06d-1-0.conda":{"name":"p%06d","version":"1","build":"0","summary":"%s"},'
+            yield b'{"packages.conda":{'
+            for number in range(28_000):
+                yield (member % (number, number, "x" * 600)).encode()
+            print("written", flush=True)
+            time.sleep(60)
+        store.replace(source, State(url=source.url, form="json"), chunks())
+        """,
+        store.folder,
+    )
+    with process:
+        assert process.stdout.readline() == "written\n"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(20) == -signal.SIGKILL
+    assert store.open(SOURCE).names() == ["old"]
+    (leftover,) = [path for path in store.folder.iterdir() if path != store.path_of(SOURCE)]
+    assert leftover.stat().st_size > 100_000
+    store.replace(SOURCE, STATE, [repodata(record("new"))])
+    assert leftover.exists(), "it might belong to an update that is still under way"
+    long_ago = time.time() - 7200
+    os.utime(leftover, (long_ago, long_ago))
+    store.replace(SOURCE, STATE, [repodata(record("newer"))])
+    assert list(store.folder.iterdir()) == [store.path_of(SOURCE)]
+
+
+def test_processes_that_update_at_once_leave_one_whole_index(store):
+    code = """
+    import json
+    number = sys.argv[2]
+    for turn in range(8):
+        names = [f"w{number}-{item}" for item in range(400)]
+        records = {f"{name}-1-0.conda": {"name": name, "version": "1", "build": "0"} for name in names}
+        text = json.dumps({"packages.conda": records}).encode()
+        stored = store.replace(source, State(url=source.url, form="json", etag=number), [text])
+        now = store.open(source)
+        assert now is not None
+        assert all(name.startswith(f"w{now.state.etag}-") for name in now.names()), now.state
+        assert sum(len(now.load(name)) for name in now.names()) == 400
+    """
+    processes = [child(code, store.folder, number) for number in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    for process in processes:
+        process.stdout.close()
+    assert len(list(store.folder.iterdir())) == 1
+    assert len(store.open(SOURCE).names()) == 400
+
+
+def test_threads_that_update_different_sources_do_not_disturb_each_other(store):
+    sources = [Source(Channel(f"c{n}", f"https://example.org/c{n}"), "noarch") for n in range(6)]
+
+    def fill(source: Source) -> list[str]:
+        text = repodata(*(record(f"{source.channel.name}-{n}") for n in range(200)))
+        return store.replace(source, State(url=source.url, form="json"), [text]).names()
+
+    with ThreadPoolExecutor(4) as pool:
+        for source, names in zip(sources, pool.map(fill, sources), strict=True):
+            assert all(name.startswith(f"{source.channel.name}-") for name in names)
+            assert len(names) == 200
+
+
+def test_filling_holds_a_fraction_of_the_text_in_memory(tmp_path):
+    process = child(
+        """
+        import resource
+        def peak():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        def chunks():
+            member = '"p%06d-1-0.conda":{"name":"p%06d","version":"1","build":"0","summary":"%s"},'
+            yield b'{"packages.conda":{'
+            for number in range(100_000):
+                yield (member % (number, number, "x" * 1000)).encode()
+            yield b'"z-1-0.conda":{"name":"z","version":"1","build":"0"}}}'
+        store.replace(source, State(url=source.url, form="json"), [b"{}"])
+        before = peak()
+        stored = store.replace(source, State(url=source.url, form="json"), chunks())
+        print(stored.state.records, peak() - before)
+        """,
+        tmp_path,
+    )
+    output, _ = process.communicate(timeout=60)
+    records, grown = output.split()
+    assert records == "100001"
+    assert float(grown) < 50, "the text has 100 MiB"
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_the_old_index(store):
+    store.replace(SOURCE, STATE, [repodata(record("old"))])
+    process = child(
+        """
+        import json, resource, signal
+        from envmgr.errors import ChannelError
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        records = {f"p{n}-1-0.conda": {"name": f"p{n}", "version": "1", "md5": f"{n:032x}"} for n in range(20_000)}
+        text = json.dumps({"packages.conda": records}).encode()
+        try:
+            store.replace(source, State(url=source.url, form="json"), [text])
+        except ChannelError as error:
+            print(error)
+        """,
+        store.folder,
+    )
+    output, _ = process.communicate(timeout=30)
+    assert output.startswith(f"the index {store.path_of(SOURCE)} cannot be written: ")
+    assert output.count("\n") == 1
+    assert store.open(SOURCE).names() == ["old"]
+    assert len(list(store.folder.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").write_text("")
+    store = IndexStore(tmp_path / "file" / "index")
+    assert store.open(SOURCE) is None
+    with pytest.raises(ChannelError, match=r"the index .*/file/index cannot be written: Not a directory"):
+        store.replace(SOURCE, STATE, [repodata()])
+
+
+def test_the_time_of_the_last_question_outlives_the_process(store):
+    store.mark_checked(store.replace(SOURCE, STATE, [repodata()]), 1_700_000_000.5)
+    assert store.open(SOURCE).checked == 1_700_000_000.5
+
+
+def test_file_names_are_readable_and_hold_no_credentials():
+    path = IndexStore(Path("/x")).path_of(
+        Source(Channel.parse("https://user:pw@example.org/t/tk/ch"), "noarch")
+    )
+    assert path.name.startswith("https-example.org-ch-noarch-")
+    assert path.suffix == ".sqlite"
