@@ -12,6 +12,7 @@ from envmgr.solver.conditions import alternatives
 from envmgr.solver.decide import choose
 from envmgr.solver.links import Rule
 from envmgr.solver.order import in_link_order
+from envmgr.solver.ranges import join_words
 from envmgr.solver.search import Search
 from envmgr.solver.universe import Universe, extra_names
 
@@ -90,7 +91,10 @@ class _Solver:
         used = _used_lines(proof)
         for line in reversed(list(used.values())):
             if id(line) in used:
-                outcome = self._search_lines(used.keys() - {id(line)})
+                try:
+                    outcome = self._search_lines(used.keys() - {id(line)})
+                except SolveError:  # The budget ended; this set of lines is not sure to be the smallest.
+                    break
                 if isinstance(outcome, Clause):
                     proof, used = outcome, _used_lines(outcome)
         problem = self.problem
@@ -123,18 +127,26 @@ class _Solver:
                 if not lesson.clause.masks:
                     return lesson.clause
                 search.learn(lesson.clause, lesson.level)
-                self._check_budget()
+                self._check_budget(search)
                 continue
-            self._check_budget()
+            self._check_budget(search)
             choice = choose(search, explicit)
             if choice is None:
                 return search
             self.decisions += 1
             search.decide(*choice)
 
-    def _check_budget(self) -> None:
-        if self._deadline is not None and self.problem.monotonic() > self._deadline:
-            raise SolveError(f"no answer was found within {self.problem.budget_seconds:g} seconds.")
+    def _check_budget(self, search: Search) -> None:
+        if self._deadline is None or self.problem.monotonic() <= self._deadline:
+            return
+        busiest = sorted(range(len(search.weights)), key=lambda variable: -search.weights[variable])[:3]
+        names = [self.universe.variables[variable].name for variable in busiest if search.weights[variable]]
+        around = f"; most of the search went into {join_words(names)}" if names else ""
+        raise SolveError(
+            f"no answer was found within {self.problem.budget_seconds:g} seconds{around}.",
+            hint="Ask for narrower versions of these packages, or allow more time.",
+            names=names,
+        )
 
     def _statistics(self) -> Statistics:
         variables = self.universe.variables
