@@ -52,24 +52,6 @@ def render_expression(condition: Spec | And[Spec] | Or[Spec], render_spec: Calla
     return " and ".join(f"({text})" if isinstance(part, Or) else text for part, text in texts)
 
 
-def iter_specs(condition: Spec | And[Spec] | Or[Spec]) -> Iterator[Spec]:
-    """Every spec of an expression, from left to right."""
-    if isinstance(condition, (And, Or)):
-        for part in condition.parts:
-            yield from iter_specs(part)
-    else:
-        yield condition
-
-
-def holds(condition: Spec | And[Spec] | Or[Spec], is_met: Callable[[Spec], bool]) -> bool:
-    """Evaluate an expression, asking *is_met* about its specs (CEP 43, "Evaluation")."""
-    if isinstance(condition, And):
-        return all(holds(part, is_met) for part in condition.parts)
-    if isinstance(condition, Or):
-        return any(holds(part, is_met) for part in condition.parts)
-    return is_met(condition)
-
-
 class _Parser(Generic[Spec]):
     """Recursive descent over words and parentheses."""
 

@@ -16,6 +16,9 @@ Value: TypeAlias = "str | tuple[str, ...]"
 
 _KEY = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_-]*)\s*=\s*")
 _BARE = re.compile(r"[^,\s\[\]'\"]*")
+_QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "'\""}
+_QUOTED_OR_BRACKET = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[\[\]]", re.DOTALL)
+_COMMA = re.compile(r"\s*,?\s*")
 _ESCAPE = re.compile(r"\\([\\'\"])")
 _NAME = re.compile(r"\s*(\^[^$]*\$|[^\s=<>!~]*)(.*)", re.DOTALL)
 _SEPARATOR = re.compile(r"\s+=?\s*|=")
@@ -94,23 +97,11 @@ def _bracket_start(text: str) -> int:
 
 
 def _bracket_end(text: str, start: int) -> int:
-    depth, quote, place = 0, "", start
-    while place < len(text):
-        character = text[place]
-        if quote:
-            if character == "\\":
-                place += 1
-            elif character == quote:
-                quote = ""
-        elif character in "'\"":
-            quote = character
-        elif character == "[":
-            depth += 1
-        elif character == "]":
-            depth -= 1
-            if depth == 0:
-                return place
-        place += 1
+    depth = 0
+    for found in _QUOTED_OR_BRACKET.finditer(text, start):
+        depth += {"[": 1, "]": -1}.get(found.group(), 0)
+        if depth == 0:
+            return found.start()
     return -1
 
 
@@ -142,7 +133,7 @@ class _Brackets:
         refuse(self._spec, f"expected key=value between the brackets, found '{rest}'", hint)
 
     def _skip_separator(self) -> None:
-        found = re.compile(r"\s*,?\s*").match(self._text, self._place)
+        found = _COMMA.match(self._text, self._place)
         assert found is not None, "the pattern matches every text"
         if found.end() == self._place < len(self._text):
             self._refuse_rest()
@@ -164,9 +155,7 @@ class _Brackets:
         return found.group()
 
     def _quoted(self, key: str, quote: str) -> str:
-        found = re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL).match(
-            self._text, self._place
-        )
+        found = _QUOTED[quote].match(self._text, self._place)
         if found is None:
             refuse(self._spec, f"the quoted value of '{key}' is not closed")
         self._place = found.end()

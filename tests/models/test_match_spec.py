@@ -234,7 +234,7 @@ REFUSED = [
     ("x[foo=1]", "the key 'foo' is not known", None),
     ("x[version]", "expected key=value pairs", None),
     ("x[version=1", "a bracket is not closed", None),
-    ("x[version='1]", "a bracket is not closed", None),
+    ("x[version='1]", "the quoted value of 'version' is not closed", None),
     ("x[version=1] 2", "found '2' behind the bracket section", None),
     ("x[version=1][build=2]", "found '[build=2]' behind the bracket section", None),
     ("x[version=1,version=2]", "the key 'version' is given twice", None),
