@@ -1,7 +1,7 @@
 """Logical expressions over specs, as the key ``when`` holds them (CEP 43, "Syntax").
 
-``and`` binds closer than ``or``; parentheses override that. This module knows only the logic: what a spec is,
-and whether one is met, is told by its callers.
+``and`` binds closer than ``or``; parentheses override that. This module knows only the logic: what a spec is, its
+callers say.
 """
 
 from __future__ import annotations
