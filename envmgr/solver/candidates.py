@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import DataError
@@ -33,12 +33,12 @@ parse_string_match = lru_cache(maxsize=None)(StringMatch.parse)
 parse_match_spec = lru_cache(maxsize=None)(MatchSpec.parse)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _version_key(text: str) -> Any:
     return Version.parse(text).key
 
 
-@lru_cache(maxsize=None)
+@cache
 def _ordered_clauses(text: str) -> tuple[tuple[str, Any], ...] | None:
     """The clauses of a specifier of plain comparisons, as (operator, key); None for any other."""
     clauses = []
@@ -224,7 +224,7 @@ class Ordering:
         return self._preferred is not None and record != self._preferred, rank, features
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_readable(version: str) -> bool:
     try:
         _version_key(version)

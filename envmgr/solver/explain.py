@@ -18,6 +18,7 @@ from envmgr.models.virtual_package import override_variable
 from envmgr.solver.candidates import parse_match_spec
 from envmgr.solver.clause import Asked, Clause, Conditional, Needs, leaves
 from envmgr.solver.ranges import describe_versions, is_plural, join_words, neighbours, plain_entries
+from envmgr.solver.universe import extra_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,19 +158,23 @@ class _Teller:
             for reason in self.reasons.get(-1, ()):
                 if reason.line is requirement:
                     self._tell_reason(reason, 0, depth, frozenset())
-            variable = self.universe.find(requirement.spec.name)
-            if variable is None or not self._is_last_line(variable, requirement):
-                continue
-            accepted = self.accepted.get(variable, self._full(variable))
-            if accepted & ~1:
-                self._tell_reasons(variable, accepted, depth, frozenset())
-            elif accepted or requirement.spec.when is None:
-                self._tell_nothing_accepted(variable, requirement, depth)
+            for name in (requirement.spec.name, *extra_names(requirement.spec)):
+                self._tell_line(requirement, name, depth)
+
+    def _tell_line(self, requirement: Requirement, name: str, depth: int) -> None:
+        """What follows from a line for its package, or for one of its extras."""
+        variable = self.universe.find(name)
+        if variable is None or not self._is_last_line(variable, requirement):
+            return
+        accepted = self.accepted.get(variable, self._full(variable))
+        if accepted & ~1:
+            self._tell_reasons(variable, accepted, depth, frozenset())
+        elif name == requirement.spec.name and (accepted or requirement.spec.when is None):
+            self._tell_nothing_accepted(variable, requirement, depth)
 
     def _is_last_line(self, variable: int, requirement: Requirement) -> bool:
-        about = [
-            r for r in self.conflict.requirements if r.spec.name == self.universe.variables[variable].name
-        ]
+        name = self.universe.variables[variable].name
+        about = [r for r in self.conflict.requirements if name in (r.spec.name, *extra_names(r.spec))]
         return requirement is about[-1]
 
     def _tell_nothing_accepted(self, variable: int, requirement: Requirement, depth: int) -> None:
@@ -200,7 +205,7 @@ class _Teller:
         ends = [reason for reason in reasons if self._is_end(reason)]
         left = live
         while ends:
-            best = max(ends, key=lambda reason: (reason.carriers & left).bit_count())
+            best = max(ends, key=lambda reason: _reach(reason, left))
             ends.remove(best)
             if best.carriers & left:
                 self._tell_reason(best, live & best.carriers & left, depth, above)
@@ -266,6 +271,8 @@ class _Teller:
     def _outcome(self, reason: _Reason, known: Variable, texts: list[str], allowed: int) -> str:
         """How the sentence ends: what stands against this need."""
         accepted = self.accepted.get(reason.target, -1)
+        if reason.source == reason.target:
+            return ", which it is not itself"
         if known.virtual:
             return f", but {self._virtual(known)}"
         if not allowed and known.full == 1 and not known.hidden:
@@ -322,6 +329,12 @@ class _Teller:
         line = "  " * depth + sentence
         if line not in self.lines or depth == 0:
             self.lines.append(line)
+
+
+def _reach(reason: _Reason, left: int) -> tuple[int, int]:
+    """How many of the candidates *left* a reason rules out, and then how good the best of them is."""
+    reached = reason.carriers & left
+    return reached.bit_count(), -(reached & -reached)
 
 
 def _asks(asked: Asked) -> str:

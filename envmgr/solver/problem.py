@@ -5,11 +5,12 @@ Everything that can change an answer is a field here; the solver reads no settin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_RUNS = 3
 _LITERAL = re.compile(r"[0-9][0-9A-Za-z_.+!]*")
-_ZERO_ALPHA = re.compile(r"(<=?[0-9][0-9.]*?)(?:\.0)?a0\b")
+_ZERO_ALPHA = re.compile(r"(<=?[0-9][0-9.]*?)(?:\.0)?\.?a0\b")
 
 
 def describe_versions(candidates: Candidates, mask: int, within: int) -> str:

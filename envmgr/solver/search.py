@@ -151,7 +151,7 @@ class Search:
         self._pending.append(clause)
 
     def _closed_at(self, clause: Clause, place: int) -> int:
-        """When the term became true: a trail entry, -1 from the start, or a number beyond every entry if it is open."""
+        """The trail entry that made the term true, -1 if facts did, or a number beyond every entry."""
         variable, mask = clause.variables[place], clause.masks[place]
         if self.domains[variable] & ~mask:
             return len(self.trail_variable)

@@ -191,7 +191,9 @@ def _lines(
             for target in targets:
                 if spec.when is None:
                     facts.setdefault(target, []).append(Asked(requirement, optional))
-                    continue
-                for conditions in alternatives(spec.when):
-                    rules.append(Rule(None, 0, target, spec, conditions, optional, requirement))
+                else:
+                    rules += [
+                        Rule(None, 0, target, spec, specs, optional, requirement)
+                        for specs in alternatives(spec.when)
+                    ]
     return facts, rules

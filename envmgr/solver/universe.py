@@ -12,9 +12,8 @@ them one by one, and carries the extra's dependencies.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from envmgr.errors import DataError
@@ -23,6 +22,8 @@ from envmgr.solver.conditions import alternatives
 from envmgr.solver.links import Entry, Link, Rule, make_link
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
     from envmgr.solver.problem import Problem
@@ -141,7 +142,7 @@ class Universe:
     def _best_channel(
         self, name: str, records: list[PackageRecord], hidden: list[Hidden]
     ) -> list[PackageRecord]:
-        """The records of the best-ranked channel that has the name, or has what a line asks of a channel by name."""
+        """The records of the best channel that has the name, or that a line asks for by its own name."""
         chosen = self._named_channel(name, records) or records
         best = min((self._rank(record) for record in chosen), default=0)
         usable = []
@@ -290,7 +291,7 @@ def extra_names(spec: MatchSpec) -> list[str]:
     return [f"{spec.name}[{extra}]" for extra in spec.extras]
 
 
-@lru_cache(maxsize=None)
+@cache
 def target_name(text: str) -> str:
     """The package name that an entry of a record is about, read without parsing the rest."""
     found = _NAME.match(text.lstrip().rpartition("::")[2])

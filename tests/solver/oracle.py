@@ -6,16 +6,19 @@ case can be solved, and the best versions of the packages asked for, in their or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pysat.solvers import Minisat22
 
 from envmgr.models.condition import And
 from envmgr.models.match_spec import MatchSpec
-from envmgr.models.record import PackageRecord
 from tests.solver.cases import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from envmgr.models.record import PackageRecord
 
 
 class Oracle:

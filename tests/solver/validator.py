@@ -6,12 +6,16 @@ conditional dependency counts, CEP 44 what an extra adds. The models (specs, ver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from envmgr.models.condition import holds
 from envmgr.models.match_spec import MatchSpec
-from envmgr.models.record import PackageRecord
-from envmgr.models.requirement import Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
 
 
 class Checker:
