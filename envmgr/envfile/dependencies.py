@@ -64,7 +64,9 @@ class DependencyList:
         expression = dictionary_selector(key.text)
         if expression is None:
             return None
-        return evaluate_dictionary_selector(expression, place=self._findings.place(key), subdir=self._subdir)
+        return evaluate_dictionary_selector(
+            expression, source=self._findings.source(key), subdir=self._subdir
+        )
 
     def _read_spec(self, node: Node) -> None:
         if node.kind != "text":

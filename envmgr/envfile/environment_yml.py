@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from typing import TYPE_CHECKING
 
 from envmgr.envfile.dependencies import DependencyList
 from envmgr.envfile.environment_file import EnvironmentFile, Item
@@ -29,6 +30,9 @@ from envmgr.models.document import LINE_BREAK, decode_document, quoted
 from envmgr.models.platform import KNOWN_SUBDIRS, NOARCH
 from envmgr.models.yaml_document import Node, read_yaml
 from envmgr.models.yaml_problem import template_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["EnvironmentFile", "Item", "parse_environment"]
 
@@ -89,7 +93,7 @@ def _read_document(root: Node, findings: Findings, dependencies: DependencyList)
 
 
 def _check_keys(root: Node, findings: Findings) -> None:
-    present = [key.text for key, _ in root.entries]
+    present = {key.text: key for key, _ in root.entries}
     for key, value in root.entries:
         if key.text not in _KEYS:
             advice = _advice_for_key(key, value, present)
@@ -102,7 +106,7 @@ def _check_keys(root: Node, findings: Findings) -> None:
         findings.problem(root.line, "the required key `dependencies` is missing", hint)
 
 
-def _advice_for_key(key: Node, value: Node, present: list[str]) -> str:
+def _advice_for_key(key: Node, value: Node, present: Collection[str]) -> str:
     if key.text == "pip" and value.kind == "list":
         return "; packages for pip belong below `- pip:` in `dependencies`"
     near = difflib.get_close_matches(key.text, [name for name in _KEYS if name not in present], n=1)
@@ -121,7 +125,7 @@ def _name(root: Node, findings: Findings) -> str | None:
         fault = "is empty or holds a space, `/`, `:` or `#`"
     else:
         return name
-    findings.warn(node, f"the name {quoted(name)} {fault}, so that the environment needs another name")
+    findings.warn(node, f"the name {quoted(name)} {fault}, so that the environment needs another")
     return None
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MARKER = "@EXPLICIT"
+_LONGEST_LINE = 2000
 _PACKAGE = re.compile(
     r"(?P<url>(?:.+[/\\])?(?P<fn>[^/\\#]+(?:\.tar\.bz2|\.conda)))"
     r"(?:#(?:(?P<md5>[0-9a-f]{32})|(?:sha256:)?(?P<sha256>[0-9a-f]{64})))?"
@@ -92,8 +93,12 @@ def parse_specs_file(text: str | bytes, *, file: str) -> tuple[Requirement, ...]
 
 def _lines(text: str | bytes, file: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(decode_document(text, file=file).splitlines(), 1):
-        if line.strip():
-            yield number, line.strip()
+        stripped = line.strip()
+        if len(stripped) > _LONGEST_LINE and not stripped.startswith("#"):
+            what = f"{quoted(_shown(stripped[:_LONGEST_LINE]))} is longer than any URL or package spec"
+            raise DataError(f"{file}:{number}: {what}.", file=file, line=number)
+        if stripped:
+            yield number, stripped
 
 
 def _refuse_directive(spec: str, place: str) -> None:

@@ -16,17 +16,22 @@ Names are those of conda-build 25.1 that describe the platform, plus `x64` and `
 
 from __future__ import annotations
 
-import difflib
+import bisect
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, quoted
+from envmgr.models.requirement import Source
+from envmgr.models.yaml_document import DEEPEST_NESTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LONGEST_EXPRESSION = 120
+_SHORTEST_SLIP = 5
+_LONGEST_SLIP = 12
 _TOKEN = re.compile(r"\s*([A-Za-z_][\w-]*|[()]|[<>=!]=?|[0-9][\w.]*)")
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*$")
@@ -104,7 +109,7 @@ def select_lines(text: str, *, file: str, subdir: str) -> Selected:
     for index in range(0, len(pieces), 2):
         number = index // 2 + 1
         for expression in _comment_expressions(pieces[index], number, inside):
-            verdict = _judge(expression, names, f"{file}:{number}", warnings)
+            verdict = _judge(expression, names, Source(file, number, pieces[index]), warnings)
             if verdict is False:
                 pieces[index] = ""
     return Selected("".join(pieces), tuple(warnings))
@@ -116,23 +121,23 @@ def dictionary_selector(key: str) -> str | None:
     return match[1].strip() if match else None
 
 
-def evaluate_dictionary_selector(expression: str, *, place: str, subdir: str) -> bool:
-    """Whether `sel(<expression>)` holds for *subdir*; DataError at *place* for any other name."""
+def evaluate_dictionary_selector(expression: str, *, source: Source, subdir: str) -> bool:
+    """Whether `sel(<expression>)` holds for *subdir*; DataError at *source* for any other name."""
     known = platform_names(subdir)
     names = {name: known[name] for name in _DICTIONARY_NAMES}
     shown = f"sel({expression})"
     for name in _NAME.findall(expression):
         if name not in names and name not in _WORDS:
-            raise _unknown(name, shown, names, place)
+            raise _unknown(name, shown, names, source)
     try:
         return _evaluate(_tokens(expression), names)
     except _GrammarError:
-        raise DataError(
-            f"{place}: {quoted(shown)} is not a selector: expected a name such as `linux`."
+        raise _error(
+            f"{quoted(shown)} is not a selector: expected a name such as `linux`", None, source
         ) from None
 
 
-def _judge(expression: str, names: Mapping[str, bool], place: str, warnings: list[str]) -> bool | None:
+def _judge(expression: str, names: Mapping[str, bool], source: Source, warnings: list[str]) -> bool | None:
     """True or False for a selector, None for a note."""
     shown = f"# [{expression}]"
     words = [name for name in _NAME.findall(expression) if name not in _WORDS]
@@ -141,16 +146,16 @@ def _judge(expression: str, names: Mapping[str, bool], place: str, warnings: lis
         tokens = _tokens(expression)
         unknown = [name for name in words if name not in names]
         if meant and unknown and _is_expression(tokens):
-            raise _unknown(unknown[0], shown, names, place)
+            raise _unknown(unknown[0], shown, names, source)
         verdict = _evaluate(tokens, dict.fromkeys(words, False) | dict(names))
     except _GrammarError:
         if any(name in names for name in words):
-            warnings.append(f"{place}: {quoted(shown)} is not a selector expression; the line is kept.")
+            warnings.append(f"{source}: {quoted(shown)} is not a selector expression; the line is kept.")
         return None
     if meant:
         return verdict
     if all(_PLAIN_NAME.match(name) for name in words):
-        warnings.append(f"{place}: {quoted(shown)} is read as a note, not as a selector; the line is kept.")
+        warnings.append(f"{source}: {quoted(shown)} is read as a note, not as a selector; the line is kept.")
     return None
 
 
@@ -162,21 +167,36 @@ def _is_expression(tokens: list[str]) -> bool:
     return True
 
 
-def _unknown(name: str, shown: str, names: Mapping[str, bool], place: str) -> DataError:
+def _unknown(name: str, shown: str, names: Mapping[str, bool], source: Source) -> DataError:
     if _UNSUPPORTED.match(name):
         what = f"{quoted(shown)} uses {quoted(name)}, which environment files do not support (CEP 24)"
-        return DataError(f"{place}: {what}.", hint="Remove the selector, or write two environment files.")
+        return _error(what, "Remove the selector, or write two environment files.", source)
     suggestion = _suggestion(name, names)
     hint = f"Did you mean `{suggestion}`?" if suggestion else f"The names are {', '.join(sorted(names))}."
-    return DataError(f"{place}: {quoted(shown)} uses the unknown selector {quoted(name)}.", hint=hint)
+    return _error(f"{quoted(shown)} uses the unknown selector {quoted(name)}", hint, source)
+
+
+def _error(what: str, hint: str | None, source: Source) -> DataError:
+    return DataError(f"{source}: {what}.", hint=hint, file=source.file, line=source.line)
 
 
 def _suggestion(name: str, names: Mapping[str, bool]) -> str | None:
     meant = _MEANT.get(name.lower())
     if meant is not None and all(word in names or word == "and" for word in meant.split()):
         return meant
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.8)
-    return near[0] if near else None
+    slips = _slips(tuple(names))
+    return next((slips[variant] for variant in _shortened(name.lower()) if variant in slips), None)
+
+
+@functools.lru_cache(maxsize=4)
+def _slips(names: tuple[str, ...]) -> dict[str, str]:
+    """The long names by themselves with one letter left out: a slip in one letter leaves the same rest."""
+    long_names = [name for name in names if len(name) >= _SHORTEST_SLIP]
+    return {variant: name for name in long_names for variant in _shortened(name)}
+
+
+def _shortened(name: str) -> list[str]:
+    return [name, *(name[:at] + name[at + 1 :] for at in range(min(len(name), _LONGEST_SLIP)))]
 
 
 def _tokens(expression: str) -> list[str]:
@@ -246,7 +266,8 @@ def _comment_expressions(
 def _comment_start(line: str, spans: list[tuple[int, int]]) -> int | None:
     """Where the line's comment begins: at a `#` after white space that is not part of a value."""
     for match in re.finditer(r"(?:^|(?<=\s))#", line):
-        if not any(first <= match.start() < last for first, last in spans):
+        before = bisect.bisect_right(spans, (match.start(), len(line))) - 1
+        if before < 0 or match.start() >= spans[before][1]:
             return match.start()
     return None
 
@@ -256,8 +277,14 @@ def _scalar_spans(text: str) -> dict[int, list[tuple[int, int]]]:
     import yaml
 
     spans: dict[int, list[tuple[int, int]]] = {}
+    depth = 0
     try:
         for token in yaml.scan(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            # The scanner's time grows with the square of the depth, and the reader refuses such depths anyway.
+            kind = type(token).__name__
+            depth += kind.endswith("StartToken") - kind.endswith("EndToken")
+            if depth > DEEPEST_NESTING:
+                break
             if isinstance(token, yaml.ScalarToken) and not token.plain:
                 start, end = token.start_mark, token.end_mark
                 for line in range(start.line, end.line + 1):

@@ -15,7 +15,7 @@ from envmgr.models.match_spec import parse_match_spec
 from envmgr.models.requirement import Requirement, Source
 from envmgr.models.yaml_problem import template_problem
 
-_FOLDED = re.compile(r"^(\S.*?)\s+-\s+(\S.*)$")
+_LONGEST_SPEC = 500
 _PIP_LINE = re.compile(r"(--?[a-zA-Z]|git\+|hg\+|svn\+|\.{1,2}[/\\])|[\w.-]+(\[[^\]]*\])?\s+@\s+\S")
 _PIP_ARCHIVE = re.compile(r"https?://(?:(?!::)\S)+(?<!\.conda)(?<!\.tar\.bz2)$")
 _PIP_MARKER = re.compile(r";\s*(python_|sys_|platform_|os_|implementation_|extra\b)")
@@ -48,7 +48,7 @@ def joined_items(text: str) -> tuple[str, str] | None:
     >>> joined_items("cython - pip=21.3.1")[0]
     '`cython - pip=21.3.1` is two list items read as one'
     """
-    if not _FOLDED.match(text):
+    if "-" not in text.split()[1:-1]:
         return None
     hint = "Indent all items of the list alike, so that each `-` starts an item of its own."
     return f"{quoted(text)} is two list items read as one", hint
@@ -58,6 +58,8 @@ def _misplaced(text: str) -> _Fault | None:
     """Text that is no spec at all, whatever the MatchSpec language may make of it."""
     if not text.strip():
         return _Fault("an empty text is not a package spec", "Remove the item, or write a package's name.")
+    if len(text) > _LONGEST_SPEC:
+        return _Fault(f"{quoted(text)} is longer than any package spec", None)
     found = template_problem(text) or joined_items(text)
     if found is not None:
         return _Fault(*found)

@@ -78,6 +78,6 @@ def quoted(text: str) -> str:
     >>> quoted("numpy  - scipy")
     '`numpy  - scipy`'
     """
-    one_line = " ".join(LINE_BREAK.split(text.strip()))
+    one_line = " ".join(LINE_BREAK.split(text.strip()[: _LONGEST_QUOTE + 1]))
     shortened = one_line if len(one_line) <= _LONGEST_QUOTE else f"{one_line[: _LONGEST_QUOTE - 3]}..."
     return f"`{shortened}`"
