@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
 _CLAUSE = r"(?:[<>=!]=?|~=)?[0-9A-Za-z_.*+!-]+"
-_PLAIN = re.compile(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([^ =\[\]():]+))?)? *")
+_PLAIN = re.compile(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([A-Za-z0-9_.+*]+))?)? *")
 _ORDERED = re.compile(r"(==|[<>]=?)?([0-9A-Za-z_.+!-]+)")
 
 parse_version_spec = lru_cache(maxsize=None)(VersionSpec.parse)

@@ -6,9 +6,9 @@ conditional dependency counts, CEP 44 what an extra adds. The models (specs, ver
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from envmgr.models.condition import holds
+from envmgr.models.condition import And
 from envmgr.models.match_spec import MatchSpec
 
 if TYPE_CHECKING:
@@ -32,7 +32,13 @@ class Checker:
         return record is not None and spec.matches(record)
 
     def counts(self, spec: MatchSpec) -> bool:
-        return spec.when is None or holds(spec.when, self.is_met)
+        return spec.when is None or self.holds(spec.when)
+
+    def holds(self, condition: Any) -> bool:
+        if isinstance(condition, MatchSpec):
+            return self.is_met(condition)
+        results = [self.holds(part) for part in condition.parts]
+        return all(results) if isinstance(condition, And) else any(results)
 
     def ask(self, spec: MatchSpec, where: str) -> None:
         """*spec* must be met if its condition holds; its extras are noted."""
