@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from envmgr.build.globs import matches_any
 from envmgr.build.recipe import Script
 from envmgr.build.scripts import ScriptFolders, ScriptRun, run_script, script_environment, script_text
+from envmgr.build.workplace import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,7 +112,7 @@ def _run_in_environment(request: TestRequest, number: int, ports: BuildPorts) ->
     for run in _scripts(request, number, folders):
         env = script_environment(planned, folders, request.environ, request.facts)
         run_script(run, folders, env, request.environ, ports.runner)
-    shutil.rmtree(root)
+    remove_tree(root)
 
 
 def _scripts(request: TestRequest, number: int, folders: ScriptFolders) -> Iterator[ScriptRun]:

@@ -31,8 +31,9 @@ _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 class PackRequest:
     """All that goes into one package.
 
-    *selected* are paths relative to *prefix*; *folder* is where the package is laid out (it must not exist);
-    *timestamp* is in milliseconds since the Unix epoch; *settings* goes into the rendered recipe.
+    *selected* are paths relative to *prefix*, from where they are moved; *folder* is where the package is laid
+    out (it must not exist); *timestamp* is in milliseconds since the Unix epoch; *settings* goes into the
+    rendered recipe.
     """
 
     planned: PlannedOutput
@@ -52,14 +53,14 @@ class PackRequest:
 def lay_out(request: PackRequest) -> tuple[PathEntry, ...]:
     """Write the package's folder and answer its path entries. Raises BuildError naming the recipe."""
     request.folder.mkdir(parents=True)
-    moved = _copy_files(request)
+    moved = _move_files(request)
     entries = tuple(_entry(request, path, origin) for path, origin in sorted(moved.items()))
     _write_info(request, entries)
     return entries
 
 
-def _copy_files(request: PackRequest) -> dict[str, str]:
-    """Put the files into the package's folder; answers path in the package -> path in the prefix."""
+def _move_files(request: PackRequest) -> dict[str, str]:
+    """Move the files into the package's folder; answers path in the package -> path in the prefix."""
     build = request.planned.output.build
     moved: dict[str, str] = {}
     for origin in request.selected:
@@ -72,7 +73,7 @@ def _copy_files(request: PackRequest) -> dict[str, str]:
             )
         target = request.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(request.prefix / origin, target, follow_symlinks=False)
+        (request.prefix / origin).replace(target)
         moved[path] = origin
     return moved
 
@@ -82,15 +83,17 @@ def _entry(request: PackRequest, path: str, origin: str) -> PathEntry:
     no_link = matches_any(path, build.always_copy)
     full = request.folder / path
     if full.is_symlink():
-        return _link_entry(path, full, request.prefix / origin)
+        # What leads out of the package leads to a file of a host package.
+        behind = (request.prefix / origin).parent / os.readlink(full)
+        return _link_entry(path, full, behind)
     digest, size, mode = _scan(request, path, full)
     placeholder = str(request.prefix) if mode else None
     return PathEntry(path, "hardlink", digest, size, placeholder, mode or "text", no_link)
 
 
-def _link_entry(path: str, link: Path, origin: Path) -> PathEntry:
+def _link_entry(path: str, link: Path, behind: Path) -> PathEntry:
     """A symlink's hash and size are those of the file it leads to; nothing where that is no file (CEP 34)."""
-    for candidate in (link, origin):
+    for candidate in (link, behind):
         if candidate.is_file():
             content = candidate.read_bytes()
             return PathEntry(path, "softlink", hashlib.sha256(content).hexdigest(), len(content))

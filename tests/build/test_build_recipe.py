@@ -451,3 +451,23 @@ tests:
     assert files["info/tests/0/extra.txt"].data == b"e"
     assert files["info/files"].data == b"share/d.txt\n"
     assert read_json(archive, "info/hash_input.json") == {"target_platform": "linux-64"}
+
+
+def test_link_to_a_file_of_another_package_has_that_files_hash(tmp_path: Path) -> None:
+    one(
+        tmp_path,
+        'package: {name: base, version: "1"}\nbuild: {script: "mkdir $PREFIX/d; printf base > $PREFIX/d/f"}\n',
+    )
+    text = """\
+package: {name: linker, version: "1"}
+requirements: {host: [base]}
+build: {script: "mkdir $PREFIX/e; ln -s ../d/f $PREFIX/e/good; cd $PREFIX/e; ln -s ../d/gone dead; ln -s ../d dir"}
+"""
+    ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
+    entries = read_json(one(tmp_path, text, ports=ports), "info/paths.json")["paths"]
+    empty = hashlib.sha256(b"").hexdigest()
+    assert [(e["_path"], e["path_type"], e["sha256"], e["size_in_bytes"]) for e in entries] == [
+        ("e/dead", "softlink", empty, 0),
+        ("e/dir", "softlink", empty, 0),
+        ("e/good", "softlink", hashlib.sha256(b"base").hexdigest(), 4),
+    ]
