@@ -6,7 +6,7 @@ name an environment.yml (CEP 24), anything else is a plain list of specs. Severa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError, UsageError
@@ -70,7 +70,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
             pieces.requirements.append(parse_requirement(spec))
     file = _merged(pieces.environments, context)
     _check_platform(subdir, file, asked)
-    requirements = (*file.requirements, *pieces.requirements)
+    requirements = tuple(_with_local(each, context) for each in (*file.requirements, *pieces.requirements))
     if pieces.explicit and requirements:
         raise UsageError(
             "exact packages and specs cannot be mixed in one request.",
@@ -79,7 +79,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     return EnvironmentRequest(
         requirements=requirements,
         explicit=tuple(pieces.explicit),
-        channels=_channels(asked, file, context),
+        channels=_channels(asked, file, requirements, context),
         subdir=subdir,
         subsections=file.subsections,
         variables=file.variables,
@@ -176,11 +176,29 @@ def _check_platform(subdir: str, file: EnvironmentFile, asked: Asked) -> None:
         )
 
 
-def _channels(asked: Asked, file: EnvironmentFile, context: Context) -> tuple[Channel, ...]:
-    """Command line first, then the file's, then the configured ones unless `nodefaults` (CEP 24, channels)."""
+def _with_local(requirement: Requirement, context: Context) -> Requirement:
+    """`local::name` means the channel of this machine, whose URL is a matter of settings."""
+    if requirement.spec.channel != "local":
+        return requirement
+    spec = replace(requirement.spec, channel=context.settings.local_channel_dir.as_uri())
+    return replace(requirement, spec=spec)
+
+
+def _channels(
+    asked: Asked, file: EnvironmentFile, requirements: Sequence[Requirement], context: Context
+) -> tuple[Channel, ...]:
+    """Command line first, then the file's, then the configured ones unless `nodefaults` (CEP 24, channels).
+
+    A channel that only a spec names (`channel::name`) is searched last, as conda does.
+    """
     no_defaults = asked.override_channels or "nodefaults" in asked.channels
     names = [*asked.channels, *file.all_channels(() if no_defaults else context.settings.channels)]
-    return parse_channels([name for name in names if name != "nodefaults"], context)
+    channels = parse_channels([name for name in names if name != "nodefaults"], context)
+    named = {each.spec.channel for each in requirements if each.spec.channel and "*" not in each.spec.channel}
+    for channel in parse_channels(sorted(named), context):
+        if not any(f"/{known.url}".endswith(f"/{channel.name}") for known in channels):
+            channels = (*channels, channel)
+    return channels
 
 
 def parse_channels(names: Sequence[str], context: Context) -> tuple[Channel, ...]:

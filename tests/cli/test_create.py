@@ -231,3 +231,18 @@ def test_env_create_is_create(envmgr: Envmgr, channel: Path, tmp_path: Path):
     file.write_text(f"channels: ['{channel}', nodefaults]\ndependencies: [words]\n")
     assert envmgr("env", "create", "-f", file, "-p", tmp_path / "env", "-y").code == 0
     assert (tmp_path / "env" / "share" / "words").exists()
+
+
+def test_channel_that_only_a_spec_names_is_searched(envmgr: Envmgr, tmp_path: Path):
+    first = make_channel(tmp_path / "first", [pkg("a", "1"), pkg("b", "1")])
+    second = make_channel(tmp_path / "second", [pkg("a", "2")])
+    arguments = ["create", "-n", "x", "-c", first, "--override-channels", "--json", "--dry-run"]
+    link = envmgr(*arguments, f"{second.as_uri()}::a", "b").json["actions"]["LINK"]
+    assert {each["name"]: each["version"] for each in link} == {"a": "2", "b": "1"}
+
+
+def test_local_is_the_channel_that_build_fills(envmgr: Envmgr, tmp_path: Path):
+    make_channel(Path(os.environ["ENVMGR_ROOT"]) / "channel", [pkg("a", "7")])
+    for arguments in (["-c", "local", "a"], ["local::a"]):
+        planned = envmgr("create", "-n", "x", "--override-channels", "--dry-run", "--json", *arguments)
+        assert [each["version"] for each in planned.json["actions"]["LINK"]] == ["7"], planned.err
