@@ -210,13 +210,19 @@ def _read_own_variables(environ: Mapping[str, str], expanding: Mapping[str, str]
         if text is not None:
             written = _split(text, key.separator)
             found.replace(key.name, _convert(key, key.variable, written, key.variable, around), key.variable)
-    variables = [key.variable for key in KEYS]
-    for name in given:
-        near = difflib.get_close_matches(name, variables, n=1, cutoff=0.9)
-        if near and name not in _OTHER_VARIABLES:
-            found.warnings.append(
-                f"the variable {name} is no setting and is ignored; did you mean {near[0]}?"
-            )
+    found.warnings.extend(_misspelt(name) for name in given if _near_setting(name) is not None)
+
+
+def _near_setting(variable: str) -> str | None:
+    """The setting that a variable of no meaning was probably meant for."""
+    name = variable.removeprefix("ENVMGR_").lower()
+    near = difflib.get_close_matches(name, [key.name for key in KEYS], n=1, cutoff=0.75)
+    return near[0] if near and variable not in _OTHER_VARIABLES else None
+
+
+def _misspelt(variable: str) -> str:
+    meant = str(_near_setting(variable)).upper()
+    return f"the variable {variable} is no setting and is ignored; did you mean ENVMGR_{meant}?"
 
 
 # Values
