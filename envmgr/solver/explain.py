@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MAX_LINES = 14
 MAX_DEPTH = 6
+MAX_SENTENCES = 200  # A puzzle's proof repeats itself; past this many it tells nothing new.
 NEAR_NAMES = 3
 
 
@@ -81,6 +82,7 @@ class _Teller:
         self._has = "have" if len(channels) > 1 else "has"
         self.lines: list[str] = []
         self.hint: str | None = None
+        self.sentences = 0
         self.reasons: dict[int, list[_Reason]] = {}
         self.asked: dict[int, list[Asked]] = {}
         self.accepted: dict[int, int] = {}  # what the lines leave of a name that they are about
@@ -218,6 +220,9 @@ class _Teller:
         return not reason.allowed & self.accepted.get(reason.target, -1) or not reason.allowed
 
     def _tell_reason(self, reason: _Reason, carriers: int, depth: int, above: frozenset[int]) -> None:
+        self.sentences += 1
+        if self.sentences > MAX_SENTENCES or len(self.lines) > MAX_LINES:
+            return
         allowed = self._narrowed(reason, carriers)
         if not reason.identity:
             self._say(depth, f"{self._subject(reason, carriers)} {self._object(reason, carriers, allowed)}")

@@ -271,3 +271,16 @@ def test_near_names_are_found_among_many() -> None:
     assert near_names("scikit-lern", names) == ["scikit-learn"]
     assert near_names("snakemake", names) == ["snakemake-minimal"]
     assert near_names("qqqq", names) == []
+
+
+def test_a_puzzle_without_an_answer_is_explained_briefly_too() -> None:
+    holes, pigeons = range(6), range(7)
+    records = [
+        rec(f"p{one}", str(hole), constrains=[f"p{other} !={hole}" for other in pigeons if other != one])
+        for one in pigeons
+        for hole in holes
+    ]
+    outcome = solve(case(records, *(f"p{one}" for one in pigeons)).problem())
+    assert isinstance(outcome, Conflict)
+    assert len(outcome.requirements) == len(pigeons)
+    assert len(explain(outcome, channels=["main"]).lines) <= MAX_LINES
