@@ -107,11 +107,12 @@ class StoredIndex:
                 found.update(records)
             else:
                 found = records
-        origin, place = self.origin, force_setattr
+        origin, place, is_mixed = self.origin, force_setattr, False
         for fn, record in found.items():
             place(record, "fn", fn)
             place(record, "origin", origin)
-        old = superseded(found)
+            is_mixed = is_mixed or fn[-1] == "2"
+        old = superseded(found) if is_mixed else ()
         return [record for fn, record in found.items() if fn not in old] if old else list(found.values())
 
     def complete(self, record: PackageRecord) -> PackageRecord:
