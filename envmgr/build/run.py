@@ -158,7 +158,7 @@ class _RecipeBuild:
         return tuple(self._publish(built) for built in self.built)
 
     def _build(self, step: PlannedOutput) -> None:
-        folders = self._make_folders()
+        folders = self._make_folders(step)
         environments = self._make_environments(step)
         before = list_files(self.place.prefix)
         env = self._script_environment(step, folders)
@@ -174,12 +174,14 @@ class _RecipeBuild:
         selected = select_files(before, list_files(self.place.prefix), step.output.build)
         self._pack(step, environments, self._finish(step, environments, selected, env))
 
-    def _make_folders(self) -> ScriptFolders:
+    def _make_folders(self, step: PlannedOutput) -> ScriptFolders:
         home, temporary = self.place.scratch("home"), self.place.scratch("tmp")
         for folder in (home, temporary, self.place.source):
             folder.mkdir(parents=True)
-        folders = (self.place.prefix, self.place.build_prefix, self.place.source, self.request.recipe_dir)
-        return ScriptFolders(*folders, home, temporary)
+        build = self.place.prefix if step.output.build.merge_environments else self.place.build_prefix
+        return ScriptFolders(
+            self.place.prefix, build, self.place.source, self.request.recipe_dir, home, temporary
+        )
 
     def _make_environments(self, step: PlannedOutput) -> _Environments:
         """Create build and host environment and collect what they export to *step*."""

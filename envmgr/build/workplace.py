@@ -77,8 +77,6 @@ def remove_tree(folder: Path) -> None:
 @contextlib.contextmanager
 def open_workplace(work_root: Path, name: str, *, keep_failed: bool) -> Iterator[Workplace]:
     """A fresh workplace for the recipe *name*; it is removed at the end, or kept after a failure if wanted."""
-    import fcntl
-
     work_root.mkdir(parents=True, exist_ok=True)
     place = Workplace(work_root.resolve() / name, work_root.resolve() / "logs")
     if len(os.fsencode(place.root)) > PLACEHOLDER_LENGTH - 40:
@@ -86,8 +84,7 @@ def open_workplace(work_root: Path, name: str, *, keep_failed: bool) -> Iterator
             f"the path of work folder {place.root} is too long: the host environment in it has 255 characters.",
             hint="Choose a shorter root folder.",
         )
-    with (work_root / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(work_root / f"{name}.lock"):
         remove_tree(place.root)
         place.root.mkdir()
         failed = True
@@ -97,3 +94,21 @@ def open_workplace(work_root: Path, name: str, *, keep_failed: bool) -> Iterator
         finally:
             if not (failed and keep_failed):
                 remove_tree(place.root)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait for the lock file *path* and hold it; it is gone afterwards."""
+    import fcntl
+
+    while True:
+        with path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Who held it before has removed it: then the name stands for another file, and that one counts.
+            if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return

@@ -471,3 +471,38 @@ build: {script: "mkdir $PREFIX/e; ln -s ../d/f $PREFIX/e/good; cd $PREFIX/e; ln 
         ("e/dir", "softlink", empty, 0),
         ("e/good", "softlink", hashlib.sha256(b"base").hexdigest(), 4),
     ]
+
+
+@needs_cc
+def test_version_independent_package_is_laid_out_as_noarch_for_one_platform(tmp_path: Path) -> None:
+    text = """\
+package: {name: stable, version: "1"}
+build:
+  python: {version_independent: true}
+  script:
+    - mkdir -p $PREFIX/lib/python3.11/site-packages/stable
+    - echo 'int f(void) { return 1; }' > s.c
+    - cc -shared -fPIC -o $PREFIX/lib/python3.11/site-packages/stable/_s.abi3.so s.c
+requirements: {run: [python >=3.11]}
+"""
+    archive = one(tmp_path, text)
+    index = read_json(archive, "info/index.json")
+    assert (index["noarch"], index["subdir"], archive.parent.name) == ("python", "linux-64", "linux-64")
+    assert "site-packages/stable/_s.abi3.so" in read_archive(archive)
+    assert read_json(archive, "info/link.json")["noarch"]["type"] == "python"
+
+
+def test_merged_environments_are_one(tmp_path: Path) -> None:
+    one(
+        tmp_path,
+        'package: {name: base, version: "1"}\nbuild: {script: "mkdir $PREFIX/d; printf base > $PREFIX/d/f"}\n',
+    )
+    text = """\
+package: {name: merged, version: "1"}
+requirements: {build: [base]}
+build:
+  merge_build_and_host_envs: true
+  script: test $BUILD_PREFIX = $PREFIX && mkdir $PREFIX/e && cp $PREFIX/d/f $PREFIX/e/f
+"""
+    ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
+    assert read_archive(one(tmp_path, text, ports=ports))["e/f"].data == b"base"

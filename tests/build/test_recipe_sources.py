@@ -246,3 +246,25 @@ def test_environment_is_read_with_run_exports_of_both_forms(tmp_path: Path) -> N
     (prefix / "conda-meta/d-1-0.json").write_text("{")
     with pytest.raises(BuildError, match=r"conda-meta/d-1-0.json cannot be read as JSON"):
         read_environment(prefix)
+
+
+def test_second_build_of_a_recipe_waits_for_the_first(tmp_path: Path) -> None:
+    import threading
+
+    order: list[str] = []
+    inside = threading.Event()
+
+    def second() -> None:
+        inside.wait(10)
+        with open_workplace(tmp_path, "n", keep_failed=False):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with open_workplace(tmp_path, "n", keep_failed=False):
+        inside.set()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+    assert list(tmp_path.iterdir()) == []
