@@ -42,31 +42,33 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     timestamps milliseconds since the Unix epoch.
     """
 
-    name: str
-    version: str
+    # In the order of the alphabet, as channels sort the keys: then each key is found at the first look.
+    arch: str | None = None
     build: str = ""
     build_number: int = 0
-    depends: list[str] = []
     constrains: list[str] = []
-    subdir: str | None = None
-    noarch: str | bool | None = None
-    timestamp: int | float | None = None
-    indexed_timestamp: int | float | None = None
-    track_features: str | list[str] | None = None
+    depends: list[str] = []
+    extra_depends: dict[str, list[str]] = {}
     features: str | list[str] | None = None
+    flags: list[str] = []
+    indexed_timestamp: int | float | None = None
+    legacy_bz2_md5: str | None = None
+    legacy_bz2_size: int | None = None
     license: str | None = None
     license_family: str | None = None
     md5: str | None = None
+    name: str
+    noarch: str | bool | None = None
+    platform: str | None = None
+    python_site_packages_path: str | None = None
+    schema_version: int | None = None
     sha256: str | None = None
     size: int | None = None
-    legacy_bz2_md5: str | None = None
-    legacy_bz2_size: int | None = None
-    python_site_packages_path: str | None = None
-    extra_depends: dict[str, list[str]] = {}
-    flags: list[str] = []
-    schema_version: int | None = None
-    arch: str | None = None
-    platform: str | None = None
+    subdir: str | None = None
+    timestamp: int | float | None = None
+    track_features: str | list[str] | None = None
+    version: str
+    # Ours, never read from a channel's text.
     fn: str = ""
     origin: Origin | None = None
     extra: dict[str, Any] = {}
