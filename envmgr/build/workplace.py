@@ -105,10 +105,17 @@ def _locked(path: Path) -> Iterator[None]:
         with path.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Who held it before has removed it: then the name stands for another file, and that one counts.
-            if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            if not _is_named(path, os.fstat(lock.fileno())):
                 continue
             try:
                 yield
             finally:
                 path.unlink(missing_ok=True)
             return
+
+
+def _is_named(path: Path, opened: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), opened)
+    except FileNotFoundError:
+        return False
