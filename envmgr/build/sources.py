@@ -183,14 +183,14 @@ def file_digest(path: Path, algorithm: str) -> str:
 
 
 def _is_archive(name: str) -> bool:
-    return name.lower().endswith((*_TAR_SUFFIXES, ".zip", ".whl"))
+    return name.lower().endswith((*_TAR_SUFFIXES, ".zip"))
 
 
 def _unpack(archive: Path, name: str, target: Path, source: Source) -> None:
     """Unpack into *target*, leaving out a single top folder."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unpack-") as aside:
         try:
-            if name.lower().endswith((".zip", ".whl")):
+            if name.lower().endswith(".zip"):
                 _unzip(archive, Path(aside))
             else:
                 _untar(archive, name, Path(aside))

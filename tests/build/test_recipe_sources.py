@@ -268,3 +268,9 @@ def test_second_build_of_a_recipe_waits_for_the_first(tmp_path: Path) -> None:
     thread.join(10)
     assert order == ["first", "second"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_wheel_stays_a_file_for_pip(tmp_path: Path) -> None:
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe/a-1-py3-none-any.whl").write_text("wheel")
+    assert fetch(tmp_path, Source(AT, path="a-1-py3-none-any.whl")) == {"a-1-py3-none-any.whl": "wheel"}
