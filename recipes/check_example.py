@@ -1,8 +1,9 @@
 """Check the environment of environment.example.yml from inside, and print what it answers.
 
-Run it with the prefix's own interpreter: `envmgr run -p PREFIX python recipes/check_example.py [--json]`. Each
-line is one claim with its answer. A claim that does not hold is marked, the others are still checked, and the exit
-code is 1. Nothing is written. Child processes get an empty environment unless a claim is about a variable.
+Run it with the prefix's own interpreter: `envmgr run -p PREFIX python recipes/check_example.py [--json] [RESULT]`.
+Each line is one claim with its answer. A claim that does not hold is marked, the others are still checked, and the
+exit code is 1. RESULT is the JSON that `envmgr create --json` printed; its seconds for each stage are shown too.
+Nothing is written. Child processes get an empty environment unless a claim is about a variable.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ print(*sorted({line.split(None, 5)[5] for line in lines if ".so" in line}), sep=
 def main(arguments: list[str]) -> int:
     """Check every claim; 1 where one does not hold."""
     results = {name: answer_of(check) for name, check in CHECKS.items()}
+    for path in (argument for argument in arguments if not argument.startswith("-")):
+        results["seconds"] = answer_of(functools.partial(seconds, Path(path)))
     if "--json" in arguments:
         claims = {name: {"holds": holds, "answer": answer} for name, (holds, answer) in results.items()}
         print(json.dumps(claims, indent=2))
@@ -207,6 +210,12 @@ def files() -> str:
                 wrong.append(entry["_path"])
     expect(wrong, [])
     return f"{len(records)} packages, {count} files, {size / 1e6:.0f} MB, checksums as recorded"
+
+
+def seconds(result: Path) -> str:
+    """How long each stage of the creation took."""
+    stages = json.loads(result.read_text(encoding="utf-8"))["seconds"]
+    return ", ".join(f"{stage} {duration:.2f}" for stage, duration in stages.items())
 
 
 def digest_of(path: Path) -> str:
