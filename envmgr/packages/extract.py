@@ -161,7 +161,9 @@ class _Unpacker:
             try:
                 self._write(path, member, part)
             except FileExistsError:
-                raise DataError(f"{self.name}: the path {path!r} occurs twice.", member=path) from None
+                raise DataError(
+                    f"{self.name}: the member {path!r} needs a place that another one has taken.", member=path
+                ) from None
             except OSError as error:
                 if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
                     raise

@@ -1,0 +1,357 @@
+"""Unpacking: what sound archives become, and how hostile or damaged ones are refused."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import os
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+from envmgr.errors import DataError
+from envmgr.packages.extract import (
+    Extraction,
+    extract_archive,
+    inspect_folder,
+    read_index_json,
+    sums_of_file,
+)
+from envmgr.packages.tar import Limits
+from tests.builders import File, archive_bytes, conda_bytes, link, pkg, script, tar_bytes
+from tests.shared_data import shared_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+ENDINGS = [".conda", ".tar.bz2"]
+INFO = {"info/index.json": File(b'{"name": "a", "version": "1", "build": "0"}'), "info/files": File()}
+
+DAMAGED = ["zlib-1.2.11-h7b6447c_3.conda", "zlib-1.2.11-h1de35cc_3.conda"]
+
+
+def entry(
+    path: str, kind: bytes = tarfile.REGTYPE, data: bytes = b"", **fields: object
+) -> tuple[tarfile.TarInfo, bytes]:
+    member = tarfile.TarInfo(path)
+    member.type, member.size = kind, len(data)
+    for key, value in fields.items():
+        setattr(member, key, value)
+    return member, data
+
+
+def tar_of(members: Sequence[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for member, data in members:
+            tar.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def archive_of(members: Sequence[tuple[tarfile.TarInfo, bytes]], ending: str, folder: Path) -> Path:
+    """An archive named a-1-0 around hand-made members."""
+    path = folder / f"a-1-0{ending}"
+    if ending == ".conda":
+        path.write_bytes(conda_bytes("a-1-0", tar_bytes(INFO), tar_of(members)))
+    else:
+        info = [entry(name, data=file.data) for name, file in INFO.items()]
+        path.write_bytes(bz2.compress(tar_of([*members, *info])))
+    return path
+
+
+def symlink(path: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    return entry(path, tarfile.SYMTYPE, linkname=target)
+
+
+def hardlink(path: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    return entry(path, tarfile.LNKTYPE, linkname=target)
+
+
+HOSTILE = {
+    "climbing path": ([entry("../evil", data=b"x")], r"'\.\./evil' climbs out"),
+    "climbing inside": ([entry("a/../../evil", data=b"x")], "climbs out"),
+    "harmless-looking climb": ([entry("a/../b", data=b"x")], "climbs out"),
+    "absolute path": ([entry("/tmp/evil", data=b"x")], "is absolute"),
+    "absolute after dot": ([entry(".//../evil", data=b"x")], "climbs out"),
+    "climbing folder": ([entry("../evil", tarfile.DIRTYPE)], "climbs out"),
+    "link out": ([symlink("lib/out", "../../evil")], r"points to '\.\./\.\./evil', out of the package"),
+    "absolute link": ([symlink("out", "/etc/passwd")], "points to '/etc/passwd', out"),
+    "link out through a link": ([symlink("d/up", ".."), symlink("out", "d/up/../evil")], "out of the package"),
+    "write through link": ([symlink("out", "/tmp"), entry("out/evil", data=b"x")], "'out/evil' needs a place"),
+    "write through inner link": ([entry("d/f"), symlink("l", "d"), entry("l/g", data=b"x")], "needs a place"),
+    "folder over link": ([symlink("l", "d"), entry("l", tarfile.DIRTYPE)], "'l' needs a place"),
+    "file over link": ([symlink("f", "g"), entry("f", data=b"x")], "'f' needs a place"),
+    "file twice": ([entry("f", data=b"1"), entry("./f", data=b"2")], "'f' needs a place"),
+    "file as folder": ([entry("f", data=b"1"), entry("f/g", data=b"2")], "needs a place"),
+    "hard link out": ([hardlink("h", "../evil")], "climbs out"),
+    "hard link absolute": ([hardlink("h", "/etc/passwd")], "is absolute"),
+    "hard link to nothing": ([hardlink("h", "gone")], "no earlier file"),
+    "hard link to symlink": ([symlink("s", "t"), hardlink("h", "s")], "no earlier file"),
+    "device": ([entry("dev", tarfile.CHRTYPE)], "a character device"),
+    "fifo": ([entry("pipe", tarfile.FIFOTYPE)], "a fifo"),
+    "nul": ([entry("a\0b", pax_headers={"path": "a\0b"})], "NUL"),
+    "reserved": ([entry("conda-meta/history", data=b"x")], "belongs to the environment"),
+    "reserved in capitals": ([entry("Conda-Meta/history", data=b"x")], "belongs to the environment"),
+    "root as file": ([entry(".", data=b"x")], "the package's own folder"),
+    "name too long": ([entry("n" * 300, data=b"x")], "no possible file name"),
+    "empty link": ([symlink("lib/libz.so", "")], "the symlink 'lib/libz.so' has an empty target"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_archive_is_refused_and_leaves_nothing(case: str, ending: str, tmp_path: Path) -> None:
+    members, word = HOSTILE[case]
+    (tmp_path / "cache").mkdir()
+    archive = archive_of(members, ending, tmp_path)
+    with pytest.raises(DataError, match=word) as caught:
+        extract_archive(archive, tmp_path / "cache" / "a-1-0")
+    assert archive.name in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == [archive, tmp_path / "cache"]
+
+
+def test_links_inside_of_the_package_are_kept(tmp_path: Path) -> None:
+    inside = {"d/up": "..", "l": "d/up/d", "own": ".", "dangling": "lib/of-another-package", "loop": "loop"}
+    inside |= {"through-later": "z/../../x", "z": "d/e"}
+    archive = archive_of([symlink(*each) for each in inside.items()], ".conda", tmp_path)
+    contents = extract_archive(archive, tmp_path / "out")
+    assert contents.links == inside
+    assert {path: os.readlink(tmp_path / "out" / path) for path in inside} == inside
+
+
+def test_two_members_of_one_hard_link_hold_the_same(tmp_path: Path) -> None:
+    archive = archive_of(
+        [entry("bin/a", data=b"text", mode=0o755), hardlink("bin/b", "bin/a")], ".tar.bz2", tmp_path
+    )
+    contents = extract_archive(archive, tmp_path / "out", Extraction(hashed=True))
+    assert (tmp_path / "out/bin/b").read_bytes() == b"text"
+    assert contents.sizes["bin/b"] == 4
+    assert contents.hashes["bin/b"] == contents.hashes["bin/a"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_files_links_folders_and_modes_arrive(ending: str, tmp_path: Path) -> None:
+    package = pkg("a", "1", "0", extension=ending, files={
+        "bin/run": script("echo"), "lib/libz.so.1": b"\x7fELF" * 100_000, "lib/libz.so": link("libz.so.1"),
+        "empty": b"",
+    })  # fmt: skip
+    (tmp_path / f"a-1-0{ending}").write_bytes(archive_bytes(package))
+    contents = extract_archive(tmp_path / f"a-1-0{ending}", tmp_path / "out", Extraction(hashed=True))
+    out = tmp_path / "out"
+    assert (out / "lib/libz.so").read_bytes() == b"\x7fELF" * 100_000
+    assert (out / "bin/run").stat().st_mode & 0o777 == 0o755
+    assert (out / "empty").stat().st_size == 0
+    assert contents == inspect_folder(out, hashed=True)
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [(0o6755, 0o755), (0o1777, 0o755), (0o666, 0o644), (0o444, 0o444), (0, 0o400), (0o600, 0o600)],
+)
+def test_modes_lose_privileges_and_respect_the_umask(stated: int, kept: int, tmp_path: Path) -> None:
+    archive = archive_of(
+        [entry("bin/x", data=b"x", mode=stated), entry("d", tarfile.DIRTYPE, mode=0o000)], ".conda", tmp_path
+    )
+    before = os.umask(0o022)
+    try:
+        extract_archive(archive, tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out/bin/x").stat().st_mode & 0o7777 == kept
+    assert (tmp_path / "out/d").stat().st_mode & 0o7777 == 0o755
+
+
+def test_folders_that_a_tar_names_late_or_never_are_made_once(tmp_path: Path) -> None:
+    members = [
+        entry("./"),
+        entry("a/b/c", data=b"1"),
+        entry("a/", tarfile.DIRTYPE),
+        entry("a/b", tarfile.DIRTYPE),
+    ]
+    members[0][0].type = tarfile.DIRTYPE
+    extract_archive(archive_of(members, ".tar.bz2", tmp_path), tmp_path / "out")
+    assert (tmp_path / "out/a/b/c").read_bytes() == b"1"
+
+
+def test_record_that_an_archive_brings_along_is_not_unpacked(tmp_path: Path) -> None:
+    archive = archive_of([entry("info/repodata_record.json", data=b"{}")], ".tar.bz2", tmp_path)
+    extract_archive(archive, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out/info")) == ["files", "index.json"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("eighth", range(8))
+def test_archive_cut_anywhere_is_refused(ending: str, eighth: int, tmp_path: Path) -> None:
+    noise = b"".join(os.urandom(3000) for _ in range(20))
+    package = pkg("a", "1", "0", extension=ending, files={f"f{at}": noise[at * 3000 :] for at in range(20)})
+    whole = archive_bytes(package)
+    archive = tmp_path / f"a-1-0{ending}"
+    archive.write_bytes(whole[: len(whole) * eighth // 8])
+    with pytest.raises(DataError, match=f"a-1-0{ending}"):
+        extract_archive(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_web_page_under_an_archive_name_is_refused(ending: str, tmp_path: Path) -> None:
+    archive = tmp_path / f"a-1-0{ending}"
+    archive.write_bytes(b"<html>Please log in</html>" * 40)
+    with pytest.raises(DataError, match=r"no sound zip|damaged bzip2"):
+        extract_archive(archive, tmp_path / "out")
+
+
+def zip_of(entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def parts(**files: File) -> dict[str, bytes]:
+    compress = zstandard.ZstdCompressor().compress
+    return {
+        "metadata.json": b'{"conda_pkg_format_version": 2}',
+        "info-a-1-0.tar.zst": compress(tar_bytes(INFO)),
+        "pkg-a-1-0.tar.zst": compress(tar_bytes(dict(files))),
+    }
+
+
+WRONG_ZIPS = {
+    "another package inside": (
+        lambda good: {**good, "pkg-b-1-0.tar.zst": good["pkg-a-1-0.tar.zst"]},
+        "holds 'pkg-b-1-0.tar.zst', which belongs to another package",
+    ),
+    "no pkg part": (
+        lambda good: {name: data for name, data in good.items() if not name.startswith("pkg-")},
+        "holds no 'pkg-a-1-0.tar.zst'",
+    ),
+    "no metadata": (
+        lambda good: {name: data for name, data in good.items() if name != "metadata.json"},
+        "holds no 'metadata.json'",
+    ),
+    "part twice": (
+        lambda good: {**good, "other/pkg-a-1-0.tar.zst": good["pkg-a-1-0.tar.zst"]},
+        "holds 'pkg-a-1-0.tar.zst' twice",
+    ),
+    "unknown format": (
+        lambda good: {**good, "metadata.json": b'{"conda_pkg_format_version": 3}'},
+        "has the format version 3; only version 2",
+    ),
+    "metadata is no object": (
+        lambda good: {**good, "metadata.json": b"[]"},
+        "states no conda_pkg_format_version",
+    ),
+    "files in the info part": (
+        lambda good: {**good, "info-a-1-0.tar.zst": zstandard.compress(tar_bytes({**INFO, "bin/x": File()}))},
+        "the info part holds 'bin/x'",
+    ),
+    "info file again in the pkg part": (
+        lambda good: {
+            **good,
+            "pkg-a-1-0.tar.zst": zstandard.compress(tar_bytes({"info/index.json": File()})),
+        },
+        "'info/index.json' needs a place",
+    ),
+    "part is no zstandard": (
+        lambda good: {**good, "pkg-a-1-0.tar.zst": b"nonsense" * 99},
+        "holds damaged zstandard data",
+    ),
+    "part is empty": (lambda good: {**good, "pkg-a-1-0.tar.zst": b""}, "breaks off"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ZIPS)
+def test_conda_archive_that_is_not_what_its_name_says_is_refused(case: str, tmp_path: Path) -> None:
+    change, word = WRONG_ZIPS[case]
+    archive = tmp_path / "a-1-0.conda"
+    archive.write_bytes(zip_of(change(parts(f=File(b"x")))))
+    with pytest.raises(DataError, match=word):
+        extract_archive(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_conda_archive_that_was_zipped_again_is_read(tmp_path: Path) -> None:
+    entries = {f"Downloads/a-1-0/{name}": data for name, data in parts(f=File(b"x")).items()}
+    (tmp_path / "a-1-0.conda").write_bytes(zip_of(entries, zipfile.ZIP_DEFLATED))
+    extract_archive(tmp_path / "a-1-0.conda", tmp_path / "out")
+    assert (tmp_path / "out/f").read_bytes() == b"x"
+
+
+def test_several_compressed_streams_in_a_row_are_one_archive(tmp_path: Path) -> None:
+    data = tar_bytes({**INFO, "f": File(b"x" * 5000)})
+    (tmp_path / "a-1-0.tar.bz2").write_bytes(bz2.compress(data[:3000]) + bz2.compress(data[3000:]))
+    extract_archive(tmp_path / "a-1-0.tar.bz2", tmp_path / "one")
+    split = zstandard.compress(data[:3000]) + zstandard.compress(data[3000:])
+    entries = {**parts(), "pkg-a-1-0.tar.zst": split, "info-a-1-0.tar.zst": zstandard.compress(tar_bytes({}))}
+    (tmp_path / "a-1-0.conda").write_bytes(zip_of(entries))
+    extract_archive(tmp_path / "a-1-0.conda", tmp_path / "two")
+    assert (tmp_path / "one/f").read_bytes() == (tmp_path / "two/f").read_bytes() == b"x" * 5000
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_bomb_is_stopped_before_it_fills_the_disk(ending: str, tmp_path: Path) -> None:
+    archive = archive_of([entry(f"zeros{at}", data=bytes(1 << 20)) for at in range(8)], ending, tmp_path)
+    assert archive.stat().st_size < 10_000
+    with pytest.raises(DataError, match="unpacks to more than 3000000 bytes"):
+        extract_archive(archive, tmp_path / "out", Extraction(limits=Limits(content_bytes=3_000_000)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_existing_target_is_left_alone(tmp_path: Path) -> None:
+    archive = archive_of([entry("f", data=b"new")], ".conda", tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/f").write_text("old")
+    with pytest.raises(FileExistsError):
+        extract_archive(archive, tmp_path / "out")
+    assert (tmp_path / "out/f").read_text() == "old"
+
+
+def test_check_can_stop_the_work(tmp_path: Path) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    archive = archive_of([entry("f", data=b"new")], ".conda", tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        extract_archive(archive, tmp_path / "out", Extraction(check=stop))
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_sound_published_package_unpacks(tmp_path: Path) -> None:
+    archives = [
+        path
+        for path in sorted(shared_path("packages").rglob("*"))
+        if path.name.endswith(tuple(ENDINGS)) and path.name not in DAMAGED
+    ]
+    assert len(archives) > 40
+    for number, archive in enumerate(archives):
+        contents = extract_archive(archive, tmp_path / str(number), Extraction(hashed=True))
+        assert contents == inspect_folder(tmp_path / str(number), hashed=True)
+        index = read_index_json(archive)
+        assert archive.name.startswith(f"{index['name']}-{index['version']}-{index['build']}.")
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_published_package_with_empty_links_is_named(name: str, tmp_path: Path) -> None:
+    archive = next(shared_path("packages/zlib-channel").rglob(name))
+    with pytest.raises(
+        DataError, match=rf"{name} is damaged at its source: the symlink 'lib/libz.* has an empty target"
+    ):
+        extract_archive(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_index_json_is_read_without_unpacking(ending: str, tmp_path: Path) -> None:
+    package = pkg("a", "1", "0", extension=ending, depends=["b"], odd_key=[1])
+    path = tmp_path / f"a-1-0{ending}"
+    path.write_bytes(archive_bytes(package))
+    assert read_index_json(path)["odd_key"] == [1]
+    assert sums_of_file(path)["size"] == path.stat().st_size
+    path.rename(tmp_path / f"z-1-0{ending}")
+    with pytest.raises(DataError):
+        read_index_json(tmp_path / f"z-1-0{ending}")

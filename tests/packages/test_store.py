@@ -1,0 +1,504 @@
+"""The package cache: what is fetched, what is reused, what is refused, and what stays behind after a failure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envmgr.errors import ChannelError, DataError, PrefixError
+from envmgr.models.record import Origin, PackageRecord
+from envmgr.net.http import HttpOptions, HttpTransport
+from envmgr.net.transport import AnyTransport
+from envmgr.packages.store import BY_HASH, CachedPackage, PackageCache
+from envmgr.packages.work_area import PREFIX
+from envmgr.ports import Phase, RecordingReporter
+from tests.builders import Pkg, archive_bytes, link, make_channel, pkg, script
+from tests.servers import Fault, serve
+from tests.shared_data import shared_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def transport(*, offline: bool = False) -> AnyTransport:
+    return AnyTransport(HttpTransport(HttpOptions(retries=1, backoff_seconds=0.01)), offline=offline)
+
+
+def records_of(channel: str, folder: Path, subdir: str = "linux-64") -> dict[str, PackageRecord]:
+    """The records of one subdir, by file name."""
+    repodata = json.loads((folder / subdir / "repodata.json").read_bytes())
+    origin = Origin(channel, subdir, f"{channel}/{subdir}/")
+    found = {**repodata.get("packages", {}), **repodata.get("packages.conda", {})}
+    return {fn: PackageRecord.parse(record, fn=fn, origin=origin) for fn, record in found.items()}
+
+
+def channel_of(folder: Path, *packages: Pkg) -> list[PackageRecord]:
+    make_channel(folder, list(packages))
+    records = records_of(folder.as_uri(), folder)
+    return [records[package.file_name] for package in packages]
+
+
+def obtain(
+    cache: PackageCache, records: Sequence[PackageRecord], **options: object
+) -> dict[PackageRecord, CachedPackage]:
+    return cache.obtain(records, transport(), options.pop("reporter", RecordingReporter()), **options)
+
+
+def leftovers(layer: Path) -> list[str]:
+    """What lies in a cache beside complete packages, archives and urls.txt."""
+    complete = {path.name for path in layer.iterdir() if (path / "info/repodata_record.json").is_file()}
+    archives = {f"{name}{ending}" for name in complete for ending in (".conda", ".tar.bz2")}
+    return sorted(
+        path.name for path in layer.iterdir() if path.name not in complete | archives | {"urls.txt", BY_HASH}
+    )
+
+
+A = pkg("a", "1.0", files={"bin/a": script("echo a"), "lib/l": link("../bin/a")}, depends=["b"], odd=1)
+B = pkg("b", "2.0", extension=".tar.bz2", files={"share/b": b"b" * 5000})
+
+
+def test_package_arrives_in_the_layout_that_conda_and_mamba_use(tmp_path: Path) -> None:
+    a, b = channel_of(tmp_path / "channel", A, B)
+    cache, layer = PackageCache([tmp_path / "pkgs"]), tmp_path / "pkgs"
+    assert not cache.holds(a)
+    reporter = RecordingReporter()
+    found = obtain(cache, [b, a], reporter=reporter)
+    assert list(found) == [b, a]
+    assert found[a].folder == layer / "a-1.0-0" and found[a].archive == layer / "a-1.0-0.conda"
+    assert (layer / "a-1.0-0/lib/l").read_text() == "#!/bin/sh\necho a\n"
+    assert [entry.path for entry in found[a].files.paths] == ["bin/a", "lib/l"]
+    assert sorted((layer / "urls.txt").read_text().split()) == sorted([a.url, b.url])
+    written = json.loads((layer / "a-1.0-0/info/repodata_record.json").read_bytes())
+    expected = {
+        "fn": "a-1.0-0.conda", "url": a.url, "channel": (tmp_path / "channel").as_uri(), "subdir": "linux-64",
+        "sha256": a.sha256, "md5": a.md5, "size": a.size, "depends": ["b"], "odd": 1,
+    }  # fmt: skip
+    assert {key: written[key] for key in expected} == expected
+    assert reporter.advanced == {Phase.DOWNLOAD: (a.size or 0) + (b.size or 0), Phase.UNPACK: 2}
+    assert cache.holds(a) and leftovers(layer) == []
+    assert cache.check(found[a]) == () and cache.check(found[b]) == ()
+
+
+def test_cached_package_is_used_without_asking_the_channel(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [A, B])
+    with serve(tmp_path / "channel") as server:
+        wanted = list(records_of(server.url, tmp_path / "channel").values())
+        first = obtain(PackageCache([tmp_path / "pkgs"]), wanted)
+        server.forget()
+        assert obtain(PackageCache([tmp_path / "pkgs"]), wanted) == first
+        assert server.requests == []
+
+
+def test_archive_in_the_cache_is_unpacked_without_a_download(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    (tmp_path / "pkgs").mkdir()
+    (tmp_path / "channel/linux-64/a-1.0-0.conda").rename(tmp_path / "pkgs/a-1.0-0.conda")
+    cache = PackageCache([tmp_path / "pkgs"])
+    assert cache.holds(a)
+    assert obtain(cache, [a], offline=True)[a].archive == tmp_path / "pkgs/a-1.0-0.conda"
+
+
+def test_broken_archive_in_the_cache_is_fetched_again(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    (tmp_path / "pkgs").mkdir()
+    (tmp_path / "pkgs/a-1.0-0.conda").write_bytes(b"?" * (a.size or 0))
+    found = obtain(PackageCache([tmp_path / "pkgs"]), [a])
+    assert found[a].archive is not None
+    assert hashlib.sha256(found[a].archive.read_bytes()).hexdigest() == a.sha256
+
+
+def test_archives_need_not_be_kept(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    found = obtain(PackageCache([tmp_path / "pkgs"]), [a], keep_archives=False)
+    assert found[a].archive is None
+    assert os.listdir(tmp_path / "pkgs") == ["a-1.0-0"]
+
+
+def test_equal_names_of_two_channels_never_mix(tmp_path: Path) -> None:
+    (one,) = channel_of(tmp_path / "one", pkg("a", files={"who": "one"}))
+    (two,) = channel_of(tmp_path / "two", pkg("a", files={"who": "two"}))
+    cache = PackageCache([tmp_path / "pkgs"])
+    for _ in range(2):
+        found = obtain(cache, [one]) | obtain(cache, [two])
+        assert (found[one].folder / "who").read_text() == "one"
+        assert (found[two].folder / "who").read_text() == "two"
+        assert found[one].archive != found[two].archive
+    assert found[two].folder.name == "a-1.0-0" and found[two].folder.parts[-3] == BY_HASH
+    assert leftovers(tmp_path / "pkgs") == []
+
+
+def test_both_formats_of_one_package_never_mix(tmp_path: Path) -> None:
+    files = {"f": "text"}
+    new, old = channel_of(tmp_path / "c", pkg("a", files=files), pkg("a", files=files, extension=".tar.bz2"))
+    found = obtain(PackageCache([tmp_path / "pkgs"]), [new, old])
+    assert found[new].folder != found[old].folder
+    assert {found[new].archive.name, found[old].archive.name} == {"a-1.0-0.conda", "a-1.0-0.tar.bz2"}
+
+
+def test_the_same_archive_of_a_mirror_is_shared(tmp_path: Path) -> None:
+    (one,) = channel_of(tmp_path / "one", A)
+    (two,) = channel_of(tmp_path / "mirror", A)
+    cache = PackageCache([tmp_path / "pkgs"])
+    first = obtain(cache, [one])[one]
+    assert obtain(cache, [two])[two].folder == first.folder
+
+
+def test_folder_that_somebody_left_unfinished_is_not_used(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    (tmp_path / "pkgs/a-1.0-0/bin").mkdir(parents=True)
+    (tmp_path / "pkgs/a-1.0-0/bin/a").write_text("half")
+    found = obtain(PackageCache([tmp_path / "pkgs"]), [a])
+    assert (found[a].folder / "bin/a").read_text() == "#!/bin/sh\necho a\n"
+
+
+def test_our_own_place_is_taken_back_from_what_is_no_package(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    home = tmp_path / "pkgs" / BY_HASH / str(a.sha256)[:32]
+    for folder in (tmp_path / "pkgs", home):
+        (folder / "a-1.0-0/rest").mkdir(parents=True)
+    assert obtain(PackageCache([tmp_path / "pkgs"]), [a])[a].folder == home / "a-1.0-0"
+
+
+def test_further_layers_are_read_and_only_the_first_is_written(tmp_path: Path) -> None:
+    a, b = channel_of(tmp_path / "channel", A, B)
+    obtain(PackageCache([tmp_path / "site"]), [a])
+    before = sorted((tmp_path / "site").rglob("*"))
+    found = obtain(PackageCache([tmp_path / "mine", tmp_path / "site"]), [a, b])
+    assert found[a].folder.parent == tmp_path / "site" and found[b].folder.parent == tmp_path / "mine"
+    assert sorted((tmp_path / "site").rglob("*")) == before
+
+
+def test_layer_that_cannot_be_written_is_passed_over(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    (tmp_path / "file").write_text("in the way")
+    assert (
+        obtain(PackageCache([tmp_path / "file/pkgs", tmp_path / "mine"]), [a])[a].folder.parent
+        == tmp_path / "mine"
+    )
+    with pytest.raises(
+        PrefixError, match=r"the package cache .*file/pkgs cannot be written: not a directory"
+    ):
+        obtain(PackageCache([tmp_path / "file/pkgs"]), [a])
+
+
+def test_several_failures_of_the_body_are_survived(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [B])
+    path = f"/linux-64/{B.file_name}"
+    with serve(
+        tmp_path / "channel", faults={path: [Fault(cut_after=100, times=1), Fault(body=b"<html>", times=1)]}
+    ) as server:
+        (b,) = records_of(server.url, tmp_path / "channel").values()
+        assert obtain(PackageCache([tmp_path / "pkgs"]), [b])[b].folder.is_dir()
+        assert server.paths == [path] * 3
+
+
+WRONG_BODIES = {
+    "cut": (Fault(cut_after=100), "b-2.0-0.tar.bz2"),
+    "other content": (Fault(body=b"x" * len(archive_bytes(B))), "its sha256 is .*, expected"),
+    "too short": (Fault(body=b"x"), "its size is 1, expected"),
+    "too long": (Fault(body=b"x" * 500_000), "its size is .*, expected"),
+    "gone": (Fault(status=404), "does not exist, though the channel's index names it"),
+    "forbidden": (Fault(status=403), "answered with the status 403"),
+    "dropped": (Fault(drop=True), "b-2.0-0.tar.bz2"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_BODIES)
+def test_download_that_stays_wrong_is_an_error_with_its_url(case: str, tmp_path: Path) -> None:
+    fault, word = WRONG_BODIES[case]
+    make_channel(tmp_path / "channel", [B])
+    with serve(tmp_path / "channel", faults={f"/linux-64/{B.file_name}": fault}) as server:
+        (b,) = records_of(server.url, tmp_path / "channel").values()
+        with pytest.raises(ChannelError, match=word) as caught:
+            obtain(PackageCache([tmp_path / "pkgs"]), [b])
+        assert server.url in str(caught.value)
+    assert os.listdir(tmp_path / "pkgs") == []
+
+
+def test_complete_packages_stay_when_another_fails(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [A, B])
+    with serve(
+        tmp_path / "channel", faults={f"/linux-64/{B.file_name}": Fault(wait=0.4, status=404)}
+    ) as server:
+        wanted = list(records_of(server.url, tmp_path / "channel").values())
+        with pytest.raises(ChannelError):
+            obtain(PackageCache([tmp_path / "pkgs"]), wanted)
+    assert leftovers(tmp_path / "pkgs") == []
+    assert (tmp_path / "pkgs/a-1.0-0").is_dir()
+
+
+def test_md5_is_checked_where_nothing_better_is_stated(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    good = PackageRecord.parse({**a.to_dict(), "sha256": None}, fn=a.fn, origin=a.origin)
+    bad = PackageRecord.parse({**good.to_dict(), "md5": "0" * 32}, fn=a.fn, origin=a.origin)
+    with pytest.raises(ChannelError, match="its md5 is"):
+        obtain(PackageCache([tmp_path / "pkgs"]), [bad])
+    assert obtain(PackageCache([tmp_path / "pkgs"]), [good])[good].record.sha256 == a.sha256
+
+
+def test_record_without_checksum_is_used_with_a_warning_and_learns_its_sum(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    bare = PackageRecord(name="a", version="1.0", build="0", fn=a.fn, origin=a.origin)
+    reporter = RecordingReporter()
+    cache = PackageCache([tmp_path / "pkgs"])
+    whole = obtain(cache, [bare], reporter=reporter)[bare].record
+    assert reporter.warnings == ["a-1.0-0.conda has no checksum in its channel; it was not verified."]
+    assert (whole.sha256, whole.size, whole.depends, whole.url) == (a.sha256, a.size, ["b"], a.url)
+    again = obtain(cache, [bare])[bare].record
+    assert (again.sha256, again.depends) == (a.sha256, ["b"])
+
+
+def test_record_of_the_channel_is_never_overruled_by_the_archive(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    patched = PackageRecord.parse({**a.to_dict(), "depends": []}, fn=a.fn, origin=a.origin)
+    assert obtain(PackageCache([tmp_path / "pkgs"]), [patched])[patched].record.depends == []
+
+
+def test_without_checksum_every_file_is_held_against_the_manifest(tmp_path: Path) -> None:
+    entry = {"_path": "f", "path_type": "hardlink", "sha256": "0" * 64, "size_in_bytes": 4}
+    paths = json.dumps({"paths_version": 1, "paths": [entry]}).encode()
+    (a,) = channel_of(tmp_path / "channel", pkg("a", files={"f": "text"}, info={"info/paths.json": paths}))
+    bare = PackageRecord(name="a", version="1.0", build="0", fn=a.fn, origin=a.origin)
+    with pytest.raises(DataError, match="'f' has another sha256 than the manifest states"):
+        obtain(PackageCache([tmp_path / "pkgs"]), [bare])
+    assert os.listdir(tmp_path / "pkgs") == []
+
+
+def test_wrong_size_in_a_verified_package_is_a_warning(tmp_path: Path) -> None:
+    entry = {"_path": "f", "path_type": "hardlink", "sha256": "0" * 64, "size_in_bytes": 5}
+    paths = json.dumps({"paths_version": 1, "paths": [entry]}).encode()
+    (a,) = channel_of(tmp_path / "channel", pkg("a", files={"f": "text"}, info={"info/paths.json": paths}))
+    reporter = RecordingReporter()
+    obtain(PackageCache([tmp_path / "pkgs"]), [a], reporter=reporter)
+    assert "'f' has 4 bytes, where the manifest states 5" in reporter.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("info", "word"),
+    [
+        (
+            {"info/index.json": b'{"name": "z", "version": "1.0", "build": "0"}'},
+            "another package inside, z-1.0-0",
+        ),
+        ({"info/index.json": b"["}, "the record of a-1.0-0.conda is not valid"),
+        ({"info/paths.json": b"{}"}, "a-1.0-0.conda: info/paths.json is not valid"),
+        ({"info/paths.json": b'{"paths": [{"_path": "../x"}]}'}, "a-1.0-0.conda: .*outside the environment"),
+        ({"info/paths.json": b'{"paths": [{"_path": "gone"}]}'}, "damaged at its source: 'gone' is missing"),
+        ({"info/link.json": b'{"noarch": {"type": "python", "entry_points": ["rm"]}}'}, "entry point 'rm'"),
+    ],
+)
+def test_package_with_broken_metadata_is_refused(info: dict[str, bytes], word: str, tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", pkg("a", info=info))
+    with pytest.raises(DataError, match=word):
+        obtain(PackageCache([tmp_path / "pkgs"]), [a])
+    assert os.listdir(tmp_path / "pkgs") == []
+
+
+def test_package_of_before_paths_json_is_read(tmp_path: Path) -> None:
+    info = {"info/has_prefix": b"/old/place text bin/a\n", "info/no_link": b"etc/c\n"}
+    old = pkg(
+        "a", files={"bin/a": "/old/place", "etc/c": "c"}, info=info, paths_json=False, extension=".tar.bz2"
+    )
+    (a,) = channel_of(tmp_path / "channel", old)
+    first, second = obtain(PackageCache([tmp_path / "pkgs"]), [a])[a].files.paths
+    assert (first.placeholder, second.no_link) == ("/old/place", True)
+
+
+@pytest.mark.parametrize(
+    "fn", ["../evil-1-0.conda", "a/../../b-1-0.conda", ".conda", ".hidden-1-0.conda", "a-1-0.zip"]
+)
+def test_record_whose_file_name_leaves_the_cache_is_refused(fn: str, tmp_path: Path) -> None:
+    record = PackageRecord(
+        name="a", version="1", build="0", fn=fn, origin=Origin("file:///c", "noarch", "file:///c/noarch/")
+    )
+    with pytest.raises(DataError, match="no file name of a package"):
+        obtain(PackageCache([tmp_path / "pkgs"]), [record])
+
+
+def test_offline_names_what_is_missing(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [A, B])
+    wanted = list(records_of("https://example.invalid/c", tmp_path / "channel").values())
+    with pytest.raises(
+        ChannelError, match=r"offline, and 2 package\(s\) .*: b-2.0-0.tar.bz2, a-1.0-0.conda\."
+    ):
+        PackageCache([tmp_path / "pkgs"]).obtain(
+            wanted, transport(offline=True), RecordingReporter(), offline=True
+        )
+
+
+def test_changed_file_in_the_cache_is_found_by_a_check(tmp_path: Path) -> None:
+    (b,) = channel_of(tmp_path / "channel", B)
+    cache = PackageCache([tmp_path / "pkgs"])
+    package = obtain(cache, [b])[b]
+    (package.folder / "share/b").write_bytes(b"c" * 5000)
+    assert [finding.what for finding in cache.check(package)] == [
+        "has another sha256 than the manifest states"
+    ]
+
+
+def _fill(folder: Path, url: str, names: list[str]) -> None:
+    records = records_of(url, folder / "channel")
+    found = obtain(PackageCache([folder / "pkgs"]), [records[name] for name in names], threads=3)
+    sys.exit(0 if all((each.folder / "f").stat().st_size == 40_000 for each in found.values()) else 1)
+
+
+def test_four_processes_fill_one_cache_together(tmp_path: Path) -> None:
+    packages = [pkg(f"p{at}", files={"f": os.urandom(40_000)}) for at in range(12)]
+    make_channel(tmp_path / "channel", packages)
+    names = [package.file_name for package in packages]
+    with serve(tmp_path / "channel") as server:
+        context = multiprocessing.get_context("spawn")
+        gang = [context.Process(target=_fill, args=(tmp_path, server.url, names)) for _ in range(4)]
+        for each in gang:
+            each.start()
+        for each in gang:
+            each.join(60)
+        assert [each.exitcode for each in gang] == [0, 0, 0, 0]
+    cache = PackageCache([tmp_path / "pkgs"])
+    for record in records_of(server.url, tmp_path / "channel").values():
+        package = cache.find(record)
+        assert (
+            package is not None and package.folder.parent == tmp_path / "pkgs" and cache.check(package) == ()
+        )
+    assert leftovers(tmp_path / "pkgs") == [] and not (tmp_path / "pkgs" / BY_HASH).exists()
+
+
+def start_slow_obtain(tmp_path: Path, url: str) -> subprocess.Popen[str]:
+    """A process that brings packages into tmp_path/pkgs and says when it is in the middle of it."""
+    code = f"""
+        import sys
+        from pathlib import Path
+        from tests.packages.test_store import records_of, transport
+        from envmgr.packages.store import PackageCache
+        from envmgr.ports import Reporter
+
+        class Loud(Reporter):
+            def phase_advanced(self, phase, amount):
+                print("moving", flush=True)
+
+        folder = Path({str(tmp_path)!r})
+        records = list(records_of({url!r}, folder / "channel").values())
+        PackageCache([folder / "pkgs"]).obtain(records, transport(), Loud())
+    """
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [pkg("big", files={"f": os.urandom(300_000)})])
+    with serve(tmp_path / "channel", faults={"*": Fault(drip=0.05, drip_size=2000, times=1)}) as server:
+        process = start_slow_obtain(tmp_path, server.url)
+        assert process.stdout is not None and process.stdout.readline() == "moving\n"
+        started = time.monotonic()
+        process.send_signal(number)
+        process.communicate(timeout=20)
+        assert process.returncode != 0 and time.monotonic() - started < 5
+        (record,) = records_of(server.url, tmp_path / "channel").values()
+        left = os.listdir(tmp_path / "pkgs")
+        assert left == [] if number == signal.SIGINT else [name[: len(PREFIX)] for name in left] == [PREFIX]
+        cache = PackageCache([tmp_path / "pkgs"])
+        assert not cache.holds(record)
+        obtain(cache, [record])
+    assert leftovers(tmp_path / "pkgs") == []
+
+
+def test_work_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [A, pkg("big", files={"f": os.urandom(100_000)})])
+    with serve(
+        tmp_path / "channel", faults={"/linux-64/big-1.0-0.conda": Fault(drip=0.02, drip_size=2000)}
+    ) as server:
+        process = start_slow_obtain(tmp_path, server.url)
+        assert process.stdout is not None and process.stdout.readline() == "moving\n"
+        a = records_of(server.url, tmp_path / "channel")["a-1.0-0.conda"]
+        (other,) = channel_of(tmp_path / "other", pkg("other"))
+        obtain(PackageCache([tmp_path / "pkgs"]), [a, other])
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors
+    assert leftovers(tmp_path / "pkgs") == []
+
+
+def test_full_disk_is_an_error_with_a_hint_and_leaves_nothing(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [pkg("big", files={"f": bytes(900_000)})])
+    code = f"""
+        import resource, sys
+        from pathlib import Path
+        from envmgr.errors import PrefixError
+        from tests.packages.test_store import PackageCache, RecordingReporter, records_of, transport
+        folder = Path({str(tmp_path)!r})
+        records = list(records_of((folder / "channel").as_uri(), folder / "channel").values())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+        try:
+            PackageCache([folder / "pkgs"]).obtain(records, transport(), RecordingReporter())
+        except PrefixError as error:
+            print(error, "|", error.hint)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "pkgs cannot be written: file too large. | Free some space" in done.stdout
+    assert os.listdir(tmp_path / "pkgs") == []
+
+
+def _published(name: str) -> list[PackageRecord]:
+    root = shared_path(f"packages/{name}")
+    records: list[PackageRecord] = []
+    for repodata in sorted(root.glob("*/repodata.json")):
+        found = records_of(root.as_uri(), root, repodata.parent.name)
+        records += [record for fn, record in found.items() if (repodata.parent / fn).exists()]
+    return records
+
+
+def test_every_published_package_arrives_or_its_damage_is_named(tmp_path: Path) -> None:
+    sound, damaged = [], []
+    for record in [*_published("test-channel"), *_published("zlib-channel")]:
+        (damaged if record.name == "zlib" and record.subdir in ("linux-64", "osx-64") else sound).append(
+            record
+        )
+    cache = PackageCache([tmp_path / "pkgs"])
+    reporter = RecordingReporter()
+    found = obtain(cache, sound, reporter=reporter)
+    assert len(found) > 40 and reporter.warnings == []
+    assert [cache.check(package) for package in found.values()] == [()] * len(found)
+    before = sorted(tmp_path.rglob("*"))
+    for record in damaged:
+        with pytest.raises(DataError, match=rf"{record.fn} is damaged at its source: .*lib/libz.*(empty)"):
+            obtain(cache, [record])
+    assert len(damaged) == 4 and sorted(tmp_path.rglob("*")) == before
+
+
+def test_published_archives_of_the_single_folder_arrive(tmp_path: Path) -> None:
+    folder = shared_path("packages/single")
+    origin = Origin(folder.as_uri(), "noarch", f"{folder.as_uri()}/")
+    for path in sorted(folder.iterdir()):
+        name, version, build = path.name.removesuffix(".conda").removesuffix(".tar.bz2").rsplit("-", 2)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        record = PackageRecord(
+            name=name, version=version, build=build, sha256=sha256, fn=path.name, origin=origin
+        )
+        cache = PackageCache([tmp_path / path.name])
+        package = obtain(cache, [record])[record]
+        assert package.record.timestamp and cache.check(package) == ()
