@@ -15,7 +15,7 @@ $(VENV)/.installed: pyproject.toml
 
 example: export ENVMGR_ROOT := $(CURDIR)/build/root
 example: $(VENV)/.installed
-	$(BIN)/envmgr build recipes --override-channels
+	$(BIN)/envmgr build recipes --override-channels --zstd-level 3
 	rm -rf build/example
 	$(BIN)/envmgr create -f environment.example.yml -p build/example --json > build/example.json || { cat build/example.json; exit 1; }
 	$(BIN)/envmgr run -p build/example python recipes/check_example.py build/example.json
