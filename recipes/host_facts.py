@@ -20,6 +20,7 @@ This file only looks; it writes nothing. Linux only.
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import json
 import os
 import re
@@ -152,6 +153,8 @@ def check_interpreter() -> None:
         raise HostError("the recipes need CPython with the global interpreter lock.")
     if sys.platlibdir != "lib":
         raise HostError(f"this interpreter keeps its modules in {sys.platlibdir}/, the recipes expect lib/.")
+    if importlib.util.find_spec("pip") is None:
+        raise HostError(f"{sys.executable} has no pip, which installs the wheels: run it with -m ensurepip.")
 
 
 def base_executable() -> Path:
