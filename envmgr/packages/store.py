@@ -80,22 +80,17 @@ class PackageCache:
 
     def holds(self, record: PackageRecord) -> bool:
         """Whether *record* needs no download: it is unpacked here, or its archive lies here (by size)."""
-        return self._locate(record) is not None or any(self._archives(record))
+        return any(self._located(record)) or any(self.archives(record))
 
     def find(self, record: PackageRecord) -> CachedPackage | None:
         """The unpacked package, or None; an entry that cannot be read counts as none."""
-        found = self._locate(record)
-        if found is None:
-            return None
-        home, cached = found
-        folder = home / distribution(record)
-        try:
-            files = package_files(_reader(folder))
-            whole = completed(record, parse_cached_record(cached, record), **_sums(cached))
-        except (DataError, OSError):
-            return None
-        archive = home / record.file_name
-        return CachedPackage(whole, folder, archive if archive.is_file() else None, files)
+        for home, cached in self._located(record):
+            folder, archive = home / distribution(record), home / record.file_name
+            with contextlib.suppress(DataError, OSError):
+                files = package_files(_reader(folder))
+                whole = completed(record, parse_cached_record(cached, record), **_sums(cached))
+                return CachedPackage(whole, folder, archive if archive.is_file() else None, files)
+        return None
 
     def obtain(
         self,
@@ -133,18 +128,17 @@ class PackageCache:
         for layer in self._layers:
             yield from _homes(layer, record)
 
-    def _locate(self, record: PackageRecord) -> tuple[Path, bytes] | None:
-        """The home that holds *record* unpacked, and its repodata_record.json."""
+    def _located(self, record: PackageRecord) -> Iterator[tuple[Path, bytes]]:
+        """The homes that hold *record* unpacked, each with its repodata_record.json."""
         name = distribution(record)
         for home in self.homes(record):
             with contextlib.suppress(OSError, msgspec.DecodeError):
                 text = (home / name / RECORD_JSON).read_bytes()
                 cached = msgspec.json.decode(text)
                 if isinstance(cached, dict) and describes_same_archive(cached, record):
-                    return home, text
-        return None
+                    yield home, text
 
-    def _archives(self, record: PackageRecord) -> Iterator[Path]:
+    def archives(self, record: PackageRecord) -> Iterator[Path]:
         """Files that may be *record*'s archive; only one with a checksum can ever be told."""
         if not is_vouched_for(record):
             return
@@ -156,7 +150,7 @@ class PackageCache:
 
     def _check_offline(self, missing: Sequence[PackageRecord]) -> None:
         remote = [
-            each for each in missing if not each.url.startswith("file:") and not any(self._archives(each))
+            each for each in missing if not each.url.startswith("file:") and not any(self.archives(each))
         ]
         if remote:
             names = ", ".join(record.file_name for record in remote[:5]) + (
@@ -245,7 +239,7 @@ class _Intake:
     def _fetch(self, record: PackageRecord) -> _Job:
         """The first stage: the archive as a file whose checksum is right."""
         place = self.area.make_place()
-        for path in self.cache._archives(record):
+        for path in self.cache.archives(record):
             with contextlib.suppress(OSError, ChannelError):
                 arrived = hash_archive(path, record, self.stop)
                 self.reporter.phase_advanced(Phase.DOWNLOAD, record.size or 0)

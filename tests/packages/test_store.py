@@ -172,6 +172,18 @@ def test_our_own_place_is_taken_back_from_what_is_no_package(tmp_path: Path) -> 
     assert obtain(PackageCache([tmp_path / "pkgs"]), [a])[a].folder == home / "a-1.0-0"
 
 
+def test_entry_that_cannot_be_read_does_not_hide_a_good_one(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [A])
+    with serve(tmp_path / "channel") as server:
+        (a,) = records_of(server.url, tmp_path / "channel").values()
+        first = obtain(PackageCache([tmp_path / "pkgs"]), [a])[a]
+        (first.folder / "info/paths.json").write_text("damaged")
+        for _ in range(2):
+            second = obtain(PackageCache([tmp_path / "pkgs"]), [a])[a]
+            assert second.folder != first.folder and second.files == first.files
+        assert len(server.requests) == 1
+
+
 def test_further_layers_are_read_and_only_the_first_is_written(tmp_path: Path) -> None:
     a, b = channel_of(tmp_path / "channel", A, B)
     obtain(PackageCache([tmp_path / "site"]), [a])
@@ -405,13 +417,13 @@ def start_slow_obtain(tmp_path: Path, url: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_run_leaves_nothing_that_counts(number: signal.Signals, tmp_path: Path) -> None:
     make_channel(tmp_path / "channel", [pkg("big", files={"f": os.urandom(300_000)})])
-    with serve(tmp_path / "channel", faults={"*": Fault(drip=0.05, drip_size=2000, times=1)}) as server:
+    with serve(tmp_path / "channel", faults={"*": Fault(drip=0.2, drip_size=2000, times=1)}) as server:
         process = start_slow_obtain(tmp_path, server.url)
         assert process.stdout is not None and process.stdout.readline() == "moving\n"
         started = time.monotonic()
         process.send_signal(number)
         process.communicate(timeout=20)
-        assert process.returncode != 0 and time.monotonic() - started < 5
+        assert process.returncode != 0 and time.monotonic() - started < 15
         (record,) = records_of(server.url, tmp_path / "channel").values()
         left = os.listdir(tmp_path / "pkgs")
         assert left == [] if number == signal.SIGINT else [name[: len(PREFIX)] for name in left] == [PREFIX]
