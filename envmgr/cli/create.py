@@ -103,7 +103,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
 
     def confirm(plan: CreatePlan) -> bool:
         if not (options.json or options.quiet):
-            _show_plan(plan)
+            _show_plan(plan, context.settings.local_channel_dir.as_uri())
         unasked = options.json or options.dry_run or context.settings.always_yes
         if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return True
@@ -114,12 +114,14 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
     return confirm
 
 
-def _show_plan(plan: CreatePlan) -> None:
+def _show_plan(plan: CreatePlan, local: str) -> None:
     from envmgr.cli.render import count_text, note, record_rows, size_text, table
 
     note(f"New environment {plan.prefix}\n")
     if plan.link:
-        for line in table(record_rows(plan.link), ["+ package", "version", "build", "channel", "size"]):
+        for line in table(
+            record_rows(plan.link, local), ["+ package", "version", "build", "channel", "size"]
+        ):
             note(f"  {line}")
         size = sum(record.size or 0 for record in plan.fetch)
         note(

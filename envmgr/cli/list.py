@@ -23,15 +23,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str]) -> int:
     """Print the packages as a table or as conda's JSON."""
     options = parser().parse_args(arguments)
-    from envmgr.cli.render import (
-        channel_label,
-        note,
-        record_fields,
-        short_channel,
-        table,
-        write_json,
-        write_lines,
-    )
+    from envmgr.cli.render import note, record_fields, record_rows, table, write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.environments import locate_existing
     from envmgr.ops.list import list_packages
@@ -44,10 +36,8 @@ def run(arguments: Sequence[str]) -> int:
         entries += [pypi_fields(each.name, each.version) for each in listed.pypi]
         write_json(sorted(entries, key=lambda entry: str(entry["name"])))
         return 0
-    rows = [
-        [r.name, r.version, r.build, short_channel(channel_label(r.origin.channel if r.origin else ""))]
-        for r in listed.packages
-    ]
+    local = context.settings.local_channel_dir.as_uri()
+    rows = [row[:-1] for row in record_rows(listed.packages, local)]
     rows += [[each.name, each.version, "pypi_0", "pypi"] for each in listed.pypi]
     note(f"# packages in {prefix}:")
     write_lines(table(sorted(rows), ["name", "version", "build", "channel"]))

@@ -92,16 +92,17 @@ def channel_label(url: str) -> str:
     return url.removeprefix(alias) if url.startswith(alias) else url
 
 
-def record_rows(records: Iterable[PackageRecord]) -> list[list[str]]:
-    """Name, version, build, channel and download size of each record, by name."""
+def record_rows(records: Iterable[PackageRecord], local: str) -> list[list[str]]:
+    """Name, version, build, channel and size (bytes for people) of each record, by name.
+
+    *local* is the URL of the channel that is called so.
+    """
     ordered = sorted(records, key=lambda record: record.name)
-    return [
-        [r.name, r.version, r.build, short_channel(r.origin.channel if r.origin else ""), size_text(r.size)]
-        for r in ordered
-    ]
+    return [[r.name, r.version, r.build, short_channel(r, local), size_text(r.size)] for r in ordered]
 
 
-def short_channel(url: str) -> str:
-    """A channel for a table cell: its name, and only the last component of a local path."""
-    label = channel_label(url)
+def short_channel(record: PackageRecord, local: str) -> str:
+    """A record's channel for a table cell: its name, and of a folder only the last component."""
+    url = record.origin.channel if record.origin else ""
+    label = "local" if url == local else channel_label(url)
     return label.rstrip("/").rpartition("/")[2] if label.startswith("file://") else label

@@ -204,15 +204,19 @@ def _channels(
 def parse_channels(names: Sequence[str], context: Context) -> tuple[Channel, ...]:
     """The channels called *names*, each once, in order; ``local`` and ``defaults`` have conda's meaning."""
     from envmgr.models.channel import Channel
+    from envmgr.models.path_text import expand_path
 
     settings = context.settings
-    written: list[str] = []
+    channels: list[Channel] = []
     for name in names:
         if name == "local":
-            written.append(settings.local_channel_dir.as_uri())
-        elif name == "defaults":
-            written.extend(settings.default_channels)
-        else:
-            written.append(str(context.home) + name[1:] if name.startswith("~/") else name)
-    channels = [Channel.parse(text, alias=settings.channel_alias, cwd=str(context.cwd)) for text in written]
-    return tuple({channel.url: channel for channel in channels}.values())
+            channels.append(Channel("local", settings.local_channel_dir.as_uri()))
+            continue
+        written = settings.default_channels if name == "defaults" else (expand_path(name, context.environ),)
+        channels += [
+            Channel.parse(each, alias=settings.channel_alias, cwd=str(context.cwd)) for each in written
+        ]
+    unique: dict[str, Channel] = {}
+    for channel in channels:
+        unique.setdefault(channel.url, channel)
+    return tuple(unique.values())
