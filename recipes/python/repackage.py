@@ -240,7 +240,7 @@ def moved(text: str) -> str:
     end = r"(?=$|[\s'\":;,)])"
     own = (
         rf"(?<![\w/.]){BASE}(?=$|[\s'\":;,)]|/(?:bin|lib{multiarch}|include|share(?:/man)?){end}"
-        rf"|/(?:lib|include){multiarch}/(?:python3|pkgconfig))"
+        rf"|/(?:lib|include){multiarch}/(?:python3|pkgconfig)|/bin/python)"
     )
     text = re.sub(own, str(PREFIX).replace("\\", r"\\"), text, flags=re.MULTILINE)
     return re.sub(rf"({re.escape(str(PREFIX))}/(?:lib|include))/\w+-linux-\w+", r"\1", text)

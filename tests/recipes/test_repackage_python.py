@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import subprocess
@@ -36,6 +37,7 @@ def script(monkeypatch: pytest.MonkeyPatch, base: str, prefix: Path | str = "/ne
         ("/usr/include/python3.11", "/new/include/python3.11"),
         ("/usr/lib/x86_64-linux-gnu/pkgconfig", "/new/lib/pkgconfig"),
         ("/usr /usr/lib /usr/share/man", "/new /new/lib /new/share/man"),
+        ("/usr/bin/python3.11", "/new/bin/python3.11"),
         ("/usr/bin/install -c", "/usr/bin/install -c"),
         ("/usr/share/zoneinfo:/usr/lib/zoneinfo", "/usr/share/zoneinfo:/usr/lib/zoneinfo"),
         ("-I/usr/include/tirpc", "-I/usr/include/tirpc"),
@@ -85,7 +87,7 @@ def test_the_interpreter_of_these_tests_can_be_repackaged(tmp_path: Path) -> Non
         check=True,
     )
     folders = {"PREFIX": str(prefix), "SRC_DIR": str(source), "PATH": os.defpath}
-    known = {**__import__("json").loads(facts.stdout), **folders}
+    known = {**json.loads(facts.stdout), **folders}
     subprocess.run([sys.executable, RECIPES / "python" / "repackage.py"], env=known, timeout=100, check=True)
     stdlib = prefix / "lib" / f"python{known['BASE_PYTHON_MINOR']}"
     assert not stdlib.joinpath("test").exists()
