@@ -1,0 +1,69 @@
+"""envmgr's side where a part of it is measured and not a command: ``own.py again|extract ...``, as in peer.py."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import json
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+
+def again(url: str, *specs: str) -> dict:
+    """Solve with all records in memory from an earlier solve, and nothing else kept from it."""
+    from envmgr.cli.session import open_context
+    from envmgr.host.probe import virtual_packages
+    from envmgr.models.channel import Channel
+    from envmgr.models.match_spec import MatchSpec
+    from envmgr.models.requirement import Requirement, Source
+    from envmgr.ops.resolve import open_index
+    from envmgr.solver.problem import Problem
+    from envmgr.solver.solve import Solution, solve
+
+    context, _ = open_context(argparse.Namespace(quiet=True))
+    channel = Channel.parse(url)
+    index = open_index([channel], "linux-64", context)
+    virtual = virtual_packages("linux-64", context.environ)
+    load = cache(lambda name: virtual.records(name) if name.startswith("__") else index.load(name))
+
+    def problem() -> Problem:
+        wanted = tuple(Requirement(MatchSpec.parse(each), Source(None, None, each)) for each in specs)
+        return Problem(requirements=wanted, load=load, channel_rank={channel.url: 0})
+
+    solve(problem())
+    _forget()
+    begin = time.perf_counter()
+    answer = solve(problem())
+    seconds = time.perf_counter() - begin
+    assert isinstance(answer, Solution)
+    return {"seconds": seconds, "records": sorted(each.fn for each in answer.records)}
+
+
+def _forget() -> None:
+    """Empties the caches of parsed specs and versions, so that the second solve parses all of them again."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("envmgr."):
+            for value in vars(module).values():
+                getattr(value, "cache_clear", lambda: None)()
+    gc.collect()
+
+
+def unpack(archive: str, folder: str) -> dict:
+    """Unpack one archive; its SHA-256 and MD5 are computed before, since the peer computes both."""
+    from envmgr.packages.extract import extract_archive
+
+    begin = time.perf_counter()
+    digests = hashlib.sha256(), hashlib.md5()
+    with open(archive, "rb") as file:
+        while piece := file.read(1 << 20):
+            for digest in digests:
+                digest.update(piece)
+    extract_archive(Path(archive), Path(folder))
+    return {"seconds": time.perf_counter() - begin}
+
+
+if __name__ == "__main__":
+    print(json.dumps({"again": again, "extract": unpack}[sys.argv[1]](*sys.argv[2:])))
