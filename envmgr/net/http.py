@@ -8,7 +8,6 @@ not fetched again here, because only the reader knows what to do with the half t
 
 from __future__ import annotations
 
-import email.utils
 import re
 import threading
 import time
@@ -155,6 +154,8 @@ def _retry_after(text: str | None, now: float) -> float | None:
         return None
     if re.fullmatch(r"\s*\d{1,9}\s*", text):
         return float(text)
+    import email.utils
+
     try:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
