@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line in ``sys.argv``; returns the exit code (0 done, 1 failed, 2 wrong usage)."""
-    if sys.argv[1:] in (["--version"], ["-V"]):
-        from envmgr import __version__
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it lives as long as the process.
+    try:
+        if sys.argv[1:] in (["--version"], ["-V"]):
+            from envmgr import __version__
 
-        sys.stdout.write(f"envmgr {__version__}\n")
-        return 0
-    from envmgr.cli.main import run_command_line
+            sys.stdout.write(f"envmgr {__version__}\n")
+            sys.stdout.flush()
+            return 0
+        from envmgr.cli.main import run_command_line
 
-    return run_command_line(sys.argv[1:])
+        return run_command_line(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        sys.stderr.write(f"envmgr: the output cannot be written: {error.strerror}.\n")
+        return 1
 
 
 if __name__ == "__main__":

@@ -49,11 +49,12 @@ def run(arguments: Sequence[str]) -> int:
 
     context, _ = open_context(options)
     settings = context.settings
-    defaults = () if options.override_channels else settings.channels
+    names = [*options.channel, *(() if options.override_channels else settings.channels)]
+    context = context.with_credentials([*names, settings.channel_alias])
     request = BuildRequest(
         recipes=tuple(expanded(recipe, context) for recipe in options.recipes),
         output=expanded(options.output, context) if options.output else settings.local_channel_dir,
-        channels=parse_channels([*options.channel, *defaults], context),
+        channels=parse_channels(names, context),
         force=options.force,
         run_tests=not options.no_test,
         keep_work=options.keep_work,

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_channels, add_confirmation, add_output, add_target
+from envmgr.cli.options import (
+    CommandParser,
+    add_channels,
+    add_confirmation,
+    add_output,
+    add_target,
+    positive_seconds,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +46,10 @@ def parser() -> argparse.ArgumentParser:
         help="ignore packages newer than this date (YYYY-MM-DD or RFC 3339)",
     )
     made.add_argument(
-        "--solve-seconds", type=float, metavar="N", help="give up solving after N seconds (default: 60)"
+        "--solve-seconds",
+        type=positive_seconds,
+        metavar="N",
+        help="give up solving after N seconds (default: 60)",
     )
     made.add_argument("--download-only", action="store_true", help="fill the cache and create nothing")
     made.add_argument(
@@ -61,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.json:
         _write_json(created, options, reporter)
     else:
-        _write_text(created, options, reporter)
+        _write_text(created, options, reporter, context)
     return 0
 
 
@@ -150,14 +161,18 @@ def _write_json(created: Created, options: argparse.Namespace, reporter: Termina
     )
 
 
-def _write_text(created: Created, options: argparse.Namespace, reporter: TerminalReporter) -> None:
+def _write_text(
+    created: Created, options: argparse.Namespace, reporter: TerminalReporter, context: Context
+) -> None:
     from envmgr.cli.render import note
 
     for message in created.messages:
         note(message)
     if created.done:
         note(f"Created {created.plan.prefix}  ({reporter.timings()})")
-        shown = f"-n {created.plan.prefix.name}" if options.prefix is None else f"-p {created.plan.prefix}"
+        prefix = created.plan.prefix
+        named = prefix.parent in context.settings.envs_dirs
+        shown = shlex.join(["-n", prefix.name] if named else ["-p", str(prefix)])
         note(f"  envmgr run {shown} COMMAND ...")
     elif options.dry_run:
         note("Dry run: nothing was changed.")

@@ -10,9 +10,10 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from envmgr.cli.exit_codes import DONE, FAILED, SIGNALLED, WRONG_USAGE
+from envmgr.cli.failures import explained, print_failure
 from envmgr.errors import EnvmgrError, UsageError
 
 if TYPE_CHECKING:
@@ -31,35 +32,40 @@ COMMANDS = {
 }
 
 
+class Ended(KeyboardInterrupt):
+    """A signal asked this process to end; raised so that `finally` blocks undo what is half-done."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"ended by signal {signum}")
+        self.signum = signum
+
+
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run ``envmgr`` with *arguments* (without the program's name); returns the exit code."""
-    signal.signal(signal.SIGTERM, _end_orderly)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end_orderly)
     # A command makes many records and few cycles; looking for cycles often would double the time of a solve.
     gc.set_threshold(100_000, 20, 20)
-    as_json = "--json" in arguments
     try:
-        return _dispatch(list(arguments))
-    except UsageError as error:
-        _print_failure(error, as_json=as_json)
-        return WRONG_USAGE
-    except EnvmgrError as error:
-        _print_failure(error, as_json=as_json)
-        return FAILED
+        code = _dispatch(list(arguments))
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # The reader of our output went away, for example `envmgr list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except KeyboardInterrupt as stop:
-        _print_failure(EnvmgrError("interrupted; nothing was left half-done."), as_json=as_json)
-        return SIGNALLED + getattr(stop, "signum", signal.SIGINT)
-    except OSError as error:
-        _print_failure(_operating_system_error(error), as_json=as_json)
-        return FAILED
-    except Exception as error:
-        if os.environ.get("ENVMGR_TRACEBACK"):
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("ENVMGR_TRACEBACK") and not isinstance(error, (EnvmgrError, KeyboardInterrupt)):
             raise
-        _print_failure(_defect(error), as_json=as_json)
-        return FAILED
+        known = error if isinstance(error, EnvmgrError) else explained(error)
+        print_failure(known, as_json="--json" in arguments and arguments[0] != "run")
+        return _exit_code(error)
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return SIGNALLED + int(getattr(error, "signum", signal.SIGINT))
+    return WRONG_USAGE if isinstance(error, UsageError) else FAILED
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -67,6 +73,8 @@ def _dispatch(arguments: list[str]) -> int:
         sys.stdout.write(_help_text())
         return DONE
     name = arguments[0]
+    if name != "run":
+        _check_text(arguments)
     if name not in COMMANDS:
         raise UsageError(f"there is no command '{name}'.", hint=_command_hint(name))
     module = importlib.import_module(f"envmgr.cli.{name}")
@@ -93,33 +101,14 @@ def _command_hint(name: str) -> str:
     return f"Did you mean '{near[0]}'?" if near else "envmgr --help lists the commands."
 
 
-def _end_orderly(_number: int, _frame: FrameType | None) -> None:
-    """Let `finally` blocks undo what is half-done before a SIGTERM ends the process."""
-    raise SystemExit(SIGNALLED + signal.SIGTERM)
+def _end_orderly(number: int, _frame: FrameType | None) -> None:
+    raise Ended(number)
 
 
-def _operating_system_error(error: OSError) -> EnvmgrError:
-    place = f"{error.filename}: " if error.filename else ""
-    return EnvmgrError(f"{place}{error.strerror or error}.", errno=error.errno)
-
-
-def _defect(error: Exception) -> EnvmgrError:
-    return EnvmgrError(
-        f"envmgr has a defect: {type(error).__name__}: {error}.",
-        hint="Please report it with the output of the same command under ENVMGR_TRACEBACK=1.",
-    )
-
-
-def _print_failure(error: EnvmgrError, *, as_json: bool) -> None:
-    from envmgr.models.channel import without_credentials_in_text
-
-    sentence = without_credentials_in_text(str(error))
-    if as_json:
-        from envmgr.cli.render import write_json
-
-        facts: dict[str, Any] = {"success": False, "error": sentence, "exception_name": type(error).__name__}
-        write_json({**error.facts, **facts, "hint": error.hint})
-        return
-    sys.stderr.write(f"envmgr: {sentence}\n")
-    if error.hint:
-        sys.stderr.write(f"  hint: {error.hint}\n")
+def _check_text(arguments: Sequence[str]) -> None:
+    """Names and paths end up in JSON and in files that other tools read, so they must be text."""
+    for argument in arguments:
+        if not argument.isascii() and any("\ud800" <= character <= "\udfff" for character in argument):
+            raise UsageError(
+                f"the argument {argument.encode('utf-8', 'replace').decode()!r} is not UTF-8 text."
+            )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, NoReturn
+
+from envmgr.errors import UsageError
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -12,6 +14,18 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, command: str, description: str, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
         super().__init__(prog=f"envmgr {command}", description=description, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Wrong usage is an error like any other: one sentence, or JSON where that was asked for."""
+        raise UsageError(f"{self.prog}: {message}.", hint=f"{self.prog} --help shows the options.")
+
+
+def positive_seconds(text: str) -> float:
+    """A time limit in seconds."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(text)
+    return seconds
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

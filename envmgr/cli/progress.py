@@ -95,5 +95,13 @@ class TerminalReporter(Reporter):
             delay=_MOMENT,
             leave=False,
             file=sys.stderr,
-            dynamic_ncols=True,
+            **_width(),
         )
+
+
+def _width() -> dict[str, Any]:
+    """How wide a bar is: as the terminal, which may change; 80 columns for one that does not say."""
+    import os
+
+    known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    return {"dynamic_ncols": True} if known else {"ncols": 80}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from envmgr.build.plan import RecipePlan
-    from envmgr.build.ports import BuildPorts
+    from envmgr.build.ports import BuildPorts, PlacedSpec
     from envmgr.build.run import Artifact
     from envmgr.build.run import BuildRequest as RecipeRequest
     from envmgr.models.channel import Channel
@@ -124,8 +124,8 @@ def _ports(request: BuildRequest, context: Context, folder: Path) -> BuildPorts:
     from envmgr.build.ports import BuildPorts
     from envmgr.packages.write import write_conda
 
-    def make_environment(prefix: Path, specs: Sequence[str], fresh_channel: Path) -> None:
-        _make_environment(prefix, specs, fresh_channel, request, _for_building(context, folder))
+    def make_environment(prefix: Path, requirements: Sequence[PlacedSpec], fresh_channel: Path) -> None:
+        _make_environment(prefix, requirements, fresh_channel, request, _for_building(context, folder))
 
     return BuildPorts(
         context.runner, context.transport, context.clock, context.reporter, write_conda, make_environment
@@ -145,7 +145,7 @@ def _for_building(context: Context, folder: Path) -> Context:
 
 
 def _make_environment(
-    prefix: Path, specs: Sequence[str], fresh_channel: Path, request: BuildRequest, context: Context
+    prefix: Path, placed: Sequence[PlacedSpec], fresh_channel: Path, request: BuildRequest, context: Context
 ) -> None:
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.ops.create import LinkRequest, link_packages
@@ -157,7 +157,9 @@ def _make_environment(
     index_channel(fresh_channel, context)
     own = parse_channels([fresh_channel.as_uri(), request.output.as_uri()], context)
     channels = tuple(dict.fromkeys([*own, *request.channels]))
-    requirements = tuple(Requirement(parse_match_spec(spec), Source(None, None, spec)) for spec in specs)
+    requirements = tuple(
+        Requirement(parse_match_spec(each.text), Source(each.file, each.line, each.text)) for each in placed
+    )
     subdir = context.settings.subdir
-    records = resolve(requirements, channels, subdir, ResolveOptions(), context) if specs else ()
+    records = resolve(requirements, channels, subdir, ResolveOptions(), context) if placed else ()
     link_packages(LinkRequest(prefix, subdir, requirements, copy=True), obtain(records, context), context)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from envmgr.config.settings import Settings
@@ -25,3 +25,9 @@ class Context:
     environ: Mapping[str, str]
     home: Path
     cwd: Path
+
+    def with_credentials(self, written: Iterable[str]) -> Context:
+        """The same, with a transport that knows the credentials in the URLs that the user wrote."""
+        from envmgr.net.credentials import CredentialTransport
+
+        return replace(self, transport=CredentialTransport(self.transport, written))

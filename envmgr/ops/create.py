@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from envmgr.errors import UsageError
@@ -63,17 +63,29 @@ def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePl
     Raises DataError, ChannelError, SolveError or PrefixError; the prefix then does not exist.
     """
     wanted = _wanted(request, context)
+    context = context.with_credentials(wanted.written_urls)
     prefix = _target(request, wanted, context)
-    records = _records(request, wanted, context)
-    plan = _plan(prefix, records, wanted, context)
+    plan = _plan(prefix, _records(request, wanted, context), wanted, context)
     if not confirm(plan) or request.dry_run:
         return Created(plan, done=False)
-    from envmgr.ops.fetch import obtain
-
-    packages = obtain(plan.link, context)
+    packages = _obtain(plan, wanted, context)
     if request.download_only:
         return Created(plan, done=False)
     return _apply(request, wanted, plan, packages, context)
+
+
+def _obtain(
+    plan: CreatePlan, wanted: EnvironmentRequest, context: Context
+) -> Mapping[PackageRecord, CachedPackage]:
+    """The plan's packages in link order; those that were named by URL say only now what they depend on."""
+    from envmgr.ops.explicit import dependencies_first
+    from envmgr.ops.fetch import obtain
+
+    packages = obtain(plan.link, context)
+    if not wanted.explicit:
+        return packages
+    complete = {each.record: each for each in packages.values()}
+    return {record: complete[record] for record in dependencies_first(list(complete))}
 
 
 def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
@@ -83,22 +95,48 @@ def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
     if not (request.clone or asked.specs or asked.files):
         defaults = context.settings.create_default_packages
         asked = Asked(defaults, (), asked.channels, asked.override_channels, asked.subdir)
+    if request.options.no_deps and request.options.only_deps:
+        raise UsageError("--no-deps and --only-deps leave nothing to install.")
     wanted = read_request(asked, context)
+    if request.clone:
+        wanted = _cloned(request.clone, wanted, context)
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     return wanted
 
 
+def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> EnvironmentRequest:
+    """The request of a clone: what was asked for by name in the source, and its variables.
+
+    Packages that pip installed there are not copied; a warning names them.
+    """
+    from envmgr.ops.explicit import locate_clone
+    from envmgr.ops.list import list_packages
+    from envmgr.ops.request import parse_requirement
+    from envmgr.prefix.store import PrefixStore
+
+    source = locate_clone(environment, context)
+    store = PrefixStore(source)
+    foreign = [f"{each.name}=={each.version}" for each in list_packages(source).pypi]
+    if foreign:
+        context.reporter.warned(
+            f"packages that pip installed in {source} are not cloned: {', '.join(foreign)}."
+        )
+    specs = [spec for package in store.records() for spec in package.requested]
+    requirements = tuple(parse_requirement(spec) for spec in specs)
+    return replace(wanted, requirements=requirements, variables=store.state_variables())
+
+
 def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> Path:
     """The prefix to create: the command line's, else the file's own name or prefix (CEP 24)."""
-    from envmgr.ops.environments import check_name, expanded
+    from envmgr.ops.environments import check_name, prefix_path
     from envmgr.prefix.apply import check_target
 
     name, prefix = request.name, request.prefix
     if name is None and prefix is None:
         name, prefix = wanted.name, (wanted.prefix if wanted.name is None else None)
     if prefix is not None:
-        place = expanded(prefix, context)
+        place = prefix_path(prefix, context)
     elif name is not None:
         place = context.settings.envs_dirs[0] / check_name(name)
     elif request.dry_run:
@@ -107,12 +145,11 @@ def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         raise UsageError(
             "the new environment has no name.", hint="Give it one with -n NAME or a folder with -p PREFIX."
         )
-    if not request.dry_run:
-        check_target(place)
-        if wanted.subdir != context.settings.subdir:
-            context.reporter.warned(
-                f"packages for {wanted.subdir} may not run here, on {context.settings.subdir}."
-            )
+    check_target(place)
+    if wanted.subdir != context.settings.subdir and not (request.dry_run or request.download_only):
+        context.reporter.warned(
+            f"packages for {wanted.subdir} may not run here, on {context.settings.subdir}."
+        )
     return place
 
 
@@ -126,7 +163,7 @@ def _records(
     if wanted.explicit:
         from envmgr.ops.explicit import explicit_records
 
-        return explicit_records(wanted.explicit, context)
+        return explicit_records(wanted.explicit)
     if not wanted.requirements:
         return ()
     return resolve(wanted.requirements, wanted.channels, wanted.subdir, request.options, context)
@@ -137,6 +174,8 @@ def _plan(
 ) -> CreatePlan:
     from envmgr.ops.fetch import open_cache
 
+    if wanted.subsections.get("pip") and not wanted.explicit:
+        _check_pip([record.name for record in records], wanted)
     cache = open_cache(context)
     return CreatePlan(
         prefix=prefix,
@@ -146,6 +185,16 @@ def _plan(
         variables=wanted.variables,
         warnings=wanted.warnings,
     )
+
+
+def _check_pip(names: Sequence[str], wanted: EnvironmentRequest) -> None:
+    missing = next((name for name in ("python", "pip") if name not in names), None)
+    if missing:
+        source = wanted.subsections["pip"][0].source
+        raise UsageError(
+            f"{source}: pip items need {missing}, which the environment would not have.",
+            hint=f"Add {missing} to the dependencies.",
+        )
 
 
 def _apply(

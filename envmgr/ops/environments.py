@@ -32,6 +32,8 @@ def check_name(name: str) -> str:
         shown = ", ".join("a space" if character == " " else f"'{character}'" for character in bad)
         hint = f"For a folder say: -p {name}" if "/" in name else None
         raise UsageError(f"an environment's name cannot hold {shown}: '{name}'.", hint=hint)
+    if not name.isprintable():
+        raise UsageError(f"an environment's name cannot hold control characters: {name!r}.")
     if name in _RESERVED:
         raise UsageError(f"'{name}' is a reserved name.", hint="Choose another name, or a folder with -p.")
     if name in ("", ".", "..") or name.startswith("-"):
@@ -45,7 +47,7 @@ def locate(name: str | None, prefix: str | None, context: Context) -> Path:
     A name is looked for in every ``envs_dirs`` and belongs to the first when none has it.
     """
     if prefix is not None:
-        return expanded(prefix, context)
+        return prefix_path(prefix, context)
     if name is not None:
         check_name(name)
         places = [folder / name for folder in context.settings.envs_dirs]
@@ -68,6 +70,13 @@ def locate_existing(name: str | None, prefix: str | None, context: Context) -> P
     if place.exists():
         raise PrefixError(f"{place} is not an environment: it has no conda-meta/history.", prefix=str(place))
     raise PrefixError(f"there is no environment at {place}.", hint=_near(name, context), prefix=str(place))
+
+
+def prefix_path(prefix: str, context: Context) -> Path:
+    """The absolute path for ``-p`` *prefix*; an empty word is refused, as an unset variable gives one."""
+    if not prefix.strip():
+        raise UsageError("-p was given an empty path.", hint="Is a variable unset?")
+    return expanded(prefix, context)
 
 
 def expanded(path: str, context: Context) -> Path:

@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
 
 
-def explicit_records(packages: Sequence[ExplicitPackage], context: Context) -> tuple[PackageRecord, ...]:
-    """Complete records of the archives: fetched first, since only the archives know their dependencies.
+def explicit_records(packages: Sequence[ExplicitPackage]) -> tuple[PackageRecord, ...]:
+    """Records of the archives as far as their URLs tell; the archives themselves know the rest.
 
     Raises DataError when two lines name different builds of one package.
     """
-    from envmgr.ops.fetch import obtain
-
     known: dict[str, ExplicitPackage] = {}
     bare: list[PackageRecord] = []
     for package in packages:
@@ -33,17 +31,16 @@ def explicit_records(packages: Sequence[ExplicitPackage], context: Context) -> t
             )
         if earlier is package:
             bare.append(record)
-    obtained = obtain(bare, context)
-    return tuple(obtained[record].record for record in bare)
+    return tuple(bare)
 
 
 def _bare_record(package: ExplicitPackage) -> PackageRecord:
-    from envmgr.models.channel import split_distribution, split_url
+    from envmgr.models.channel import split_distribution, split_url, without_credentials
     from envmgr.models.record import Origin, PackageRecord
 
     channel, subdir, file_name = split_url(package.url)
     name, version, build, _ = split_distribution(file_name)
-    base = package.url[: -len(file_name)]
+    base = without_credentials(package.url).rpartition("/")[0] + "/"
     return PackageRecord(
         name=name,
         version=version,
@@ -58,14 +55,20 @@ def _bare_record(package: ExplicitPackage) -> PackageRecord:
 
 def cloned_records(environment: str, context: Context) -> tuple[PackageRecord, ...]:
     """The records of an existing environment, given by name or path, dependencies first."""
-    from envmgr.ops.environments import locate_existing
     from envmgr.prefix.store import PrefixStore
 
-    is_path = "/" in environment or environment.startswith(("~", "."))
-    prefix = locate_existing(None if is_path else environment, environment if is_path else None, context)
+    prefix = locate_clone(environment, context)
     records = [each.record for each in PrefixStore(prefix).records()]
     _check_downloadable(records, prefix)
     return dependencies_first(records)
+
+
+def locate_clone(environment: str, context: Context) -> Path:
+    """The prefix of an existing environment that is given by name, or by a path with a slash or a dot."""
+    from envmgr.ops.environments import locate_existing
+
+    is_path = "/" in environment or environment.startswith(("~", "."))
+    return locate_existing(None if is_path else environment, environment if is_path else None, context)
 
 
 def _check_downloadable(records: Sequence[PackageRecord], prefix: Path) -> None:

@@ -71,7 +71,7 @@ def _read_records(archives: Sequence[Path], context: Context) -> dict[str, dict[
     for path in archives:
         try:
             index = read_index_json(path)
-        except EnvmgrError as error:
+        except (EnvmgrError, OSError) as error:
             context.reporter.warned(f"{path.name} is left out of the index: {error}")
             continue
         records[path.name] = {**index, **sums_of_file(path)}

@@ -42,6 +42,7 @@ class EnvironmentRequest:
 
     Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact
     archives and nothing is solved. ``subsections`` maps other installers ("pip") to their items.
+    ``written_urls`` are the URLs as the user wrote them: only these may hold credentials.
     """
 
     requirements: tuple[Requirement, ...]
@@ -53,6 +54,7 @@ class EnvironmentRequest:
     name: str | None
     prefix: str | None
     warnings: tuple[str, ...]
+    written_urls: tuple[str, ...] = field(default=(), repr=False)
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
@@ -70,6 +72,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
             pieces.requirements.append(parse_requirement(spec))
     file = _merged(pieces.environments, context)
     _check_platform(subdir, file, asked)
+    _check_explicit_platform(subdir, pieces)
     requirements = tuple(_with_local(each, context) for each in (*file.requirements, *pieces.requirements))
     if pieces.explicit and requirements:
         raise UsageError(
@@ -86,6 +89,11 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         name=file.name,
         prefix=file.prefix,
         warnings=file.warnings,
+        written_urls=(
+            *_channel_names(asked, file, context),
+            *(each.url.rpartition("/")[0] for each in pieces.explicit),
+            context.settings.channel_alias,
+        ),
     )
 
 
@@ -96,6 +104,7 @@ class _Pieces:
     environments: list[EnvironmentFile] = field(default_factory=list)
     explicit: list[ExplicitPackage] = field(default_factory=list)
     requirements: list[Requirement] = field(default_factory=list)
+    platforms: list[tuple[str | None, str]] = field(default_factory=list)
 
 
 def parse_requirement(text: str) -> Requirement:
@@ -116,6 +125,7 @@ def _read_file(path: str, subdir: str, context: Context, pieces: _Pieces) -> Non
     elif is_explicit(content.decode("utf-8", "replace")):
         parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
         pieces.explicit.extend(parsed.packages)
+        pieces.platforms.append((parsed.platform, path))
     else:
         pieces.requirements.extend(parse_specs_file(content, file=path))
 
@@ -125,11 +135,13 @@ def _content(path: str, context: Context) -> bytes:
 
     place = expanded(path, context)
     try:
-        if place.stat().st_size > _LARGEST_FILE_BYTES:
+        with place.open("rb") as file:
+            content = file.read(_LARGEST_FILE_BYTES + 1)
+        if len(content) > _LARGEST_FILE_BYTES:
             raise DataError(
                 f"{path} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB; it is no environment file."
             )
-        return place.read_bytes()
+        return content
     except FileNotFoundError:
         raise DataError(f"there is no file {path}.", hint=_near_file(place), file=path) from None
     except IsADirectoryError:
@@ -176,6 +188,22 @@ def _check_platform(subdir: str, file: EnvironmentFile, asked: Asked) -> None:
         )
 
 
+def _check_explicit_platform(subdir: str, pieces: _Pieces) -> None:
+    """Archives for another platform are refused, whether the file says so or their URLs do."""
+    from envmgr.models.channel import split_url
+
+    hint = "Name the platform with --platform, if that is meant."
+    for platform, path in pieces.platforms:
+        if platform not in (None, subdir):
+            raise UsageError(f"{path} is for {platform}, not for {subdir}.", hint=hint)
+    for package in pieces.explicit:
+        found = split_url(package.url)[1]
+        if found not in ("", "noarch", subdir):
+            raise UsageError(
+                f"{package.source}: {split_url(package.url)[2]} is for {found}, not for {subdir}.", hint=hint
+            )
+
+
 def _with_local(requirement: Requirement, context: Context) -> Requirement:
     """`local::name` means the channel of this machine, whose URL is a matter of settings."""
     if requirement.spec.channel != "local":
@@ -191,14 +219,18 @@ def _channels(
 
     A channel that only a spec names (`channel::name`) is searched last, as conda does.
     """
-    no_defaults = asked.override_channels or "nodefaults" in asked.channels
-    names = [*asked.channels, *file.all_channels(() if no_defaults else context.settings.channels)]
-    channels = parse_channels([name for name in names if name != "nodefaults"], context)
+    channels = parse_channels(_channel_names(asked, file, context), context)
     named = {each.spec.channel for each in requirements if each.spec.channel and "*" not in each.spec.channel}
     for channel in parse_channels(sorted(named), context):
         if not any(f"/{known.url}".endswith(f"/{channel.name}") for known in channels):
             channels = (*channels, channel)
     return channels
+
+
+def _channel_names(asked: Asked, file: EnvironmentFile, context: Context) -> list[str]:
+    no_defaults = asked.override_channels or "nodefaults" in asked.channels
+    names = [*asked.channels, *file.all_channels(() if no_defaults else context.settings.channels)]
+    return [name for name in names if name != "nodefaults"]
 
 
 def parse_channels(names: Sequence[str], context: Context) -> tuple[Channel, ...]:

@@ -152,12 +152,14 @@ def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
     explanation = explain(
         conflict, names=index.names(), channels=[channel.name for channel in index.channels]
     )
-    lines = "\n".join(f"  {line}" for line in explanation.lines)
     return SolveError(
-        f"{explanation.sentence}\n{lines}" if lines else explanation.sentence,
+        explanation.sentence,
         hint=explanation.hint,
         explanation=list(explanation.lines),
-        conflicting=[str(requirement.source) for requirement in explanation.requirements],
+        conflicting=[
+            {"spec": requirement.source.text or str(requirement.spec), "source": str(requirement.source)}
+            for requirement in explanation.requirements
+        ],
     )
 
 

@@ -99,6 +99,7 @@ def _failure(output: str, lines: Sequence[str], returncode: int) -> PrefixError:
             "the file has pip items but the environment has no pip.", hint="Add pip to its dependencies."
         )
     told = [line for line in output.splitlines() if line.strip()][-_LINES_SHOWN:]
-    shown = "\n".join(f"    {line}" for line in told)
     names = ", ".join(line for line in lines if not line.startswith("-"))
-    return PrefixError(f"pip could not install {names or 'its items'} (exit code {returncode}):\n{shown}")
+    return PrefixError(
+        f"pip could not install {names or 'its items'} (exit code {returncode}).", explanation=told
+    )
