@@ -197,9 +197,9 @@ class Ordering:
         self._preferred = preferred
 
     def arrange(self, records: Iterable[PackageRecord]) -> Candidates:
-        """The candidates among *records*; those whose version cannot be read are left out."""
-        readable = [record for record in records if _is_readable(record.version)]
-        distinct = sorted({_version_key(record.version) for record in readable}, reverse=not self._lowest)
+        """*records* as candidates; their versions can be read (`is_readable`)."""
+        given = tuple(records)
+        distinct = sorted({_version_key(record.version) for record in given}, reverse=not self._lowest)
         place_of = {key: place for place, key in enumerate(distinct)}
         ranked = sorted(
             (
@@ -211,9 +211,9 @@ class Ordering:
                 record.key,
                 number,
             )
-            for number, record in enumerate(readable)
+            for number, record in enumerate(given)
         )
-        ordered = [readable[row[-1]] for row in ranked]
+        ordered = [given[row[-1]] for row in ranked]
         return Candidates(ordered, _groups([row[:2] for row in ranked]), _groups([row[:3] for row in ranked]))
 
     def _preference(self, record: PackageRecord) -> tuple[bool, int, int]:
@@ -225,7 +225,8 @@ class Ordering:
 
 
 @cache
-def _is_readable(version: str) -> bool:
+def is_readable(version: str) -> bool:
+    """Whether *version* has a place in the order of versions (CEP 33)."""
     try:
         _version_key(version)
     except DataError:

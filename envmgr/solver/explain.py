@@ -3,13 +3,12 @@
 The reasons are the premises of the proof that were not learned: they make a graph from the lines to what is
 missing or contradicted. It is written as an indented tree, one plain sentence a line; candidates that one
 reason rules out are not ruled out again, versions are grouped into ranges, and the tree is cut at `MAX_LINES`.
-This module decides the words and nothing else: the set of lines is already the smallest.
+This module decides the words and nothing else: which lines are to blame is settled already (solve.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError
@@ -17,13 +16,22 @@ from envmgr.models.match_spec import condition_text
 from envmgr.models.virtual_package import override_variable
 from envmgr.solver.candidates import parse_match_spec
 from envmgr.solver.clause import Asked, Clause, Conditional, Needs, leaves
-from envmgr.solver.ranges import describe_versions, is_plural, join_words, neighbours, plain_entries
-from envmgr.solver.universe import extra_names
+from envmgr.solver.ranges import (
+    MAX_RUNS,
+    describe_versions,
+    is_plural,
+    join_words,
+    neighbours,
+    plain_entries,
+)
+from envmgr.solver.searched import Searched
+from envmgr.solver.universe import extra_names, may_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from envmgr.models.match_spec import MatchSpec
+    from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.solver.solve import Conflict
     from envmgr.solver.universe import Universe, Variable
@@ -31,7 +39,8 @@ if TYPE_CHECKING:
 MAX_LINES = 14
 MAX_DEPTH = 6
 MAX_SENTENCES = 200  # A puzzle's proof repeats itself; past this many it tells nothing new.
-NEAR_NAMES = 3
+MAX_NAMES = 10
+MAX_VERSION = 40  # characters of a version that cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ def explain(conflict: Conflict, *, names: Iterable[str] = (), channels: Sequence
     """The explanation of *conflict*.
 
     *names* are all names of the channels, for suggestions; they are read only when a line's name is missing.
-    *channels* are the channels searched, as the user calls them.
+    *channels* are the channels searched, as the user calls them, in the order of their ranks; empty where none was.
     """
     return _Teller(conflict, names, channels).tell()
 
@@ -77,9 +86,7 @@ class _Teller:
     def __init__(self, conflict: Conflict, names: Iterable[str], channels: Sequence[str]) -> None:
         self.conflict = conflict
         self.universe: Universe = conflict.universe
-        self.names = names
-        self.channels = join_words(channels) if channels else "this set of channels"
-        self._has = "have" if len(channels) > 1 else "has"
+        self.searched = Searched(channels, conflict.problem.channel_rank, names)
         self.lines: list[str] = []
         self.hint: str | None = None
         self.sentences = 0
@@ -94,6 +101,10 @@ class _Teller:
         """The whole explanation."""
         requirements = self.conflict.requirements
         texts = [f"'{requirement.source.text}'" for requirement in requirements]
+        if len(texts) > 1 and all(map(self.universe.offers_nothing, requirements)):
+            words = join_words(texts[:MAX_NAMES], more=len(texts) - MAX_NAMES)
+            self._tell_hopeless()
+            return Explanation(f"{words} cannot be fulfilled.", tuple(self.lines), requirements, self.hint)
         if len(texts) == 1:
             sentence = f"{texts[0]} ({requirements[0].source}) cannot be fulfilled."
         else:
@@ -148,6 +159,49 @@ class _Teller:
             line=rule.requirement,
         )
 
+    # Names that have nothing to offer
+
+    def _tell_hopeless(self) -> None:
+        """One sentence for each line whose package has no record that may be used."""
+        requirements = self.conflict.requirements
+        if not self.searched.channels:
+            self._say(0, self._nothing(requirements[0]))
+            return
+        for requirement in requirements[:MAX_NAMES]:
+            self._say(0, self._nothing(requirement, f" ({requirement.source})"))
+        if len(requirements) > MAX_NAMES:
+            self._say(0, f"and {len(requirements) - MAX_NAMES} more")
+        if len([line for line in requirements if self._is_unknown(line.spec.name)]) > 1:
+            self.hint = "Check the spelling of these names, or add the channels that have them."
+
+    def _nothing(self, requirement: Requirement, place: str = "") -> str:
+        """Why no record of a line's package may be used; *place* goes behind the name."""
+        spec, searched = requirement.spec, self.searched
+        known = self.universe.variables[self.universe.variable(spec.name)]
+        if known.hidden:
+            return f"no {known.name} may be used{place}{self._hidden(known, _every([spec]))}"
+        if not searched.channels:
+            return self._no_channel()
+        if searched.lists(known.name):
+            return f"{searched.text} {searched.verb} no {known.name} that can be read{place}"
+        return f"{searched.text} {searched.verb} no {known.name}{place}{self._near(known.name)}"
+
+    def _is_unknown(self, name: str) -> bool:
+        hidden = self.universe.variables[self.universe.variable(name)].hidden
+        return not hidden and not self.searched.lists(name)
+
+    def _near(self, name: str) -> str:
+        near = self.searched.near(name)
+        if not near:
+            self.hint = f"Check the spelling of '{name}', or add the channel that has it."
+            return ""
+        self.hint = f"Did you mean {' or '.join(near)}?"
+        return f"; near names: {join_words(near)}"
+
+    def _no_channel(self) -> str:
+        self.hint = "Name a channel with -c."
+        return "no channel was searched"
+
     # Writing the tree
 
     def _tell_lines(self) -> None:
@@ -181,22 +235,17 @@ class _Teller:
 
     def _tell_nothing_accepted(self, variable: int, requirement: Requirement, depth: int) -> None:
         known = self.universe.variables[variable]
-        if len(self.asked.get(variable, ())) > 1:
-            self._say(depth, f"no {known.name} fulfils all of these lines")
+        asked = self.asked.get(variable, ())
+        if self.universe.offers_nothing(requirement):
+            self._say(depth, self._nothing(requirement))
+        elif len(asked) > 1:
+            hidden = self._hidden(known, _every([one.requirement.spec for one in asked]))
+            self._say(depth, f"no {known.name} fulfils all of these lines{hidden}")
         elif known.virtual:
             self._say(depth, self._virtual(known))
-        elif known.full == 1 and not known.hidden:
-            self._say(depth, f"{self.channels} {self._has} no {known.name}{self._near(known.name)}")
         else:
-            self._say(depth, f"{self._none_like_that(known, requirement.spec)}{self._hidden(known)}")
-
-    def _near(self, name: str) -> str:
-        near = near_names(name, self.names)
-        if not near:
-            self.hint = f"Check the spelling of '{name}', or add the channel that has it."
-            return ""
-        self.hint = f"Did you mean {' or '.join(near)}?"
-        return f"; near names: {join_words(near)}"
+            spec = requirement.spec
+            self._say(depth, f"{self._none_like_that(known, spec)}{self._hidden(known, _every([spec]))}")
 
     def _tell_reasons(self, variable: int, live: int, depth: int, above: frozenset[int]) -> None:
         """The reasons that rule out the candidates *live*; plain dead ends first, and each candidate once."""
@@ -281,9 +330,11 @@ class _Teller:
         if known.virtual:
             return f", but {self._virtual(known)}"
         if not allowed and known.full == 1 and not known.hidden:
-            return f", which is not in {self.channels}"
+            if not self.searched.channels:
+                return f", but {self._no_channel()}"
+            return f", which is not in {self.searched.text}"
         if not allowed:
-            return f", but {self._none_like_that(known, _spec_of(texts))}{self._hidden(known)}"
+            return f", but {self._none_like_that(known, _spec_of(texts))}{self._hidden(known, _some(texts))}"
         if not allowed & accepted:
             return f", but {self._other_lines(reason.target)}"
         before = self.mentioned.get(reason.target)
@@ -298,27 +349,45 @@ class _Teller:
 
     def _none_like_that(self, known: Variable, spec: MatchSpec | None) -> str:
         """What the channels have where no candidate fits: the versions beside the one that was asked for."""
+        channels = f"{self.searched.text} {self.searched.verb}"
         if known.full == 1:
             return f"no {known.name} may be used"
         if spec is not None and spec.version is not None:
             if any(spec.version.matches(record.parsed_version) for record in known.candidates.records):
-                return f"{self.channels} {self._has} only other builds of {known.name} {spec.version}"
+                return f"{channels} only other builds of {known.name} {spec.version}"
             beside = neighbours(known.candidates, str(spec.version))
             if beside:
-                return f"{self.channels} {self._has} none; the nearest {known.name} is {' or '.join(beside)}"
+                return f"{channels} none; the nearest {known.name} is {' or '.join(beside)}"
         versions = describe_versions(known.candidates, known.full & ~1, known.full)
-        return f"{self.channels} {self._has} only {known.name} {versions}"
+        return f"{channels} only {known.name} {versions}"
 
-    def _hidden(self, known: Variable) -> str:
-        """A word on records that would fit if the rules of this solve did not hide them."""
-        reasons = {hidden.reason: hidden.record for hidden in known.hidden}
-        if "channel" in reasons:
-            channel = reasons["channel"].origin
-            place = channel.channel.rpartition("/")[2] if channel else "another channel"
-            return f"; strict channel priority hides the {known.name} of {place}"
-        if "newer" in reasons:
-            return "; newer ones are excluded by date"
-        return ""
+    def _hidden(self, known: Variable, fits: Callable[[PackageRecord], bool]) -> str:
+        """A word on the records that would fit if they could be read or no rule of this solve hid them."""
+        fitting = [hidden for hidden in known.hidden if fits(hidden.record)]
+        if known.full == 1:
+            fitting = fitting or list(known.hidden)
+        by_reason: dict[str, list[PackageRecord]] = {}
+        for hidden in fitting:
+            by_reason.setdefault(hidden.reason, []).append(hidden.record)
+        words = []
+        if "unreadable" in by_reason:
+            words.append(self._unreadable(known.name, by_reason["unreadable"]))
+        if "channel" in by_reason:
+            whose = f"the {known.name} of {self._places(by_reason['channel'])}"
+            words.append(f"strict channel priority hides {whose}")
+            self.hint = f"Try --channel-priority flexible, which takes in {whose}."
+        if "newer" in by_reason:
+            words.append("newer ones are excluded by date")
+        return "".join(f"; {word}" for word in words)
+
+    def _unreadable(self, name: str, records: Sequence[PackageRecord]) -> str:
+        versions = list(dict.fromkeys(_shortened(record.version) for record in records))
+        told = join_words(versions[:MAX_RUNS], more=len(versions) - MAX_RUNS)
+        has = "has an unreadable version" if len(versions) == 1 else "have unreadable versions"
+        return f"{name} {told} of {self._places(records)} {has}"
+
+    def _places(self, records: Sequence[PackageRecord]) -> str:
+        return join_words(list(dict.fromkeys(self.searched.place_of(record) for record in records)))
 
     def _virtual(self, known: Variable) -> str:
         variable = override_variable(known.name)
@@ -350,25 +419,24 @@ def _asks(asked: Asked) -> str:
     return f"{who} {source.text}"
 
 
+def _every(specs: Sequence[MatchSpec]) -> Callable[[PackageRecord], bool]:
+    return lambda record: all(may_fit(spec, record) for spec in specs)
+
+
+def _some(texts: Sequence[str]) -> Callable[[PackageRecord], bool]:
+    """A test for what one of these entries accepts; an entry that cannot be read accepts nothing."""
+    specs = [spec for spec in (_spec_of([text]) for text in texts) if spec is not None]
+    return lambda record: any(may_fit(spec, record) for spec in specs)
+
+
+def _shortened(version: str) -> str:
+    """A version that follows no rule, as it may stand in a sentence."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in version[: MAX_VERSION + 1])
+    return plain if len(plain) <= MAX_VERSION else f"{plain[:MAX_VERSION]}..."
+
+
 def _spec_of(texts: Sequence[str]) -> MatchSpec | None:
     try:
         return parse_match_spec(texts[0]) if len(texts) == 1 else None
     except DataError:
         return None
-
-
-def near_names(name: str, names: Iterable[str]) -> list[str]:
-    """Up to three of *names* that a user may have meant, nearest first; names that begin with *name* count."""
-    likely = [other for other in names if _may_be_near(name, other)]
-    near = get_close_matches(name, likely, NEAR_NAMES, 0.75)
-    longer = sorted(other for other in likely if other.startswith((f"{name}-", f"{name}_")))
-    return list(dict.fromkeys([*near, *longer]))[:NEAR_NAMES]
-
-
-def _may_be_near(name: str, other: str) -> bool:
-    """A quick look before the thorough comparison: channels have 100,000 names."""
-    if other.startswith(name):
-        return True
-    return abs(len(name) - len(other)) <= 2 and (
-        other[:1] == name[:1] or other[1:4] == name[1:4] or other[-3:] == name[-3:]
-    )

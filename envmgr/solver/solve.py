@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError, SolveError
 from envmgr.solver.analyse import analyse
-from envmgr.solver.clause import Asked, Clause, Conditional, leaves
+from envmgr.solver.clause import Asked, Clause, Conditional, Learned, leaves
 from envmgr.solver.conditions import alternatives
 from envmgr.solver.decide import choose
 from envmgr.solver.links import Rule
@@ -46,8 +46,9 @@ class Solution:
 class Conflict:
     """Why there is no solution: *proof* is the empty clause, whose premises lead back to the user's lines.
 
-    ``requirements`` is a smallest set of lines that cannot hold together: without any one of them the others
-    can (unless the budget ended before that was sure).
+    ``requirements`` are all lines that ask for packages of which no record may be used, where there are such
+    lines. Otherwise they are a smallest set of lines that cannot hold together: without any one of them the
+    others can (unless the budget ended before that was sure).
     """
 
     requirements: tuple[Requirement, ...]
@@ -84,7 +85,16 @@ class _Solver:
         outcome = self.search(self.problem.requirements, self.problem.constraints)
         if isinstance(outcome, Search):
             return self._solution(outcome)
-        return self._smallest(outcome)
+        return self._hopeless() or self._smallest(outcome)
+
+    def _hopeless(self) -> Conflict | None:
+        """Every line that fails alone because no record of its package may be used; the search loaded them all."""
+        problem, universe = self.problem, self.universe
+        lines = tuple(line for line in problem.requirements if universe.offers_nothing(line))
+        if not lines:
+            return None
+        facts = [Clause([(universe.variable(line.spec.name), 1)], Asked(line)) for line in lines]
+        return Conflict(lines, Clause((), Learned(tuple(facts))), universe, problem, self._statistics())
 
     def _smallest(self, proof: Clause) -> Conflict:
         """Leave out lines as long as the rest still conflicts; what remains needs every line of it."""

@@ -12,12 +12,12 @@ them one by one, and carries the extra's dependencies.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from envmgr.errors import DataError
-from envmgr.solver.candidates import Candidates, Ordering, parse_match_spec
+from envmgr.solver.candidates import Candidates, Ordering, is_readable, parse_match_spec
 from envmgr.solver.conditions import alternatives
 from envmgr.solver.links import Entry, Link, Rule, make_link
 
@@ -26,16 +26,17 @@ if TYPE_CHECKING:
 
     from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
     from envmgr.solver.problem import Problem
 
 _NAME = re.compile(r"[^\s<>=!~\[]+")
 
 
 class Hidden(NamedTuple):
-    """A record that no solution may use, and why: a lower channel, too new, or unreadable."""
+    """A record that no solution may use, and why: from a lower channel, too new, or of no readable version."""
 
     record: PackageRecord
-    reason: str
+    reason: Literal["channel", "newer", "unreadable"]
 
 
 @dataclass(eq=False, slots=True)
@@ -85,6 +86,14 @@ class Universe:
         found = self._index.get(name)
         return self._load(name) if found is None else found
 
+    def offers_nothing(self, requirement: Requirement) -> bool:
+        """Whether a line surely needs a package, not a virtual one, of which no loaded record may be used."""
+        number = self._index.get(requirement.spec.name)
+        if number is None or requirement.spec.when is not None:
+            return False
+        known = self.variables[number]
+        return known.full == 1 and not known.virtual
+
     def _load(self, name: str) -> int:
         base, bracket, extra = name.partition("[")
         if bracket:
@@ -102,7 +111,7 @@ class Universe:
     def _load_records(self, name: str) -> Variable:
         records = self._problem.load(name)
         if name.startswith("__"):
-            return Variable(name, Ordering().arrange(records))
+            return Variable(name, Ordering().arrange(_readable(records, [])))
         usable, hidden = self._usable(name, records)
         return Variable(name, self._ordering(name).arrange(usable), hidden=tuple(hidden))
 
@@ -125,7 +134,7 @@ class Universe:
         installed = self._installed.get(name)
         if installed is not None and installed not in usable:
             usable.append(installed)
-        return usable, hidden
+        return _readable(usable, hidden), hidden
 
     def _not_newer(self, records: Sequence[PackageRecord], hidden: list[Hidden]) -> list[PackageRecord]:
         limit = self._problem.exclude_newer
@@ -142,12 +151,16 @@ class Universe:
     def _best_channel(
         self, name: str, records: list[PackageRecord], hidden: list[Hidden]
     ) -> list[PackageRecord]:
-        """The records of the best channel that has the name, or that a line asks for by its own name."""
+        """The records of the best channel that has the name, or that a line asks for by its own name.
+
+        A record that cannot be read counts: what a channel has broken must not come from a lower one. It stays
+        here, to be called unreadable wherever it is from.
+        """
         chosen = self._named_channel(name, records) or records
         best = min((self._rank(record) for record in chosen), default=0)
         usable = []
         for record in records:
-            if self._rank(record) == best:
+            if self._rank(record) == best or not is_readable(record.version):
                 usable.append(record)
             else:
                 hidden.append(Hidden(record, "channel"))
@@ -158,7 +171,7 @@ class Universe:
             requirement.spec for requirement in self._problem.requirements if requirement.spec.name == name
         ]
         naming = [spec for spec in specs if spec.channel is not None]
-        return [record for record in records if naming and all(spec.matches(record) for spec in naming)]
+        return [record for record in records if naming and all(may_fit(spec, record) for spec in naming)]
 
     def _rank(self, record: PackageRecord) -> int:
         ranks = self._problem.channel_rank
@@ -284,6 +297,17 @@ class _EntryReader:
                 self.rules.append(
                     Rule(self._source, entry.carriers, target, spec, conditions, entry.optional)
                 )
+
+
+def _readable(records: Sequence[PackageRecord], hidden: list[Hidden]) -> list[PackageRecord]:
+    """The records that have a place in the order of versions; the others go to *hidden*."""
+    hidden += [Hidden(record, "unreadable") for record in records if not is_readable(record.version)]
+    return [record for record in records if is_readable(record.version)]
+
+
+def may_fit(spec: MatchSpec, record: PackageRecord) -> bool:
+    """Whether *spec* accepts *record*, its version aside where that cannot be read."""
+    return (spec if is_readable(record.version) else replace(spec, version=None)).matches(record)
 
 
 def extra_names(spec: MatchSpec) -> list[str]:

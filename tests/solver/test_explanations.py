@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from envmgr.solver.explain import MAX_LINES, explain, near_names
+from envmgr.solver.explain import MAX_LINES, explain
+from envmgr.solver.searched import near_names
 from envmgr.solver.solve import Conflict, solve
 from tests.solver.cases import Case, case, lines, rec
 from tests.solver.universes import Maker
@@ -169,6 +170,133 @@ KINDS = {
         """
         'numpy >=2' (env.yml:5) cannot be fulfilled.
           main and other have none; the nearest numpy is 1.26.0; strict channel priority hides the numpy of other
+        hint: Try --channel-priority flexible, which takes in the numpy of other.
+        """,
+    ),
+    "a lower channel that would not help either": (
+        case([rec("numpy", "1.26.0"), rec("numpy", "2.0.0", channel="other")], "numpy >=3"),
+        """
+        'numpy >=3' (env.yml:5) cannot be fulfilled.
+          main and other have none; the nearest numpy is 1.26.0
+        """,
+    ),
+    "a need that a lower channel could fulfil": (
+        case(
+            [
+                rec("p", depends=["lib >=2"], channel="m"),
+                rec("lib", channel="m"),
+                rec("lib", "2", channel="a"),
+            ],
+            "p",
+        ),
+        """
+        'p' (env.yml:5) cannot be fulfilled.
+          p 1 needs lib >=2, but m and a have none; the nearest lib is 1; strict channel priority hides the lib of a
+        hint: Try --channel-priority flexible, which takes in the lib of a.
+        """,
+    ),
+    "two lines that a lower channel could fulfil together": (
+        case([rec("a", "1"), rec("a", "3"), rec("a", "2", channel="other")], "a >=2", "a <3"),
+        """
+        'a >=2' and 'a <3' cannot be fulfilled together.
+          a >=2 (env.yml:5)
+          a <3 (env.yml:6)
+            no a fulfils all of these lines; strict channel priority hides the a of other
+        hint: Try --channel-priority flexible, which takes in the a of other.
+        """,
+    ),
+    "a name whose records cannot be read": (
+        case([rec("x", "1-bad!!")], "x"),
+        """
+        'x' (env.yml:5) cannot be fulfilled.
+          no x may be used; x 1-bad!! of main has an unreadable version
+        """,
+    ),
+    "a version beside one that cannot be read": (
+        case([rec("x", "1"), rec("x", "2!!"), rec("x", "3!!", channel="other")], "x >=2"),
+        """
+        'x >=2' (env.yml:5) cannot be fulfilled.
+          main and other have none; the nearest x is 1; x 2!! and 3!! of main and other have unreadable versions
+        """,
+    ),
+    "a need whose records cannot be read": (
+        case([rec("app", depends=["x"]), *(rec("x", f"{number}!!") for number in range(5))], "app"),
+        """
+        'app' (env.yml:5) cannot be fulfilled.
+          app 1 needs x, but no x may be used; x 0!!, 1!!, 2!! and 2 more of main have unreadable versions
+        """,
+    ),
+    "a version that is no text for a sentence": (
+        case([rec("x", "\x1b[31m!" + "9" * 500)], "x"),
+        f"""
+        'x' (env.yml:5) cannot be fulfilled.
+          no x may be used; x ?[31m!{"9" * 34}... of main has an unreadable version
+        """,
+    ),
+    "a broken record above a good one of a lower channel": (
+        case([rec("x", "1!!"), rec("x", "2", channel="other")], "x"),
+        """
+        'x' (env.yml:5) cannot be fulfilled.
+          no x may be used; x 1!! of main has an unreadable version; strict channel priority hides the x of other
+        hint: Try --channel-priority flexible, which takes in the x of other.
+        """,
+    ),
+    "a line that names the channel of a broken record": (
+        case([rec("x", "1", channel="other"), rec("x", "2-bad!!")], "main::x >=2"),
+        """
+        'main::x >=2' (env.yml:5) cannot be fulfilled.
+          no x may be used; x 2-bad!! of main has an unreadable version
+        """,
+    ),
+    "several names that no channel has": (
+        case(NUMPYS, "zzz", "numpy", "nunpy >=1", "zzz >=2", "numpy=7"),
+        """
+        'zzz', 'nunpy >=1' and 'zzz >=2' cannot be fulfilled.
+          main has no zzz (env.yml:5)
+          main has no nunpy (env.yml:7); near names: numpy
+          main has no zzz (env.yml:8)
+        hint: Check the spelling of these names, or add the channels that have them.
+        """,
+    ),
+    "a missing name beside one that cannot be read": (
+        case([*NUMPYS, rec("x", "1-bad!!")], "x", "nunpy"),
+        """
+        'x' and 'nunpy' cannot be fulfilled.
+          no x may be used (env.yml:5); x 1-bad!! of main has an unreadable version
+          main has no nunpy (env.yml:6); near names: numpy
+        hint: Did you mean numpy?
+        """,
+    ),
+    "a missing name under a condition that does not hold": (
+        case(NUMPYS, 'zzz[when="__win"]', "nunpy"),
+        """
+        'nunpy' (env.yml:6) cannot be fulfilled.
+          main has no nunpy; near names: numpy
+        hint: Did you mean numpy?
+        """,
+    ),
+    "no channel at all": (
+        case([], "app", channels=[]),
+        """
+        'app' (env.yml:5) cannot be fulfilled.
+          no channel was searched
+        hint: Name a channel with -c.
+        """,
+    ),
+    "several lines and no channel at all": (
+        case([], "app", "lib", channels=[]),
+        """
+        'app' and 'lib' cannot be fulfilled.
+          no channel was searched
+        hint: Name a channel with -c.
+        """,
+    ),
+    "an installed package that needs more, and no channel at all": (
+        case([], "app", channels=[], installed=(rec("app", depends=["lib"]),)),
+        """
+        'app' (env.yml:5) cannot be fulfilled.
+          app 1 needs lib, but no channel was searched
+        hint: Name a channel with -c.
         """,
     ),
     "a date that excludes what is newer": (
@@ -264,6 +392,48 @@ def test_no_explanation_is_longer_than_a_glance() -> None:
             assert 0 < len(explanation.lines) <= MAX_LINES
             assert explanation.requirements
     assert seen > 100
+
+
+def test_many_missing_names_are_counted_and_the_first_are_told_in_order() -> None:
+    names = [f"gone{letter}" for letter in "zyxwvutsrqpo"]
+    outcome = solve(case([rec("app")], "app", *names).problem())
+    assert isinstance(outcome, Conflict)
+    explanation = explain(outcome, channels=["main"])
+    assert [requirement.spec.name for requirement in explanation.requirements] == names
+    assert explanation.sentence.startswith("'gonez', 'goney', 'gonex', ")
+    assert explanation.sentence.endswith("'goneq' and 2 more cannot be fulfilled.")
+    assert explanation.lines[0] == "main has no gonez (command line)"
+    assert explanation.lines[-1] == "and 2 more"
+    assert len(explanation.lines) == 11
+
+
+def test_a_name_is_not_suggested_for_itself() -> None:
+    """A channel may list a name of which no record came through; its own name is no advice then."""
+    outcome = solve(case([], "libx").problem())
+    assert isinstance(outcome, Conflict)
+    explanation = explain(outcome, names=iter(["liby", "libx"]), channels=["main"])
+    assert explanation.lines == ("main has no libx that can be read",)
+    assert explanation.hint is None
+    assert near_names("libx", ["libx", "liby"]) == ["liby"]
+
+
+def test_names_are_read_once_however_many_are_missing() -> None:
+    outcome = solve(case([], "nunpy", "pandsa").problem())
+    assert isinstance(outcome, Conflict)
+    explanation = explain(outcome, names=iter(["numpy", "pandas"]), channels=["main"])
+    assert explanation.lines == (
+        "main has no nunpy (command line); near names: numpy",
+        "main has no pandsa (command line); near names: pandas",
+    )
+
+
+def test_a_hidden_record_is_of_the_channel_as_the_user_calls_it() -> None:
+    one = case([rec("a", "1"), rec("a", "2", channel="channel")], "a >=2")
+    outcome = solve(one.problem())
+    assert isinstance(outcome, Conflict)
+    assert explain(outcome, channels=["main", "local"]).lines == (
+        "main and local have none; the nearest a is 1; strict channel priority hides the a of local",
+    )
 
 
 def test_near_names_are_found_among_many() -> None:
