@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 import threading
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -85,6 +86,7 @@ def check_target(prefix: Path) -> None:
 
     What a dead process left there is no hindrance. Raises PrefixError saying what stands in the way.
     """
+    _check_path(prefix)
     if not is_abandoned(prefix):
         check_free(prefix)
     parent = next(parent for parent in prefix.parents if os.path.lexists(parent))
@@ -106,6 +108,7 @@ def create_prefix(
     *after_link* is called with the final path when all packages are linked and their scripts have run; what
     it raises fails the creation. Raises PrefixError, naming what failed; the place is then as before.
     """
+    _check_path(request.prefix)
     _check_scripts_allowed(request)
     creation = _Building(request, runner, reporter, clock, Staging(request.prefix))
     with _signals_raised(), _errors_explained(request.prefix):
@@ -251,6 +254,20 @@ def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
         remove_folder(prefix)
         if registry is not None:
             remove_from_registry(registry, prefix)
+
+
+def _check_path(prefix: Path) -> None:
+    """Refuses what PATH, a script or a record could not name."""
+    text = str(prefix)
+    if os.pathsep in text:
+        what = f"{os.pathsep!r}, which separates the folders of PATH"
+    elif any(unicodedata.category(character) == "Cc" for character in text):
+        what = "a control character"
+    elif any(unicodedata.category(character) == "Cs" for character in text):
+        what = "bytes that are not UTF-8"
+    else:
+        return
+    raise PrefixError(f"no environment can be created at {text!r}: the path holds {what}.", prefix=text)
 
 
 def _remove_if_empty(folder: Path) -> None:

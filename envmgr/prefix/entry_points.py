@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.prefix.placeholder import shebang_limit
+from envmgr.prefix.placeholder import shebang_limit, started_by_shell
 
 if TYPE_CHECKING:
     from envmgr.models.package_files import EntryPoint
@@ -23,8 +23,7 @@ _WITHOUT_SUFFIX = (
 def interpreter_line(python: str, subdir: str) -> str:
     """The first line or lines of a script that the interpreter at the absolute path *python* runs.
 
-    A path that the kernel cannot take (spaces, or too long) is started through a shell: the second line is a
-    command to the shell and a string to Python, so the environment need not be active.
+    A path that the kernel cannot take (spaces, or too long) is started through a shell (`started_by_shell`).
 
     >>> interpreter_line("/env/bin/python3.12", "linux-64")
     '#!/env/bin/python3.12\\n'
@@ -35,8 +34,7 @@ def interpreter_line(python: str, subdir: str) -> str:
     line = f"#!{python}"
     if " " not in python and len(line.encode()) <= shebang_limit(subdir):
         return f"{line}\n"
-    quoted = "".join(f"\\{character}" if character in '"\\$`' else character for character in python)
-    return f"#!/bin/sh\n'''exec' \"{quoted}\" \"$0\" \"$@\" #'''\n"
+    return f"{started_by_shell(python)}\n"
 
 
 def entry_point_script(entry: EntryPoint, python: str, subdir: str) -> bytes:

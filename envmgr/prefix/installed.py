@@ -97,9 +97,11 @@ def write_document(package: InstalledPackage) -> bytes:
         "link": {"source": package.source, "type": package.link_type},
         "files": list(package.files),
         "paths_data": {"paths": list(package.paths), "paths_version": 1},
-        "requested_spec": package.requested[0] if package.requested else "None",
         "requested_specs": list(package.requested),
     }
+    if package.requested:
+        # The older form of the same; what nobody asked for does not have it.
+        document["requested_spec"] = package.requested[0]
     return msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2) + b"\n"
 
 

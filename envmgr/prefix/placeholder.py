@@ -14,6 +14,12 @@ from envmgr.errors import PrefixError
 # The kernel cuts a longer interpreter line: Linux before 5.1 at 127 bytes, macOS at 512.
 _SHEBANG_LIMITS = {"osx": 512}
 _DEFAULT_SHEBANG_LIMIT = 127
+# The name below the prefix of its Python, and options that a shell takes as they are.
+_PYTHON = re.compile(rb"/bin/python[0-9.]*")
+_PLAIN_OPTIONS = re.compile(rb"[ \t\w.=:,/-]*")
+# A second line that names the encoding (PEP 263), and a script whose first statement is its docstring.
+_ENCODING_LINE = re.compile(rb"\r?\n[ \t\f]*#[^\r\n]*?coding[:=][^\r\n]*")
+_DOCSTRING = re.compile(rb"(?:[ \t\f]*(?:#[^\n]*)?\r?\n)*[rRuU]?[\"']")
 _SHEBANG = re.compile(rb"#![ \t]*(/(?:\\ |[^ \t\r\n])*)([^\r\n]*)")
 _WIDE_ENCODINGS = (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4))
 
@@ -52,11 +58,15 @@ def replace_in_text(data: bytes, placeholder: str, prefix: str) -> bytes:
 def replace_in_script(data: bytes, placeholder: str, prefix: str, *, limit: int) -> bytes:
     """Like `replace_in_text`, and an interpreter line that the kernel cannot use becomes one that it can.
 
-    That is a line longer than *limit* bytes, or an interpreter inside a prefix whose path holds a space; it
-    is then looked up on PATH by ``/usr/bin/env``, as conda does, so the environment has to be active.
+    That is a line longer than *limit* bytes, or an interpreter inside a prefix whose path holds a space. The
+    prefix's Python is then started through a shell (`started_by_shell`). Any other interpreter is looked up on
+    PATH by ``/usr/bin/env``, as conda does, so the environment has to be active.
 
-    >>> replace_in_script(b"#!/old/bin/python\\n", "/old", "/new place", limit=127)
-    b'#!/usr/bin/env python\\n'
+    >>> print(replace_in_script(b"#!/old/bin/python\\n", "/old", "/new place", limit=127).decode(), end="")
+    #!/bin/sh
+    '''exec' "/new place/bin/python" "$0" "$@" #'''
+    >>> replace_in_script(b"#!/old/bin/perl\\n", "/old", "/new place", limit=127)
+    b'#!/usr/bin/env perl\\n'
     """
     found = _SHEBANG.match(data)
     replaced = replace_in_text(data, placeholder, prefix)
@@ -66,7 +76,49 @@ def replace_in_script(data: bytes, placeholder: str, prefix: str, *, limit: int)
     spaced = " " in prefix and placeholder.encode() in found.group(1)
     if not spaced and len(line) <= limit:
         return replaced
-    return _looked_up_on_path(found) + replace_in_text(data[found.end() :], placeholder, prefix)
+    rest = data[found.end() :]
+    head, encoding = _started_by_shell(found, rest, placeholder, prefix), _ENCODING_LINE.match(rest)
+    if head is None:
+        head = _looked_up_on_path(found)
+    elif encoding is not None:
+        # Python wants to see it in the second line at the latest; to the shell it is a comment.
+        shell, command = head.split(b"\n")
+        head = b"\n".join([shell, encoding.group().strip(), command])
+        rest = rest[encoding.end() :]
+    return head + replace_in_text(rest, placeholder, prefix)
+
+
+def started_by_shell(python: str, options: str = "") -> str:
+    """The first lines, without newline at the end, of a Python script that a shell starts.
+
+    For an interpreter path that the kernel cannot take. The line with ``exec`` is a command to the shell and a
+    string to Python, so the environment need not be active. *options* go to the interpreter as they are.
+
+    >>> print(started_by_shell("/my env/bin/python3.12", "-E"))
+    #!/bin/sh
+    '''exec' "/my env/bin/python3.12" -E "$0" "$@" #'''
+    """
+    quoted = "".join(f"\\{character}" if character in '"\\$`' else character for character in python)
+    options = f" {options}" if options else ""
+    return f"#!/bin/sh\n'''exec' \"{quoted}\"{options} \"$0\" \"$@\" #'''"
+
+
+def _started_by_shell(shebang: re.Match[bytes], rest: bytes, placeholder: str, prefix: str) -> bytes | None:
+    """The head of a script of the prefix's Python; None for another program, or one that it would break.
+
+    The line for the shell takes the place of the docstring: a script that reads its own, or has an import from
+    ``__future__`` after it, cannot do with that.
+    """
+    program, options = shebang.group(1), shebang.group(2).strip()
+    root = placeholder.encode()
+    if not program.startswith(root) or not _PYTHON.fullmatch(program, len(root)):
+        return None
+    if not _PLAIN_OPTIONS.fullmatch(options):
+        return None
+    if _DOCSTRING.match(rest) and (b"__doc__" in rest or b"__future__" in rest):
+        return None
+    python = program.replace(root, prefix.encode(), 1)
+    return started_by_shell(python.decode(), options.decode()).encode()
 
 
 def _looked_up_on_path(shebang: re.Match[bytes]) -> bytes:

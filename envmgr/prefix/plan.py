@@ -179,7 +179,7 @@ def _bytecode(
 
 def _check_room(links: Sequence[PackageLink], prefix: str) -> None:
     """Binary files have room for a prefix as long as their placeholder (CEP 34)."""
-    length = len(prefix.encode())
+    length = len(prefix.encode(errors="surrogateescape"))
     for link in links:
         for entry, target in link.pairs():
             room = len(entry.placeholder) if entry.placeholder and entry.file_mode == "binary" else length

@@ -73,6 +73,27 @@ def start_child(base: Path, stop: str) -> subprocess.Popen[str]:
     return child
 
 
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("a\nb", "a control character"),
+        ("a\x1b[0m", "a control character"),
+        ("a:b", "':', which separates the folders of PATH"),
+        (os.fsdecode(b"a\xff"), "bytes that are not UTF-8"),
+    ],
+)
+def test_a_path_that_nothing_could_name_is_refused_in_one_line(
+    tmp_path: Path, package: PackageToLink, name: str, word: str
+) -> None:
+    prefix = tmp_path / "envs" / name / "env"
+    for attempt in (lambda: check_target(prefix), lambda: create(prefix, [package])):
+        with pytest.raises(PrefixError) as caught:
+            attempt()
+        message = str(caught.value)
+        assert message.endswith(f"the path holds {word}.") and message.isprintable()
+    assert not (tmp_path / "envs").exists()
+
+
 def test_a_failing_last_step_removes_everything(tmp_path: Path, package: PackageToLink) -> None:
     def fail(prefix: Path) -> None:
         assert (prefix / "lib/a").is_file()

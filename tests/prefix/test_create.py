@@ -233,6 +233,13 @@ def test_records_follow_the_standard(tmp_path: Path, cache: Path) -> None:
     }
 
 
+def test_record_of_what_nobody_asked_for_names_no_spec(tmp_path: Path, cache: Path) -> None:
+    create(tmp_path / "env", [unpack(pkg("a"), cache)])
+    document = json.loads((tmp_path / "env/conda-meta/a-1.0-0.json").read_text())
+    assert "requested_spec" not in document and document["requested_specs"] == []
+    assert PrefixStore(tmp_path / "env").records()[0].requested == ()
+
+
 def test_history_state_and_registry_are_written(tmp_path: Path, cache: Path) -> None:
     registry = tmp_path / "home/.conda/environments.txt"
     create(

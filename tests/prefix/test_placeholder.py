@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from envmgr.errors import PrefixError
 from envmgr.prefix.placeholder import replace_in_binary, replace_placeholder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OLD = "/opt/placeholder_placehold_placehold_placehold"
 NEW = "/home/me/env"
@@ -40,17 +48,54 @@ def test_wide_text_is_replaced(encoding: str, mode: str) -> None:
     [
         (f"#!{OLD}/bin/python\nx", NEW, f"#!{NEW}/bin/python\nx"),
         (f"#! {OLD}/bin/python -u\nx", NEW, f"#! {NEW}/bin/python -u\nx"),
-        (f"#!{OLD}/bin/python\nx", "/home/a b", "#!/usr/bin/env python\nx"),
-        (f"#!{OLD}/bin/python\r\nx", "/home/a b", "#!/usr/bin/env python\r\nx"),
+        (f"#!{OLD}/bin/ruby\nx", "/home/a b", "#!/usr/bin/env ruby\nx"),
+        (f"#!{OLD}/bin/ruby\r\nx", "/home/a b", "#!/usr/bin/env ruby\r\nx"),
+        (f"#!{OLD}/bin/python -c 'x'\nx", "/home/a b", "#!/usr/bin/env -S python -c 'x'\nx"),
+        (f"#!{OLD}/libexec/python\nx", "/home/a b", "#!/usr/bin/env python\nx"),
         (f"#!{OLD}/bin/perl -w\n{OLD}", "/home/a b", "#!/usr/bin/env -S perl -w\n/home/a b"),
         (f"#!/bin/sh\n{OLD}", "/home/a b", "#!/bin/sh\n/home/a b"),
         (f"#!{OLD}/bin/python3.11\nx", "/" + "p" * 109, "#!/" + "p" * 109 + "/bin/python3.11\nx"),
-        (f"#!{OLD}/bin/python3.11\nx", "/" + "p" * 110, "#!/usr/bin/env python3.11\nx"),
-        (f"#!{OLD}/bin/python3.11", "/" + "p" * 200, "#!/usr/bin/env python3.11"),
+        (f"#!{OLD}/bin/perl5.32.1\nx", "/" + "p" * 110, "#!/usr/bin/env perl5.32.1\nx"),
+        (f"#!{OLD}/bin/perl5.32.1", "/" + "p" * 200, "#!/usr/bin/env perl5.32.1"),
     ],
 )
 def test_shebang_stays_usable_for_the_kernel(before: str, prefix: str, after: str) -> None:
     assert text(before.encode(), prefix) == after.encode()
+
+
+PYTHON_SCRIPTS = {
+    "plain": b"import sys\nprint(sys.argv[1:])\n",
+    "with a docstring": b'"""Says what it got."""\nimport sys\nprint(sys.argv[1:])\n',
+    "with a future import": b"from __future__ import annotations\nimport sys\nprint(sys.argv[1:])\n",
+    "in Latin-1": b"# -*- coding: latin-1 -*-\nimport sys\nassert len('\xe4') == 1\nprint(sys.argv[1:])\n",
+    "of Windows lines": b"import sys\r\nprint(sys.argv[1:])\r\n",
+}
+
+
+@pytest.mark.parametrize("case", PYTHON_SCRIPTS)
+@pytest.mark.parametrize("folder", ["with space", 'a "$b" ', "p" * 150, "ü ü"])
+@pytest.mark.parametrize("options", ["", " -I -X utf8"])
+def test_python_scripts_run_where_no_shebang_can_name_the_interpreter(
+    tmp_path: Path, case: str, folder: str, options: str
+) -> None:
+    prefix = tmp_path / folder
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin/python3").symlink_to(os.path.realpath(sys.executable))
+    tool = prefix / "bin/tool"
+    tool.write_bytes(text(f"#!{OLD}/bin/python3{options}\n".encode() + PYTHON_SCRIPTS[case], str(prefix)))
+    tool.chmod(0o755)
+    done = subprocess.run(
+        [tool, "a b", "$c"], env={"PATH": "/nowhere"}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "['a b', '$c']"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "body", ['"""Usage: x"""\nprint(__doc__)\n', "# c\n\nr'd'\nfrom __future__ import annotations\n"]
+)
+def test_python_script_that_needs_its_docstring_in_place_is_looked_up_on_path(body: str) -> None:
+    script = f"#!{OLD}/bin/python3.11\n{body}".encode()
+    assert text(script, "/home/a b") == f"#!/usr/bin/env python3.11\n{body}".encode()
 
 
 def test_macos_allows_longer_shebangs() -> None:
