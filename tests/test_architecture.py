@@ -58,6 +58,10 @@ IMPURE = {
     "subprocess", "tempfile", "threading", "time", "tqdm", "urllib.request", "urllib3",
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exit"}
+IMPURE_METHODS = {
+    "read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink", "rmdir", "iterdir", "rglob",
+    "is_file", "is_dir", "symlink_to", "hardlink_to", "chmod", "touch", "readlink", "samefile",
+}  # fmt: skip
 IMPURE_ATTRIBUTES = {
     ("os", "environ"), ("os", "getenv"), ("os", "getcwd"), ("os", "listdir"), ("os", "scandir"), ("os", "stat"),
     ("os", "open"), ("os", "walk"), ("sys", "exit"), ("sys", "stdout"), ("sys", "stderr"), ("Path", "cwd"),
@@ -162,6 +166,9 @@ def test_pure_module_has_no_effects(module: str) -> None:
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
             wrong.append(f"line {node.lineno} calls {node.func.id}()")
+        method = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+        if method in IMPURE_METHODS:
+            wrong.append(f"line {node.lineno} calls .{method}()")
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             pair = (node.value.id, node.attr)
             if pair in IMPURE_ATTRIBUTES:

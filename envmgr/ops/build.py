@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmgr.errors import BuildError
@@ -13,6 +11,7 @@ from envmgr.models.requirement import Requirement, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from envmgr.build.plan import RecipePlan
     from envmgr.build.ports import BuildPorts, PlacedSpec
@@ -56,20 +55,24 @@ def build(request: BuildRequest, context: Context, announce: Callable[[str], Non
     from envmgr.build.order import sort_plans
     from envmgr.build.run import build_recipe, plan_recipe
     from envmgr.ops.index import index_channel
+    from envmgr.packages.work_area import remove_abandoned, work_area
 
     (request.output / "noarch").mkdir(parents=True, exist_ok=True)
     index_channel(request.output, context)
     artifacts: list[Artifact] = []
+    work = context.settings.root / "build"
+    work.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(work)
     # Packages of a build may be made anew under the same file names, so they never enter the user's cache.
-    with tempfile.TemporaryDirectory(prefix="envmgr-build-") as folder:
-        ports = _ports(request, context, Path(folder))
+    with work_area(work) as area:
+        ports = _ports(request, context, area.folder)
         recipes = find_recipes(request.recipes)
         plans = sort_plans([plan_recipe(_recipe_request(each, request, context), ports) for each in recipes])
         missing, present = _split(plans, request)
         for plan in missing:
             announce(f"building {', '.join(output.file_name for output in plan.outputs)}")
             artifacts += build_recipe(_recipe_request(plan.recipe_path, request, context), ports).artifacts
-            index_channel(request.output, context)
+            index_channel(request.output, context, reuse=True)
     return Built(tuple(artifacts), tuple(present))
 
 
