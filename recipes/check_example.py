@@ -3,7 +3,7 @@
 Run it with the prefix's own interpreter: `envmgr run -p PREFIX python recipes/check_example.py [--json] [RESULT]`.
 Each line is one claim with its answer. A claim that does not hold is marked, the others are still checked, and the
 exit code is 1. RESULT is the JSON that `envmgr create --json` printed; its seconds for each stage are shown too.
-Nothing is written. Child processes get an empty environment unless a claim is about a variable.
+Nothing is written. Child processes get an empty environment.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def expect(actual: object, expected: object) -> None:
         raise ValueError(f"expected {expected!r}, found {actual!r}")
 
 
-def output_of(*command: str, environ: dict[str, str] | None = None) -> str:
-    """What *command* prints; its environment is empty unless *environ* is given."""
+def output_of(*command: str) -> str:
+    """What *command* prints; its environment is empty."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    done = subprocess.run(command, env=environ or {}, check=False, timeout=120, **streams)
+    done = subprocess.run(command, env={}, check=False, timeout=120, **streams)
     if done.returncode != 0:
         raise ValueError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-300:]}")
     return done.stdout.strip()
@@ -148,10 +148,12 @@ def node() -> str:
 
 
 def npm() -> str:
-    """npm starts, and installs below the prefix."""
-    environ = {"PATH": str(PREFIX / "bin"), "HOME": "/nonexistent"}
-    expect(Path(output_of(str(PREFIX / "bin/npm"), "prefix", "--global", environ=environ)), PREFIX)
-    return f"npm {output_of(str(PREFIX / 'bin/npm'), '--version', environ=environ)}"
+    """npm starts with the prefix's node where there is no PATH, and installs below the prefix."""
+    nothing_of_the_user = ("--userconfig=/dev/null", "--cache=/dev/null", "--logs-max=0")
+    folder = output_of(str(PREFIX / "bin/npm"), *nothing_of_the_user, "prefix", "--global")
+    expect(Path(folder), PREFIX)
+    expect(output_of(str(PREFIX / "bin/npx"), "--version"), output_of(str(PREFIX / "bin/npm"), "--version"))
+    return f"npm {output_of(str(PREFIX / 'bin/npm'), '--version')}"
 
 
 def lua() -> str:

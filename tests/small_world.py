@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 
 from envmgr.build.ports import BuildPorts
+from envmgr.errors import SolveError
 from envmgr.ports import Finished, FixedClock, RecordingReporter
 from tests.builders import File, conda_bytes, tar_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from envmgr.build.ports import PlacedSpec
 
 NOW = 1_790_000_000.0
 
@@ -87,25 +90,30 @@ class SmallInstaller:
 
     def __init__(self, cache: Path, channels: list[Path]) -> None:
         self.cache, self.channels = cache, channels
-        self.requests: list[tuple[Path, list[str]]] = []
+        self.requests: list[tuple[Path, list[PlacedSpec]]] = []
 
-    def __call__(self, prefix: Path, specs, fresh_channel: Path) -> None:
-        self.requests.append((prefix, list(specs)))
-        waiting, done = [spec.split(" ")[0] for spec in specs], set()
+    def __call__(self, prefix: Path, requirements, fresh_channel: Path) -> None:
+        self.requests.append((prefix, list(requirements)))
+        waiting, done = [each.text.split(" ")[0] for each in requirements], set()
+        for each in requirements:
+            if self._find(each.text.split(" ")[0], fresh_channel) is None:
+                raise SolveError(f"{each.text!r} ({each.file}:{each.line}) cannot be fulfilled.")
         (prefix / "conda-meta").mkdir(parents=True)
         while waiting:
             name = waiting.pop()
             if name in done or name.startswith("__"):
                 continue
             done.add(name)
-            waiting += [spec.split(" ")[0] for spec in self._install(self._find(name, fresh_channel), prefix)]
+            archive = self._find(name, fresh_channel)
+            assert archive is not None, f"no package {name} in {fresh_channel} and {self.channels}"
+            waiting += [spec.split(" ")[0] for spec in self._install(archive, prefix)]
 
-    def _find(self, name: str, fresh: Path) -> Path:
+    def _find(self, name: str, fresh: Path) -> Path | None:
         for channel in (fresh, *self.channels):
             for archive in sorted(channel.glob(f"*/{name}-*.conda")):
                 if archive.name.rsplit("-", 2)[0] == name:
                     return archive
-        raise AssertionError(f"no package {name} in {fresh} and {self.channels}")
+        return None
 
     def _install(self, archive: Path, prefix: Path) -> list[str]:
         members = read_archive(archive)

@@ -1,7 +1,8 @@
 """Runs the tests of a recipe on a package that was just made (CEP 14 "Test section").
 
-Script and Python tests run in a fresh environment that holds the package; ``package_contents`` looks at the
-list of files only. The first test that fails raises BuildError with the place in the recipe.
+Script and Python tests run in a fresh environment that holds the package, and pip where a test asks for ``pip
+check`` and a channel has pip. ``package_contents`` looks at the list of files only. The first test that fails
+raises BuildError with the place in the recipe.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envmgr.build.globs import matches_any
+from envmgr.build.ports import PlacedSpec
 from envmgr.build.recipe import Script
 from envmgr.build.scripts import ScriptFolders, ScriptRun, run_script, script_environment, script_text
 from envmgr.build.workplace import remove_tree
+from envmgr.errors import SolveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,17 +108,37 @@ def _run_in_environment(request: TestRequest, number: int, ports: BuildPorts) ->
     )
     for folder in (folders.home, folders.temporary):
         folder.mkdir(parents=True)
-    own = f"{planned.name} =={planned.version} {planned.build}"
-    wanted = [str(need.what) for need in (*test.run, *test.build)]
-    ports.make_environment(folders.prefix, [own, *wanted], request.channel)
+    has_pip = _make_environment(request, test, folders.prefix, ports)
     shutil.copytree(request.folder / "info" / "tests" / str(number), folders.source)
-    for run in _scripts(request, number, folders):
+    for run in _scripts(request, number, has_pip=has_pip):
         env = script_environment(planned, folders, request.environ, request.facts)
         run_script(run, folders, env, request.environ, ports.runner)
     remove_tree(root)
 
 
-def _scripts(request: TestRequest, number: int, folders: ScriptFolders) -> Iterator[ScriptRun]:
+def _make_environment(request: TestRequest, test: RecipeTest, prefix: Path, ports: BuildPorts) -> bool:
+    """Create the environment of one test; whether it was given pip for the test's ``pip check``."""
+    planned = request.planned
+    own = f"{planned.name} =={planned.version} {planned.build}"
+    wanted = [(own, test.place), *((str(need.what), need.place) for need in (*test.run, *test.build))]
+    specs = [PlacedSpec(text, place.file, place.line) for text, place in wanted]
+    if test.kind == "python" and test.pip_check:
+        pip = PlacedSpec("pip", test.place.file, test.place.line)
+        try:
+            ports.make_environment(prefix, [*specs, pip], request.channel)
+        except SolveError:
+            # Where the package itself cannot be installed, this fails too and tells why.
+            ports.make_environment(prefix, specs, request.channel)
+            ports.reporter.warned(
+                f"{test.place}: pip check was not run on {planned.dist_name}: pip cannot be installed beside it."
+            )
+            return False
+        return True
+    ports.make_environment(prefix, specs, request.channel)
+    return False
+
+
+def _scripts(request: TestRequest, number: int, *, has_pip: bool) -> Iterator[ScriptRun]:
     """The script of a script test, or import and pip check of a Python test."""
     planned, test = request.planned, request.planned.output.tests[number]
     log = request.logs / f"{planned.dist_name}-test{number}.log"
@@ -132,7 +155,7 @@ def _scripts(request: TestRequest, number: int, folders: ScriptFolders) -> Itera
     imports = "".join(f"import {module}\n" for module in test.imports)
     what = f"test {number + 1} of {planned.dist_name} (imports)"
     yield ScriptRun(bare, imports, "python", kept, log, what)
-    if test.pip_check and any(folders.prefix.glob("lib/python*/site-packages/pip/__main__.py")):
+    if has_pip:
         check = (
             "import runpy, sys\nsys.argv = ['pip', 'check']\nrunpy.run_module('pip', run_name='__main__')\n"
         )

@@ -430,15 +430,25 @@ def _script_test(table: Table) -> RecipeTest:
         table.place.fail("a test needs one of 'script', 'python', 'package_contents' and 'downstream'.")
     needs = table_of(table.get("requirements"), "the test's 'requirements'", ("run", "build"))
     files = table_of(table.get("files"), "the test's 'files'", ("source", "recipe"))
+    run, build = (_unpinned(needs.get(key) if needs else None) for key in ("run", "build"))
     return RecipeTest(
         "script",
         table.place,
         script=decode_script(table.get("script")),
-        run=decode_dependencies(needs.get("run"), "the test's requirements") if needs else (),
-        build=decode_dependencies(needs.get("build"), "the test's requirements") if needs else (),
+        run=run,
+        build=build,
         source_files=texts_of(files.get("source"), "a pattern") if files else (),
         recipe_files=texts_of(files.get("recipe"), "a pattern") if files else (),
     )
+
+
+def _unpinned(node: Node | None) -> tuple[Dependency, ...]:
+    """The requirements of a test, which are kept in the package as they are and so cannot be pins."""
+    needs = decode_dependencies(node, "the test's requirements")
+    for need in needs:
+        if isinstance(need.what, Pin):
+            need.place.fail(f"the requirements of a test cannot hold a pin, here that of {need.name!r}.")
+    return needs
 
 
 def _content_checks(node: Node | None) -> tuple[ContentCheck, ...]:

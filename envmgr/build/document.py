@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from envmgr.build.pins import Pin
 from envmgr.errors import BuildError
 from envmgr.models.yaml_document import read_yaml
 
@@ -164,12 +165,11 @@ def iter_items(node: Node | None) -> Iterator[Node]:
 
 
 def to_plain(node: Node | None) -> Any:
-    """The tree as dictionaries, lists and plain values; pins become text through str()."""
+    """The tree as dictionaries, lists and plain values; pins become mappings (CEP 40 "Recipe section")."""
     if node is None:
         return None
     if isinstance(node, Items):
         return [to_plain(value) for value in node.values]
     if isinstance(node, Table):
         return {key: to_plain(value) for key, value in node.entries.items()}
-    plain = node.value is None or isinstance(node.value, (bool, int, float, str))
-    return node.value if plain else str(node.value)
+    return node.value.plain() if isinstance(node.value, Pin) else node.value

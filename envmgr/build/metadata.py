@@ -63,7 +63,12 @@ def about_json(planned: PlannedOutput, channels: Sequence[str]) -> dict[str, Any
     """``about.json`` with the key names of CEP 34."""
     about = {_ABOUT_NAMES.get(key, key): value for key, value in planned.output.about.items()}
     extra = dict(planned.output.extra)
-    return {**about, "channels": list(channels), **({"extra": extra} if extra else {})}
+    return {**about, "channels": public_urls(channels), **({"extra": extra} if extra else {})}
+
+
+def public_urls(urls: Sequence[str]) -> list[str]:
+    """*urls* without those of folders of the machine that builds, which mean nothing elsewhere."""
+    return [url for url in urls if not url.startswith("file:")]
 
 
 def link_json(build: Build) -> dict[str, Any] | None:
@@ -166,5 +171,7 @@ def _lists(exports: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 
 
 def _resolved(package: PackageFacts) -> dict[str, Any]:
-    plain = {"name": package.name, "version": package.version, "build": package.build, "url": package.url}
+    plain = {"name": package.name, "version": package.version, "build": package.build}
+    if public_urls([package.url]):
+        plain["url"] = package.url
     return {**plain, "sha256": package.sha256} if package.sha256 else plain

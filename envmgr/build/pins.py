@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 _EXPRESSION = re.compile(r"x(\.x)*\Z")
 _SEGMENT = re.compile(r"[._-]")
@@ -38,8 +39,18 @@ class Pin:
         bounds = (_lower_bound(self.lower, version), _upper_bound(self.upper, version))
         return " ".join(filter(None, [self.name, ",".join(bound for bound in bounds if bound)]))
 
-    def __str__(self) -> str:
-        return f"{self.kind}({self.name!r}{', exact=True' if self.exact else ''})"
+    def plain(self) -> dict[str, dict[str, Any]]:
+        """The pin as a rendered recipe shows it (CEP 40): what differs from the defaults.
+
+        >>> Pin("pin_subpackage", "liblua", upper="x.x").plain()
+        {'pin_subpackage': {'name': 'liblua', 'upper_bound': 'x.x'}}
+        """
+        arguments: dict[str, Any] = {"name": self.name}
+        if self.exact:
+            return {self.kind: {**arguments, "exact": True}}
+        arguments |= {"lower_bound": self.lower} if self.lower != DEFAULT_LOWER else {}
+        arguments |= {"upper_bound": self.upper} if self.upper != DEFAULT_UPPER else {}
+        return {self.kind: arguments}
 
 
 def is_pin_expression(text: str) -> bool:

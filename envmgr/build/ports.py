@@ -12,14 +12,24 @@ if TYPE_CHECKING:
     from envmgr.ports import Clock, Reporter, Runner, Transport
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedSpec:
+    """A match spec as text and the place of the recipe that asks for it; *line* is counted from 1."""
+
+    text: str
+    file: str
+    line: int
+
+
 class EnvironmentMaker(Protocol):
     """Creates environments for building and testing."""
 
-    def __call__(self, prefix: Path, specs: Sequence[str], fresh_channel: Path) -> None:
-        """Create an environment with *specs* at *prefix*, whose parent exists.
+    def __call__(self, prefix: Path, requirements: Sequence[PlacedSpec], fresh_channel: Path) -> None:
+        """Create an environment that fulfils *requirements* at *prefix*, whose parent exists.
 
         *fresh_channel* holds the archives of this build (``<subdir>/*.conda``, not indexed); they come before
-        every other channel. Raises EnvmgrError where that is impossible.
+        every other channel. Raises SolveError, with *prefix* untouched, where no packages fulfil them, and other
+        EnvmgrErrors where the environment cannot be made.
         """
         ...
 

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from envmgr.build import metadata
 from envmgr.build.check import TestRequest, run_tests
 from envmgr.build.depends import (
     Exported,
@@ -29,7 +30,7 @@ from envmgr.build.finish import FinishRequest, finish
 from envmgr.build.load import BuildRequest, LoadedRecipe, load_recipe
 from envmgr.build.pack import PackRequest, lay_out
 from envmgr.build.plan import with_variant
-from envmgr.build.ports import BuildPorts, EnvironmentMaker
+from envmgr.build.ports import BuildPorts, EnvironmentMaker, PlacedSpec
 from envmgr.build.relocate import find_missing
 from envmgr.build.scripts import (
     ScriptFolders,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from envmgr.build.document import Place
     from envmgr.build.finish import Finished
     from envmgr.build.plan import PlannedOutput, RecipePlan
     from envmgr.build.recipe import Dependency
@@ -57,6 +59,7 @@ __all__ = [
     "BuildRequest",
     "BuildResult",
     "EnvironmentMaker",
+    "PlacedSpec",
     "build_recipe",
     "plan_recipe",
 ]
@@ -193,14 +196,16 @@ class _RecipeBuild:
             build_specs, host_specs = [], [*build_specs, *host_specs]
         build = self._make_environment(self.place.build_prefix, build_specs)
         early = collect_exports(step.output, _named(build, needs.build), ())
-        host = self._make_environment(self.place.prefix, [*host_specs, *early.host])
+        host_specs += [_placed(spec, step.output.place) for spec in early.host]
+        host = self._make_environment(self.place.prefix, host_specs)
         own = collect_exports(step.output, _named(build, needs.build), _named(host, needs.host))
         return _Environments(build, host, self._with_inherited(step, own))
 
-    def _spec(self, need: Dependency, step: PlannedOutput, resolver: Resolver) -> str:
-        return with_variant(need, step.variant) if isinstance(need.what, str) else resolver.spec(need)
+    def _spec(self, need: Dependency, step: PlannedOutput, resolver: Resolver) -> PlacedSpec:
+        is_text = isinstance(need.what, str)
+        return _placed(with_variant(need, step.variant) if is_text else resolver.spec(need), need.place)
 
-    def _make_environment(self, prefix: Path, specs: Sequence[str]) -> dict[str, PackageFacts]:
+    def _make_environment(self, prefix: Path, specs: Sequence[PlacedSpec]) -> dict[str, PackageFacts]:
         if specs:
             self.ports.make_environment(prefix, specs, self.place.channel)
         prefix.mkdir(parents=True, exist_ok=True)
@@ -289,7 +294,7 @@ class _RecipeBuild:
         return {
             "host_platform": subdir,
             "build_platform": subdir,
-            "channels": list(self.request.channels),
+            "channels": metadata.public_urls(self.request.channels),
             "packaging_settings": packaging,
             "subpackages": {
                 name: {"name": name, "version": version, "build_string": build}
@@ -349,6 +354,10 @@ class _RecipeBuild:
         aside.replace(target)
         facts = (planned.name, planned.version, planned.build, planned.subdir)
         return Artifact(*facts, target, file_digest(target, "sha256"), target.stat().st_size)
+
+
+def _placed(spec: str, place: Place) -> PlacedSpec:
+    return PlacedSpec(spec, place.file, place.line)
 
 
 def _named(environment: Mapping[str, PackageFacts], needs: Iterable[Dependency]) -> list[PackageFacts]:

