@@ -12,8 +12,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from envmgr.ports import Phase
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from envmgr.ports import Reporter
 
 _PATIENCE_SECONDS = 2.0
 
@@ -35,6 +39,55 @@ class Stop:
     def set(self) -> None:
         """From now on every worker ends at its next look."""
         self._event.set()
+
+
+class Phases:
+    """Tells the reporter when downloading and unpacking begin and end, so that their times mean something.
+
+    Downloading ends with the last fetch. Unpacking begins with the first archive; both go on at the same time.
+    """
+
+    def __init__(self, reporter: Reporter, packages: int) -> None:
+        self._reporter = reporter
+        self._packages = packages
+        self._to_fetch = packages
+        self._open: set[Phase] = set()
+        self._lock = threading.Lock()
+
+    def begin(self, size: int) -> None:
+        """Downloading begins; *size* is the bytes of all archives."""
+        with self._lock:
+            self._start(Phase.DOWNLOAD, size)
+
+    def fetched(self) -> None:
+        """One more archive is there."""
+        with self._lock:
+            self._to_fetch -= 1
+            if self._to_fetch == 0:
+                self._finish(Phase.DOWNLOAD)
+
+    def unpacking(self) -> None:
+        """Some archive is being unpacked; the first call begins the phase."""
+        with self._lock:
+            if self._packages:
+                self._start(Phase.UNPACK, self._packages)
+                self._packages = 0
+
+    def end(self) -> None:
+        """All is over, well or badly; what comes later from threads that hang is not reported."""
+        with self._lock:
+            self._packages = self._to_fetch = 0
+            for phase in (Phase.DOWNLOAD, Phase.UNPACK):
+                self._finish(phase)
+
+    def _start(self, phase: Phase, total: int) -> None:
+        self._open.add(phase)
+        self._reporter.phase_started(phase, total)
+
+    def _finish(self, phase: Phase) -> None:
+        if phase in self._open:
+            self._open.remove(phase)
+            self._reporter.phase_finished(phase)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ import msgspec
 
 from envmgr.errors import DataError
 from envmgr.packages.archive import Part, default_limits, iter_parts, read_metadata
-from envmgr.packages.folder import INDEX_JSON, parse_index
+from envmgr.packages.folder import INDEX_JSON, RECORD_JSON, parse_index
+from envmgr.packages.measured import MEASURED_JSON
 from envmgr.packages.member_paths import check_links
 from envmgr.packages.tar import Kind, Limits, Member, TarReader
 from envmgr.packages.verify import Contents
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)
 
-# An old tool left it in some archives; the cache writes its own (CEP 34, "Additional restrictions").
-_NOT_UNPACKED = "info/repodata_record.json"
+# The cache writes its own; an old tool left the first in some archives (CEP 34, "Additional restrictions").
+_NOT_UNPACKED = frozenset((RECORD_JSON, MEASURED_JSON))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class _Unpacker:
             if check is not None:
                 check()
             path = part.safe_path(member.path, self.name)
-            if path == _NOT_UNPACKED:
+            if path in _NOT_UNPACKED:
                 continue
             if not path and member.kind is not Kind.DIRECTORY:
                 raise DataError(f"{self.name}: a member takes the place of the package's own folder.")

@@ -16,14 +16,14 @@ import contextlib
 import errno
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from envmgr.errors import ChannelError, DataError, PrefixError
-from envmgr.packages.crew import Stage, Stop, run_stages
+from envmgr.packages.crew import Phases, Stage, Stop, run_stages
 from envmgr.packages.download import Arrived, Downloader, hash_archive
 from envmgr.packages.extract import Extraction, extract_archive, inspect_folder
 from envmgr.packages.folder import (
@@ -34,6 +34,14 @@ from envmgr.packages.folder import (
     parse_cached_record,
     parse_index,
     render_record,
+)
+from envmgr.packages.measured import (
+    MEASURED_JSON,
+    difference_warning,
+    measured_files,
+    parse_measured,
+    render_measured,
+    with_measured,
 )
 from envmgr.packages.verify import (
     Contents,
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
 
     from envmgr.models.package_files import PackageFiles
     from envmgr.models.record import PackageRecord
+    from envmgr.packages.measured import Measured
     from envmgr.ports import Reporter, Transport
 
 BY_HASH = ".by-hash"
@@ -87,7 +96,7 @@ class PackageCache:
         for home, cached in self._located(record):
             folder, archive = home / distribution(record), home / record.file_name
             with contextlib.suppress(DataError, OSError):
-                files = package_files(_reader(folder))
+                files = with_measured(package_files(_reader(folder)), _measured(folder))
                 whole = completed(record, parse_cached_record(cached, record), **_sums(cached))
                 return CachedPackage(whole, folder, archive if archive.is_file() else None, files)
         return None
@@ -110,16 +119,22 @@ class PackageCache:
         """
         found = {record: self.find(record) for record in records}
         missing = [record for record, package in found.items() if package is None]
+        for package in found.values():
+            _warn_of_differences(package, reporter)
         if missing:
             if offline:
                 self._check_offline(missing)
             with self._work_area() as (layer, area):
-                intake = _Intake(self, layer, area, transport, reporter, Stop(), keep_archives)
+                phases = Phases(reporter, len(missing))
+                intake = _Intake(self, layer, area, transport, reporter, phases, keep_archives)
                 found.update(intake.run(missing, threads))
         return {record: package for record, package in found.items() if package is not None}
 
     def check(self, package: CachedPackage, *, hashed: bool = True) -> tuple[Finding, ...]:
-        """Looks at every file of an unpacked package; what it finds differs from the package's manifest."""
+        """Looks at every file of an unpacked package; what it finds differs from the package's manifest.
+
+        A difference that was there from the beginning, and warned of, is none.
+        """
         contents = inspect_folder(package.folder, hashed=hashed)
         return tuple(check_manifest(package.files.paths, contents, vouched=False))
 
@@ -218,26 +233,31 @@ class _Intake:
     area: WorkArea
     transport: Transport
     reporter: Reporter
-    stop: Stop
+    phases: Phases
     keep_archives: bool
+    stop: Stop = field(default_factory=Stop)
 
     def run(self, missing: Sequence[PackageRecord], threads: int) -> dict[PackageRecord, CachedPackage]:
         """Fetches the largest first, so that no long download starts last."""
         ordered = sorted(missing, key=lambda record: -(record.size or 0))
         for record in ordered:
             distribution(record)
-        self.reporter.phase_started(Phase.DOWNLOAD, sum(record.size or 0 for record in missing))
-        self.reporter.phase_started(Phase.UNPACK, len(missing))
+        self.phases.begin(sum(record.size or 0 for record in missing))
         unpackers = min(_MOST_UNPACKERS, os.cpu_count() or 1)
         try:
             done = run_stages(ordered, Stage(self._fetch, threads), Stage(self._unpack, unpackers), self.stop)
         finally:
-            self.reporter.phase_finished(Phase.DOWNLOAD)
-            self.reporter.phase_finished(Phase.UNPACK)
+            self.phases.end()
         return dict(done)
 
     def _fetch(self, record: PackageRecord) -> _Job:
-        """The first stage: the archive as a file whose checksum is right."""
+        """The first stage, of which the phases are told."""
+        job = self._bring(record)
+        self.phases.fetched()
+        return job
+
+    def _bring(self, record: PackageRecord) -> _Job:
+        """The archive as a file whose checksum is right."""
         place = self.area.make_place()
         for path in self.cache.archives(record):
             with contextlib.suppress(OSError, ChannelError):
@@ -255,8 +275,8 @@ class _Intake:
     def _unpack(self, job: _Job) -> tuple[PackageRecord, CachedPackage]:
         """The second stage: unpack, check and publish."""
         record, folder = job.record, job.place / "package"
-        vouched = is_vouched_for(record)
-        request = Extraction(record.file_name, hashed=not vouched, check=self.stop)
+        self.phases.unpacking()
+        request = Extraction(record.file_name, hashed=True, check=self.stop)
         contents = extract_archive(job.archive, folder, request)
         files = self._check_package(record, folder, contents)
         index = parse_index(_reader(folder)(INDEX_JSON), record.file_name)
@@ -278,12 +298,12 @@ class _Intake:
         damage = [finding for finding in findings if finding.damage]
         if damage:
             raise _damaged(name, damage)
-        for finding in findings[:1]:
-            more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-            self.reporter.warned(
-                f"{name}: {finding.path!r} {finding.what}{more}; it is used as it was published."
-            )
-        return files
+        if not findings:
+            return files
+        measured = measured_files(findings, contents)
+        (folder / MEASURED_JSON).write_bytes(render_measured(measured))
+        self.reporter.warned(difference_warning(name, measured))
+        return with_measured(files, measured)
 
     def _publish(self, job: _Job, package: CachedPackage) -> CachedPackage:
         """Moves the package to its home in one step, or takes the equal one that stands there already."""
@@ -347,6 +367,16 @@ def _reader(folder: Path) -> Callable[[str], bytes | None]:
             return None
 
     return read
+
+
+def _measured(folder: Path) -> dict[str, Measured]:
+    return parse_measured(_reader(folder)(MEASURED_JSON))
+
+
+def _warn_of_differences(package: CachedPackage | None, reporter: Reporter) -> None:
+    measured = _measured(package.folder) if package is not None else None
+    if package is not None and measured:
+        reporter.warned(difference_warning(package.record.file_name, measured))
 
 
 def _sums(text: bytes) -> dict[str, object]:

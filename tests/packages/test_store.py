@@ -20,10 +20,14 @@ from envmgr.errors import ChannelError, DataError, PrefixError
 from envmgr.models.record import Origin, PackageRecord
 from envmgr.net.http import HttpOptions, HttpTransport
 from envmgr.net.transport import AnyTransport
+from envmgr.packages.measured import MEASURED_JSON
 from envmgr.packages.store import BY_HASH, CachedPackage, PackageCache
 from envmgr.packages.work_area import PREFIX
 from envmgr.ports import Phase, RecordingReporter
-from tests.builders import Pkg, archive_bytes, link, make_channel, pkg, script
+from envmgr.prefix.check import verify_prefix
+from envmgr.prefix.plan import PackageToLink
+from tests.builders import File, Pkg, archive_bytes, link, make_channel, paths_entries, pkg, script
+from tests.prefixes import create
 from tests.servers import Fault, serve
 from tests.shared_data import shared_path
 
@@ -287,6 +291,90 @@ def test_without_checksum_every_file_is_held_against_the_manifest(tmp_path: Path
     with pytest.raises(DataError, match="'f' has another sha256 than the manifest states"):
         obtain(PackageCache([tmp_path / "pkgs"]), [bare])
     assert os.listdir(tmp_path / "pkgs") == []
+
+
+def test_files_that_differ_in_a_verified_package_are_told_of_and_recorded_as_they_are(tmp_path: Path) -> None:
+    files = {"f": "text", "g": "sound", "h": "longer", "bin/p": "#!/old/bin/sh\n", "l": link("f")}
+    plain = pkg("a", files={**files, "bin/p": File(b"#!/old/bin/sh\n", 0o755, placeholder="/old")})
+    entries = paths_entries(plain)
+    for entry in entries:
+        if entry["_path"] != "g":
+            entry["sha256"] = "0" * 64
+        entry["size_in_bytes"] += 1 if entry["_path"] == "h" else 0
+    paths = json.dumps({"paths_version": 1, "paths": entries}).encode()
+    (a,) = channel_of(
+        tmp_path / "channel",
+        pkg("a", files=plain.files, info={"info/paths.json": paths, MEASURED_JSON: b"?"}),
+    )
+    cache = PackageCache([tmp_path / "pkgs"])
+    for _ in range(2):
+        reporter = RecordingReporter()
+        package = obtain(cache, [a], reporter=reporter)[a]
+        (warning,) = reporter.warnings
+        assert warning == (
+            "a-1.0-0.conda was published with 3 files that differ from its own manifest: "
+            "'f' has another sha256 than the manifest states (and 2 more)."
+        )
+        assert cache.check(package) == ()
+    prefix = tmp_path / "env"
+    create(prefix, [PackageToLink(package.record, package.folder, package.archive, package.files)])
+    assert verify_prefix(prefix) == ()
+    document = json.loads((prefix / "conda-meta/a-1.0-0.json").read_bytes())
+    for entry in document["paths_data"]["paths"]:
+        content = (prefix / entry["_path"]).read_bytes()
+        assert entry["sha256_in_prefix"] == hashlib.sha256(content).hexdigest(), entry
+        if entry["_path"] in ("f", "g", "h"):
+            assert (entry["sha256"], entry["size_in_bytes"]) == (entry["sha256_in_prefix"], len(content))
+
+
+def test_sound_package_has_no_list_of_differences(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    assert not (obtain(PackageCache([tmp_path / "pkgs"]), [a])[a].folder / MEASURED_JSON).exists()
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_download_ends_with_the_last_archive_and_unpacking_begins_with_the_first(
+    remote: bool, tmp_path: Path
+) -> None:
+    class Watch(RecordingReporter):
+        def __init__(self) -> None:
+            super().__init__()
+            self.events: list[str] = []
+
+        def phase_started(self, phase: Phase, total: int | None = None) -> None:
+            self.events.append(f"{phase.value} starts with {total}")
+
+        def phase_advanced(self, phase: Phase, amount: int) -> None:
+            self.events.append(f"{phase.value} goes on")
+            if phase is Phase.UNPACK:
+                time.sleep(0.1)
+
+        def phase_finished(self, phase: Phase) -> None:
+            self.events.append(f"{phase.value} ends")
+
+    make_channel(tmp_path / "channel", [A, B])
+    with serve(tmp_path / "channel") as server:
+        url = server.url if remote else (tmp_path / "channel").as_uri()
+        wanted = list(records_of(url, tmp_path / "channel").values())
+        reporter = Watch()
+        obtain(PackageCache([tmp_path / "pkgs"]), wanted, reporter=reporter, threads=1)
+    events = reporter.events
+    last = max(at for at, event in enumerate(events) if event == "download goes on")
+    assert events[0] == f"download starts with {sum(each.size or 0 for each in wanted)}"
+    assert events.index("download ends") > last
+    assert events.index("unpack starts with 2") > events.index("download goes on")
+    assert events.index("download ends") < events.index("unpack ends") == len(events) - 1
+    assert [event for event in events if "starts" in event or "ends" in event].count("download ends") == 1
+
+
+def test_phases_end_when_a_download_fails(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [A])
+    reporter = RecordingReporter()
+    with serve(tmp_path / "channel", faults={"*": Fault(status=404)}) as server:
+        wanted = list(records_of(server.url, tmp_path / "channel").values())
+        with pytest.raises(ChannelError):
+            obtain(PackageCache([tmp_path / "pkgs"]), wanted, reporter=reporter)
+    assert reporter.finished == [Phase.DOWNLOAD]
 
 
 def test_wrong_size_in_a_verified_package_is_a_warning(tmp_path: Path) -> None:
