@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from envmgr.errors import ChannelError
+from envmgr.models.channel import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +85,9 @@ def local_path(url: str) -> str:
     """
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise ChannelError(f"{url} names a file of another machine, '{parts.netloc}'.", url=url)
+        shown = without_credentials(url)
+        host = parts.netloc.rpartition("@")[2]
+        raise ChannelError(f"{shown} names a file of another machine, '{host}'.", url=shown)
     path = unquote(parts.path)
     has_drive = os.name == "nt" and len(path) > 2 and path[0] == "/" and path[2] == ":"
     return path[1:] if has_drive else path

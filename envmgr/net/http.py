@@ -1,18 +1,21 @@
 """HTTP and HTTPS: one session with time-outs, retries and patience for servers that ask for it.
 
 Connection failures, 429 and the 5xx statuses that pass are tried again, with a pause that doubles, or that the
-server's Retry-After asks for. Credentials in a URL are used for its own host only (a redirect to another host
-does not get them) and are in no message. A body that ends before its announced length raises ChannelError; it is
-not fetched again here, because only the reader knows what to do with the half that it has.
+server's Retry-After asks for; the first time for each host is told. A host name that does not exist is not tried
+again, one that cannot be looked up just now is. Credentials in a URL are used for its own host only (a redirect to
+another host does not get them) and are in no message. A body that ends before its announced length raises
+ChannelError; it is not fetched again here, because only the reader knows what to do with the half that it has.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
@@ -47,13 +50,22 @@ class HttpOptions:
 
 
 class HttpTransport:
-    """The Transport for http and https; may be used by several threads at once."""
+    """The Transport for http and https; may be used by several threads at once.
+
+    *on_retry* gets one sentence for the user when a host is about to be tried again for the first time.
+    """
 
     def __init__(
-        self, options: HttpOptions | None = None, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        options: HttpOptions | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        on_retry: Callable[[str], None] | None = None,
     ) -> None:
         self._options = options or HttpOptions()
         self._sleep = sleep
+        self._on_retry = on_retry
+        self._told: set[str] = set()
         self._session: requests.Session | None = None
         self._lock = threading.Lock()
 
@@ -67,13 +79,28 @@ class HttpTransport:
                 if answer.status_code not in _PASSING_STATUSES or not tries_left:
                     return HttpResponse(answer, url)
                 asked_for = _retry_after(answer.headers.get("Retry-After"), time.time())
+                trouble = f"{without_credentials(url)} answered with HTTP status {answer.status_code}"
                 answer.close()
             except ChannelError as error:
                 if not tries_left or not error.facts.get("passing"):
                     raise
-            self._sleep(min(max(asked_for or 0.0, pause), self._options.longest_pause_seconds))
+                trouble = str(error).rstrip(".")
+            seconds = min(max(asked_for or 0.0, pause), self._options.longest_pause_seconds)
+            self._tell(url, f"{trouble}; trying again in {math.ceil(seconds)} s.")
+            self._sleep(seconds)
             pause *= 2
         raise AssertionError("the last try returns or raises")
+
+    def _tell(self, url: str, sentence: str) -> None:
+        """One sentence for each host: a hundred downloads from it would say the same."""
+        if self._on_retry is None:
+            return
+        host = urlsplit(without_credentials(url)).netloc
+        with self._lock:
+            is_news = host not in self._told
+            self._told.add(host)
+        if is_news:
+            self._on_retry(sentence)
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
@@ -96,8 +123,9 @@ class HttpTransport:
             raise _failure(url, error, options) from None
         except OSError as error:
             raise ChannelError(f"the certificates in {options.verify} cannot be used: {error}.") from None
-        except (ValueError, UnicodeError) as error:
-            raise ChannelError(f"{without_credentials(url)} is not a valid URL: {error}.") from None
+        except (ValueError, UnicodeError):  # Their own text may quote user and password.
+            shown = without_credentials(url)
+            raise ChannelError(f"{shown} is not a valid URL.", url=shown) from None
 
     def _open_session(self) -> requests.Session:
         import requests
@@ -184,7 +212,7 @@ def _failure(url: str, error: requests.RequestException, options: HttpOptions) -
         return ChannelError(f"{shown} redirects to something that is no web address.", **facts)
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)):
         return ChannelError(f"{shown} is not a valid URL.", **facts)
-    facts["passing"] = True
+    facts["passing"] = not _is_unknown_host(error)
     if isinstance(error, requests.ConnectTimeout):
         reason = f"no connection within {options.connect_timeout_seconds:g} s"
     elif isinstance(error, requests.ReadTimeout):
@@ -196,6 +224,15 @@ def _failure(url: str, error: requests.RequestException, options: HttpOptions) -
     )
 
 
+def _is_unknown_host(error: BaseException) -> bool:
+    """Whether the name of the host is settled not to exist, which another try does not change."""
+    import socket
+
+    return any(
+        isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN for cause in _causes(error)
+    )
+
+
 def _reason(error: BaseException) -> str:
     """A few words for the innermost cause; the libraries' own text would repeat the URL, credentials included."""
     import socket
@@ -203,7 +240,8 @@ def _reason(error: BaseException) -> str:
 
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
-            return "its host name is not known"
+            passing = cause.errno == socket.EAI_AGAIN
+            return "its host name cannot be looked up now" if passing else "its host name is not known"
         if isinstance(cause, ssl.SSLCertVerificationError):
             return cause.verify_message
         if isinstance(cause, TimeoutError):

@@ -10,7 +10,7 @@ from envmgr.net.files import FileTransport
 from envmgr.net.http import HttpOptions, HttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from envmgr.config.settings import Settings
     from envmgr.ports import Response, Transport
@@ -25,8 +25,13 @@ class AnyTransport:
         self._offline = offline
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> AnyTransport:
-        """A transport that behaves as *settings* say; nothing is opened or imported until it is used."""
+    def from_settings(
+        cls, settings: Settings, *, on_retry: Callable[[str], None] | None = None
+    ) -> AnyTransport:
+        """A transport that behaves as *settings* say; nothing is opened or imported until it is used.
+
+        *on_retry* gets a sentence when a host is tried again, as a Reporter's ``warned`` does.
+        """
         options = HttpOptions(
             connect_timeout_seconds=settings.connect_timeout_seconds,
             read_timeout_seconds=settings.read_timeout_seconds,
@@ -34,7 +39,7 @@ class AnyTransport:
             backoff_seconds=settings.backoff_seconds,
             verify=settings.ssl_verify,
         )
-        return cls(HttpTransport(options), offline=settings.offline)
+        return cls(HttpTransport(options, on_retry=on_retry), offline=settings.offline)
 
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """GET *url*; ChannelError when it cannot be reached, or may not be because this is offline."""

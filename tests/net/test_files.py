@@ -50,6 +50,9 @@ def test_a_name_that_no_file_can_have_is_an_error(tmp_path):
 def test_a_file_of_another_machine_is_refused():
     with pytest.raises(ChannelError, match="names a file of another machine, 'server'"):
         FileTransport().open("file://server/share/repodata.json")
+    with pytest.raises(ChannelError, match="'server'") as caught:
+        FileTransport().open("file://user:secret@server/share/repodata.json")
+    assert "secret" not in f"{caught.value} {caught.value.facts}"
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import socket
 import threading
@@ -32,8 +33,14 @@ def sleeper():
 
 
 @pytest.fixture
-def transport(sleeper):
-    transport = HttpTransport(QUICK, sleep=sleeper)
+def told():
+    """What the transport had to tell about trying again."""
+    return []
+
+
+@pytest.fixture
+def transport(sleeper, told):
+    transport = HttpTransport(QUICK, sleep=sleeper, on_retry=told.append)
     yield transport
     transport.close()
 
@@ -138,11 +145,57 @@ def test_a_refused_connection_is_named(transport, sleeper, folder):
     assert len(sleeper.pauses) == 2
 
 
-def test_an_unknown_host_is_named(sleeper):
-    with pytest.raises(
-        ChannelError, match=r"^http://no-such-host\.invalid/x cannot be reached: its host name"
-    ):
-        HttpTransport(HttpOptions(retries=0), sleep=sleeper).open("http://no-such-host.invalid/x")
+def resolver_that_fails(monkeypatch, number):
+    """The system's name service, so that the machine's own does not decide what a test sees."""
+    asked = []
+
+    def getaddrinfo(host, *more, **options):
+        asked.append(host)
+        raise socket.gaierror(number, "no address")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+@pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_FAIL])
+def test_a_host_that_does_not_exist_is_named_at_once(transport, sleeper, told, monkeypatch, number):
+    asked = resolver_that_fails(monkeypatch, number)
+    with pytest.raises(ChannelError) as caught:
+        transport.open("http://no-such-host.invalid/x")
+    assert str(caught.value) == "http://no-such-host.invalid/x cannot be reached: its host name is not known."
+    assert caught.value.hint
+    assert (asked, sleeper.pauses, told) == (["no-such-host.invalid"], [], [])
+
+
+def test_a_host_that_cannot_be_looked_up_just_now_is_tried_again(transport, sleeper, told, monkeypatch):
+    asked = resolver_that_fails(monkeypatch, socket.EAI_AGAIN)
+    expected = "http://host.invalid/x cannot be reached: its host name cannot be looked up now"
+    with pytest.raises(ChannelError, match=f"^{expected}\\.$"):
+        transport.open("http://host.invalid/x")
+    assert (len(asked), sleeper.pauses) == (3, [0.25, 0.5])
+    assert told == [f"{expected}; trying again in 1 s."]
+
+
+def test_trying_again_is_told_once_for_each_host(transport, told, folder):
+    faults = {"*": Fault(status=503, headers={"Retry-After": "7"}), "/drop": Fault(drop=True)}
+    with serve(folder, faults=faults) as one, serve(folder, faults=faults) as two:
+        for _ in range(2):
+            read(transport, one.url.replace("//", "//user:secret@") + "/file")
+        with pytest.raises(ChannelError):
+            transport.open(f"{one.url}/drop")
+        with pytest.raises(ChannelError):
+            transport.open(f"{two.url}/drop")
+    assert told == [
+        f"{one.url}/file answered with HTTP status 503; trying again in 7 s.",
+        f"{two.url}/drop cannot be reached: the connection was closed; trying again in 1 s.",
+    ]
+
+
+def test_an_answer_at_once_is_nothing_to_tell(transport, told, folder):
+    with serve(folder) as server:
+        read(transport, f"{server.url}/file")
+        read(transport, f"{server.url}/nothing")
+    assert told == []
 
 
 def test_a_server_that_does_not_answer_in_time_is_named(folder):
@@ -201,13 +254,21 @@ def test_redirects_in_circles_or_away_from_the_web_are_refused(transport, sleepe
 
 def test_credentials_go_to_their_own_host_and_into_no_message(transport, folder):
     with serve(folder) as other:
-        faults = {"/away": Fault(redirect=f"http://localhost:{other.port}/file"), "/cut": Fault(cut_after=5)}
+        faults = {
+            "/away": Fault(redirect=f"http://localhost:{other.port}/file"),
+            "/near": Fault(redirect="/file"),
+            "/cut": Fault(cut_after=5),
+        }
         with serve(folder, faults=faults) as server:
             url = server.url.replace("http://", "http://user:secret@")
             with transport.open(f"{url}/away") as response:
                 assert response.status == 200
-            assert server.requests[-1].headers["authorization"].startswith("Basic ")
-            assert "authorization" not in other.requests[-1].headers
+            basic = "Basic " + base64.b64encode(b"user:secret").decode()
+            assert [seen.headers.get("authorization") for seen in server.requests] == [basic]
+            assert [seen.headers.get("authorization") for seen in other.requests] == [None]
+            with transport.open(f"{url}/near") as response:
+                assert response.url == f"{server.url}/file"
+            assert [seen.headers.get("authorization") for seen in server.requests] == [basic] * 3
             with transport.open(f"{url}/file") as response:
                 assert response.url == f"{server.url}/file"
             with pytest.raises(ChannelError, match="broke off") as cut:
@@ -220,11 +281,21 @@ def test_credentials_go_to_their_own_host_and_into_no_message(transport, folder)
 
 
 @pytest.mark.parametrize(
-    "url", ["http://", "http:///file", "http://[::1/file", "http://host:port/x", "http://a\udcff/x"]
+    "url",
+    [
+        "http://",
+        "http:///file",
+        "http://[::1/file",
+        "http://host:port/x",
+        "http://a\udcff/x",
+        "http://user:secret@a\uff03b/x",
+        "http://user:secret@host:port/x",
+    ],
 )
 def test_an_address_that_cannot_be_one_is_refused_at_once(transport, sleeper, url):
-    with pytest.raises(ChannelError):
+    with pytest.raises(ChannelError) as caught:
         transport.open(url)
+    assert "secret" not in f"{caught.value} {caught.value.facts} {caught.value.hint}"
     assert sleeper.pauses == []
 
 
