@@ -4,6 +4,9 @@ For each channel and subdir: what is fresh enough is used as it is; else the ser
 something newer (ETag, Last-Modified), for ``repodata.json.zst`` first and then for ``repodata.json``. A subdir
 that the channel does not have counts as empty, a channel that has none of them is no channel. Broken data is a
 ChannelError that names the URL and leaves the stored index alone. Which channel wins is the solver's business.
+
+A stored index that this user may not read is fetched again, and where the store cannot be written the new one is
+kept for this process only; each of the two is told in one warning.
 """
 
 from __future__ import annotations
@@ -13,7 +16,14 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from envmgr.channels.decompress import decompress_zstd
-from envmgr.channels.store import DamagedIndexError, IndexStore, State, StoredIndex, UnwritableIndexError
+from envmgr.channels.store import (
+    DamagedIndexError,
+    IndexStore,
+    State,
+    StoredIndex,
+    UnreadableIndexError,
+    UnwritableIndexError,
+)
 from envmgr.channels.urls import FORMS, Source
 from envmgr.errors import ChannelError, DataError
 from envmgr.ports import Phase
@@ -144,7 +154,7 @@ class ChannelClient:
         )
 
     def _sync_all(self, sources: Sequence[Source]) -> list[StoredIndex]:
-        current = {source: self._store.open(source) for source in sources}
+        current = self._open_stored(sources)
         stale = [source for source in sources if not self._is_good(source, current[source])]
         if len(stale) < 2:
             refreshed = [self._refresh(source, current[source]) for source in stale]
@@ -152,6 +162,21 @@ class ChannelClient:
             refreshed = self._refresh_together(stale, current)
         newest: Mapping[Source, StoredIndex | None] = {**current, **dict(zip(stale, refreshed, strict=True))}
         return [stored for stored in (newest[source] for source in sources) if stored is not None]
+
+    def _open_stored(self, sources: Sequence[Source]) -> dict[Source, StoredIndex | None]:
+        found: dict[Source, StoredIndex | None] = {}
+        refused: list[UnreadableIndexError] = []
+        for source in sources:
+            try:
+                found[source] = self._store.open(source)
+            except UnreadableIndexError as error:
+                if self._offline and not source.is_local:
+                    raise
+                found[source] = None
+                refused.append(error)
+        if refused:
+            self._reporter.warned(f"{str(refused[0]).rstrip('.')}; the channel is asked again.")
+        return found
 
     def _refresh_together(
         self, sources: Sequence[Source], current: Mapping[Source, StoredIndex | None]
@@ -207,7 +232,7 @@ class ChannelClient:
         if skips:
             return self._fetch_first_form(source, None)
         state = State(url=source.url, form="none")
-        return self._finished(self._store.replace(source, state, ()))
+        return self._replace(source, state, ())
 
     def _fetch(
         self, source: Source, form: Form, stored: StoredIndex | None, missing_since: float | None
@@ -229,7 +254,7 @@ class ChannelClient:
                     raise _unexpected(url, response)
                 state = _described(source, form, response, missing_since)
                 try:
-                    return self._finished(self._store.replace(source, state, self._text(form, response)))
+                    return self._replace(source, state, self._text(form, response))
                 except DataError as error:
                     raise ChannelError(f"the index {url} is broken: {error}", url=url) from None
                 except UnwritableIndexError:
@@ -239,7 +264,8 @@ class ChannelClient:
                         raise
         raise AssertionError("the last try returns or raises")
 
-    def _finished(self, stored: StoredIndex) -> StoredIndex:
+    def _replace(self, source: Source, state: State, chunks: Iterable[bytes]) -> StoredIndex:
+        stored = self._store.replace(source, state, chunks, self._reporter)
         self._store.mark_checked(stored, self._clock.now())
         skipped = stored.state.skipped
         if skipped:

@@ -6,6 +6,9 @@ two updates at once the later wins whole. So there are no locks, and it works on
 read-only folders. When the source was last asked about is the file's modification time; everything else that
 describes the content (ETag and so on) lies inside the file and can never belong to another content.
 
+Several users may share the folder: files have the mode that the umask leaves. Where the folder takes no new file,
+a temporary one does until the process ends, so that a command that only plans needs no place to write to.
+
 A file that is no index, is cut off or was written by another version counts as missing. Damage that shows later
 (every block of records carries a checksum) raises `DamagedIndexError`, upon which the caller fetches anew.
 The layout is described in docs/internals/index-store.md. This module knows nothing of the network.
@@ -14,10 +17,13 @@ The layout is described in docs/internals/index-store.md. This module knows noth
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
+import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -28,10 +34,11 @@ from msgspec.structs import force_setattr
 from envmgr.channels.repodata import RepodataReader, superseded
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.record import PackageRecord
+from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from envmgr.channels.repodata import Groups
     from envmgr.channels.urls import Source
@@ -40,6 +47,7 @@ LAYOUT_VERSION = 1
 _LAYOUT = (0x656E766D, LAYOUT_VERSION)  # application_id and user_version of the SQLite header
 _COMPRESSION_LEVEL = 1
 _STALE_SECONDS = 3600.0
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _decode_records = msgspec.json.Decoder(dict[str, PackageRecord]).decode
 _decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -51,6 +59,10 @@ class DamagedIndexError(ChannelError):
 
 class UnwritableIndexError(ChannelError):
     """The store's folder or disk does not take a new index; the channel is not to blame."""
+
+
+class UnreadableIndexError(ChannelError):
+    """There is a stored index, and the system does not let this user read it."""
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -158,10 +170,17 @@ class StoredIndex:
 
 
 class IndexStore:
-    """The stored indexes below one folder, which is made when it is first needed."""
+    """The stored indexes below one folder, which is made when it is first needed.
+
+    Where it cannot be written, new indexes go to a temporary folder, which is removed by `close`, or else when the
+    process ends. May be used by several threads at once.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._temporary: Path | None = None
+        self._lock = threading.Lock()
+        self._remove_temporary: Callable[[], object] | None = None
 
     def path_of(self, source: Source) -> Path:
         """The file of *source*: readable words for people, and a digest of the URL that tells it apart."""
@@ -170,29 +189,37 @@ class IndexStore:
         return self.folder / f"{words}-{digest}.sqlite"
 
     def open(self, source: Source) -> StoredIndex | None:
-        """What is stored of *source*; None where that is nothing or not to be trusted."""
-        try:
-            return StoredIndex(self.path_of(source), source)
-        except (FileNotFoundError, NotADirectoryError, DamagedIndexError):
-            return None
+        """What is stored of *source*; None where that is nothing or not to be trusted.
 
-    def replace(self, source: Source, state: State, chunks: Iterable[bytes]) -> StoredIndex:
+        Raises UnreadableIndexError where there is something that this user may not read.
+        """
+        for path in self._places(source):
+            try:
+                return StoredIndex(path, source)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except DamagedIndexError:
+                _check_readable(path)
+            except OSError as error:
+                raise _unreadable(path, error) from None
+        return None
+
+    def replace(
+        self, source: Source, state: State, chunks: Iterable[bytes], reporter: Reporter | None = None
+    ) -> StoredIndex:
         """Store the repodata whose text arrives in *chunks* (uncompressed JSON) and open it.
 
-        ``base_url`` and the counts of *state* are filled in. Whatever *chunks* raises passes through, and
-        DataError is raised for text that is not repodata, UnwritableIndexError where there is no room; in each case
-        the stored index stays what it was.
+        ``base_url`` and the counts of *state* are filled in. *reporter* is warned, once, when the folder cannot be
+        written. Whatever *chunks* raises passes through, and DataError is raised for text that is not repodata,
+        UnwritableIndexError where there is no room; in each case the stored index stays what it was.
         """
-        path = self.path_of(source)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._remove_leftovers()
-            aside = self._aside(path)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
+        reporter = reporter or Reporter()
+        name = self.path_of(source).name
+        aside = self._aside(name, reporter)
+        path = aside.parent / name
         try:
             _fill(aside, source, state, RepodataReader(chunks))
-            aside.replace(path)
+            path = self._publish(aside, path, reporter)
         except OSError as error:
             raise _unwritable(path, error) from None
         finally:
@@ -207,23 +234,90 @@ class IndexStore:
 
     def forget(self, source: Source) -> None:
         """Remove what is stored of *source*."""
-        with contextlib.suppress(OSError):
-            self.path_of(source).unlink()
+        for path in self._places(source):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
-    def _aside(self, path: Path) -> Path:
+    def close(self) -> None:
+        """Remove the temporary folder, if there is one; indexes that are open stay readable where systems allow."""
+        if self._remove_temporary is not None:
+            self._remove_temporary()
+        self._temporary = self._remove_temporary = None
+
+    def _places(self, source: Source) -> list[Path]:
+        """Where *source* may be, the newest first."""
+        path = self.path_of(source)
+        return [path] if self._temporary is None else [self._temporary / path.name, path]
+
+    def _aside(self, name: str, reporter: Reporter) -> Path:
+        """A new empty file, in the folder where the index called *name* will be published."""
+        folder = self._temporary or self._lasting_folder(reporter)
+        try:
+            return _new_file(folder, name)
+        except OSError as error:
+            if folder == self._temporary or error.errno in _FULL:
+                raise _unwritable(folder, error) from None
+            self._turn_to_temporary(error, reporter)
+            return self._aside(name, reporter)
+
+    def _lasting_folder(self, reporter: Reporter) -> Path:
+        """The store's folder, made where it is missing; the temporary one where that is impossible."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise _unwritable(self.folder, error) from None
+            return self._turn_to_temporary(error, reporter)
+        self._remove_leftovers()
+        return self.folder
+
+    def _publish(self, aside: Path, path: Path, reporter: Reporter) -> Path:
+        """Rename *aside* to *path*; a file that this user may not replace gets a successor elsewhere."""
+        try:
+            return aside.replace(path)
+        except PermissionError as error:
+            import shutil
+
+            folder = self._turn_to_temporary(error, reporter)
+            copy = _new_file(folder, path.name)
+            shutil.copyfile(aside, copy)
+            return copy.replace(folder / path.name)
+
+    def _turn_to_temporary(self, error: OSError, reporter: Reporter) -> Path:
+        """The folder that serves from now on, as *error* keeps this user from writing to the lasting one."""
+        import shutil
         import tempfile
 
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=f".{path.name}.new", dir=self.folder)
-        os.close(descriptor)
-        return Path(name)
+        with self._lock:
+            if self._temporary is not None:
+                return self._temporary
+            try:
+                folder = tempfile.mkdtemp(prefix="envmgr-index-")
+            except OSError:
+                raise _unwritable(self.folder, error) from None
+            self._remove_temporary = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._temporary = Path(folder)
+        reporter.warned(
+            f"the index folder {self.folder} cannot be written ({_reason(error)}); "
+            "what is fetched is kept for this command only."
+        )
+        return self._temporary
 
     def _remove_leftovers(self) -> None:
         """Remove the files of updates that were killed: those that nobody has written to for an hour."""
         newest = time.time() - _STALE_SECONDS
-        for path in self.folder.glob(".*.sqlite.new"):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < newest:
-                    path.unlink()
+        with contextlib.suppress(OSError):
+            for path in self.folder.glob(".*.sqlite.new"):
+                with contextlib.suppress(OSError):
+                    if path.stat().st_mtime < newest:
+                        path.unlink()
+
+
+def _new_file(folder: Path, name: str) -> Path:
+    """An empty file that the umask alone keeps from others, since a shared folder serves several users."""
+    path = folder / f".{os.urandom(6).hex()}.{name}.new"
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    return path
 
 
 def _open_whole(path: Path, url: str) -> tuple[sqlite3.Connection, State]:
@@ -276,10 +370,13 @@ def _fill(path: Path, source: Source, state: State, reader: RepodataReader) -> N
         )
         for groups in reader:
             connection.executemany("INSERT INTO block (name, records) VALUES (?, ?)", _rows(groups))
-        source.origin(reader.base_url)  # Refuses a base_url that must not be followed.
+        origin = source.origin(reader.base_url)  # Refuses a base_url that must not be followed.
         connection.execute("CREATE INDEX block_by_name ON block (name)")
         counted = msgspec.structs.replace(
-            state, base_url=reader.base_url, records=reader.records, skipped=reader.skipped
+            state,
+            base_url=origin.base_url if reader.base_url else None,
+            records=reader.records,
+            skipped=reader.skipped,
         )
         connection.execute("INSERT INTO state VALUES (?)", (msgspec.json.encode(counted),))
         connection.execute("COMMIT")
@@ -309,5 +406,26 @@ def _kinds_of_damage() -> tuple[type[BaseException], ...]:
 
 
 def _unwritable(path: Path, error: OSError) -> UnwritableIndexError:
-    reason = error.strerror or str(error)
-    return UnwritableIndexError(f"the index {path} cannot be written: {reason}.", path=str(path))
+    return UnwritableIndexError(f"the index {path} cannot be written: {_reason(error)}.", path=str(path))
+
+
+def _unreadable(path: Path, error: OSError) -> UnreadableIndexError:
+    return UnreadableIndexError(
+        f"the stored index {path} cannot be read: {_reason(error)}.",
+        hint="Ask its owner for access, or set index_dir to a folder of your own.",
+        path=str(path),
+    )
+
+
+def _check_readable(path: Path) -> None:
+    """SQLite calls a file that it may not read damaged; raises UnreadableIndexError for such a one."""
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

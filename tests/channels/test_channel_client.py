@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -216,8 +218,68 @@ def test_a_server_that_refuses_what_it_does_not_have_is_no_reason_to_warn(scene,
     assert scene.reporter.warnings == []
 
 
-def test_a_store_that_cannot_be_written_is_an_error_without_further_downloads(scene, folder, tmp_path):
+def test_a_store_that_cannot_be_written_serves_this_process_with_one_warning(scene, folder, tmp_path):
     (tmp_path / "index").write_text("in the way")
+    with serve(folder) as server:
+        for _ in range(2):
+            index = scene.sync(server.url, max_age=100)
+            assert versions(index, "a") == ["1.0", "2.0"]
+        assert sorted(server.paths) == [ZST, "/noarch/repodata.json.zst"]
+        (warning,) = scene.reporter.warnings
+        assert warning == (
+            f"the index folder {tmp_path / 'index'} cannot be written (file exists); "
+            "what is fetched is kept for this command only."
+        )
+    assert (tmp_path / "index").read_text() == "in the way"
+
+
+def test_a_read_only_folder_with_a_fresh_index_is_used_without_a_word(scene, folder, ordinary_user):
+    with serve(folder) as server:
+        scene.sync(server.url).close()
+        server.forget()
+        scene.store.folder.chmod(0o555)
+        assert versions(scene.sync(server.url, max_age=100), "a") == ["1.0", "2.0"]
+        assert server.paths == []
+        assert versions(scene.sync(server.url, max_age=0), "a") == ["1.0", "2.0"]
+        assert statuses(server, ZST) == [304]
+        assert scene.reporter.warnings == []
+
+
+def test_a_read_only_folder_whose_index_is_old_serves_the_new_one_all_the_same(scene, folder, ordinary_user):
+    with serve(folder) as server:
+        scene.sync(server.url).close()
+        scene.store.folder.chmod(0o555)
+        make_channel(folder, [pkg("a", "3.0")], zst=True)
+        assert versions(scene.sync(server.url), "a") == ["3.0"]
+        (warning,) = scene.reporter.warnings
+        assert warning.startswith(
+            f"the index folder {scene.store.folder} cannot be written (permission denied)"
+        )
+
+
+def test_an_index_that_may_not_be_read_is_fetched_again_and_offline_is_an_error(scene, folder, ordinary_user):
+    with serve(folder) as server:
+        scene.sync(server.url).close()
+        path = scene.store.path_of(Source(Channel.parse(server.url), "linux-64"))
+        path.chmod(0)
+        with pytest.raises(ChannelError) as caught:
+            scene.sync(server.url, offline=True)
+        assert str(caught.value) == f"the stored index {path} cannot be read: permission denied."
+        assert caught.value.hint
+        server.forget()
+        assert versions(scene.sync(server.url, max_age=100), "a") == ["1.0", "2.0"]
+        assert server.paths == [ZST]
+        assert scene.reporter.warnings == [
+            f"the stored index {path} cannot be read: permission denied; the channel is asked again."
+        ]
+        assert versions(scene.sync(server.url, offline=True), "a") == ["1.0", "2.0"]
+
+
+def test_a_store_without_any_place_is_an_error_without_further_downloads(
+    scene, folder, tmp_path, monkeypatch
+):
+    (tmp_path / "index").write_text("in the way")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with serve(folder) as server, pytest.raises(ChannelError, match="/index cannot be written"):
         scene.sync(server.url, subdirs=["linux-64"])
     assert server.paths == [ZST]
@@ -437,14 +499,53 @@ def test_clients_that_sync_at_once_share_one_store(scene, folder):
     assert len(list(scene.store.folder.iterdir())) == 2
 
 
-def test_credentials_are_nowhere_in_the_store_or_the_records(scene, folder):
+class WithCredentials:
+    """Asks for every URL as its user wrote it, with a name, a password and a token."""
+
+    def __init__(self, host: str) -> None:
+        self.inner = HttpTransport(HttpOptions(retries=0))
+        self.host = host
+
+    def open(self, url: str, headers=None):
+        written = self.host.replace("://", "://user:secret@") + "/t/tk-secret"
+        return self.inner.open(url.replace(self.host, written, 1), headers)
+
+
+def test_credentials_reach_their_host_only_and_are_nowhere_in_the_store_or_the_records(scene, tmp_path):
+    packages = [pkg("a", "1.0"), pkg("b", "1.0", noarch="generic")]
+    inside = make_channel(tmp_path / "root/t/tk-secret/channel", packages, zst=True)
+    repodata = inside / "noarch/repodata.json"
+    document = json.loads(repodata.read_bytes())
+    document["info"] = {"base_url": "//user:secret@files.example.org/t/tk-secret/b"}
+    (inside / "noarch/repodata.json.zst").write_bytes(zstandard.compress(json.dumps(document).encode()))
+    path = "/t/tk-secret/channel/linux-64/repodata.json.zst"
+    with serve(tmp_path / "root") as other:
+        away = Fault(redirect=f"http://localhost:{other.port}{path}")
+        with serve(tmp_path / "root", faults={path: away}) as server:
+            transport = WithCredentials(server.url)
+            client = ChannelClient(transport, scene.store, scene.clock, scene.reporter)
+            written = server.url.replace("://", "://user:secret@") + "/t/tk-secret/channel"
+            index = client.sync([Channel.parse(written)], SUBDIRS)
+            records = [index.complete(record) for name in "ab" for record in index.load(name)]
+            basic = "Basic " + base64.b64encode(b"user:secret").decode()
+            assert [seen.headers.get("authorization") for seen in server.requests] == [basic, basic]
+            assert [seen.headers.get("authorization") for seen in other.requests] == [None]
+    assert [record.url for record in records] == [
+        f"{server.url}/channel/linux-64/a-1.0-0.conda",
+        "http://files.example.org/b/b-1.0-0.conda",
+    ]
+    assert "secret" not in repr((records, index.channels))
+    stored = list(scene.store.folder.iterdir())
+    assert len(stored) == 2
+    for each in stored:
+        assert b"secret" not in each.read_bytes()
+        assert "secret" not in each.name
+
+
+def test_a_channel_knows_no_credentials_so_that_only_a_transport_can_send_them(scene, folder):
     with serve(folder) as server:
-        url = server.url.replace("http://", "http://user:secret@")
-        record = scene.sync(url).load("a")[0]
-    assert "secret" not in record.url
-    for path in scene.store.folder.iterdir():
-        assert b"secret" not in path.read_bytes()
-        assert "secret" not in path.name
+        scene.sync(server.url.replace("http://", "http://user:secret@"))
+        assert [seen.headers.get("authorization") for seen in server.requests] == [None, None]
 
 
 def test_real_records_of_a_large_channel_arrive_whole(scene):

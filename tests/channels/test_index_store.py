@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from envmgr.channels.store import DamagedIndexError, IndexStore, State
+from envmgr.channels.store import DamagedIndexError, IndexStore, State, UnreadableIndexError
 from envmgr.channels.urls import Source
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.channel import Channel
+from envmgr.ports import RecordingReporter
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = Source(Channel("conda-forge", "https://example.org/conda-forge"), "linux-64")
@@ -346,12 +347,112 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_the_old_index(st
     assert len(list(store.folder.iterdir())) == 1
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
+def test_a_folder_that_cannot_be_made_is_replaced_by_a_temporary_one_with_one_warning(tmp_path):
     (tmp_path / "file").write_text("")
-    store = IndexStore(tmp_path / "file" / "index")
+    store, reporter = IndexStore(tmp_path / "file" / "index"), RecordingReporter()
     assert store.open(SOURCE) is None
-    with pytest.raises(ChannelError, match=r"the index .*/file/index cannot be written: Not a directory"):
-        store.replace(SOURCE, STATE, [repodata()])
+    assert store.replace(SOURCE, STATE, [repodata(record("a"))], reporter).names() == ["a"]
+    other = Source(SOURCE.channel, "noarch")
+    place = store.replace(other, State(url=other.url, form="zst"), [repodata()], reporter).path.parent
+    (warning,) = reporter.warnings
+    assert warning == (
+        f"the index folder {store.folder} cannot be written (not a directory); "
+        "what is fetched is kept for this command only."
+    )
+    assert store.open(SOURCE).names() == ["a"]
+    store.forget(SOURCE)
+    assert store.open(SOURCE) is None
+    assert [path.name for path in place.iterdir()] == [store.path_of(other).name]
+    store.close()
+    assert not place.exists()
+    assert store.open(other) is None
+
+
+def test_threads_that_meet_an_unwritable_folder_share_one_temporary_folder_and_warning(tmp_path):
+    (tmp_path / "index").write_text("in the way")
+    store, reporter = IndexStore(tmp_path / "index"), RecordingReporter()
+    sources = [Source(Channel(f"c{n}", f"https://example.org/c{n}"), "noarch") for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        stored = list(
+            pool.map(
+                lambda each: store.replace(
+                    each, State(url=each.url, form="zst"), [repodata(record(each.channel.name))], reporter
+                ),
+                sources,
+            )
+        )
+    assert len({each.path.parent for each in stored}) == len(reporter.warnings) == 1
+    assert [each.names() for each in stored] == [[f"c{n}"] for n in range(8)]
+    store.close()
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise RuntimeError"])
+def test_the_temporary_folder_goes_with_the_process(tmp_path, monkeypatch, end):
+    (tmp_path / "index").write_text("in the way")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    process = child(
+        f"""
+        stored = store.replace(source, State(url=source.url, form="json"), [b"{{}}"])
+        print(stored.path, stored.path.exists(), flush=True)
+        {end}
+        """,
+        tmp_path / "index",
+    )
+    output, _ = process.communicate(timeout=30)
+    assert output.startswith(str(tmp_path / "scratch"))
+    assert output.endswith(" True\n")
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_an_index_has_the_mode_that_the_umask_leaves(store, umask, mode):
+    before = os.umask(umask)
+    try:
+        stored = store.replace(SOURCE, STATE, [repodata(record("a"))])
+    finally:
+        os.umask(before)
+    assert stored.path.stat().st_mode & 0o777 == mode
+
+
+def test_a_folder_that_only_lets_others_read_serves_them(store, ordinary_user):
+    store.mark_checked(store.replace(SOURCE, STATE, [repodata(record("old"))]), 1000.0)
+    store.folder.chmod(0o555)
+    stored, reporter = store.open(SOURCE), RecordingReporter()
+    assert (stored.names(), stored.checked) == (["old"], 1000.0)
+    assert store.replace(SOURCE, STATE, [repodata(record("new"))], reporter).names() == ["new"]
+    assert len(reporter.warnings) == 1
+    assert store.open(SOURCE).names() == ["new"]
+    assert IndexStore(store.folder).open(SOURCE).names() == ["old"]
+
+
+def test_an_index_that_may_not_be_read_is_an_error_that_names_it(store, ordinary_user):
+    path = store.replace(SOURCE, STATE, [repodata(record("a"))]).path
+    for closed, mode in ((path, 0o200), (store.folder, 0o600)):
+        before = closed.stat().st_mode
+        closed.chmod(mode)
+        with pytest.raises(UnreadableIndexError) as caught:
+            store.open(SOURCE)
+        closed.chmod(before)
+        assert str(caught.value) == f"the stored index {path} cannot be read: permission denied."
+        assert caught.value.hint
+    assert store.open(SOURCE).names() == ["a"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
+def test_an_index_that_belongs_to_somebody_else_in_a_sticky_folder_gets_a_successor_elsewhere(
+    store, drop_privileges
+):
+    path = store.replace(SOURCE, STATE, [repodata(record("old"))]).path
+    store.folder.chmod(0o1777)
+    os.chown(path, 12345, 12345)
+    os.chown(store.folder, 12345, 12345)
+    drop_privileges()
+    reporter = RecordingReporter()
+    assert store.replace(SOURCE, STATE, [repodata(record("new"))], reporter).names() == ["new"]
+    assert len(reporter.warnings) == 1
+    assert IndexStore(store.folder).open(SOURCE).names() == ["old"]
+    assert list(store.folder.iterdir()) == [path]
 
 
 def test_the_time_of_the_last_question_outlives_the_process(store):
