@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envmgr.errors import ChannelError
+from envmgr.models.channel import without_credentials
+from envmgr.packages.folder import is_bare
 from envmgr.packages.verify import ArchiveDigest
 from envmgr.ports import Phase
 
@@ -100,11 +102,15 @@ class _Broken(Exception):  # noqa: N818 - it carries the error.
 
 
 def _no_file(record: PackageRecord, status: int) -> ChannelError:
-    if status in (404, 410):
-        return ChannelError(
-            f"{record.url} does not exist, though the channel's index names it.",
-            hint="Try again later: the channel may be about to be updated.",
-            url=record.url,
-            status=status,
-        )
-    return ChannelError(f"{record.url} answered with the status {status}.", url=record.url, status=status)
+    """What to say where there is no archive; only a record of an index can disagree with the channel."""
+    url = without_credentials(record.url)
+    if status not in (404, 410):
+        return ChannelError(f"{url} answered with the status {status}.", url=url, status=status)
+    if is_bare(record):
+        return ChannelError(f"{url} does not exist.", url=url, status=status)
+    return ChannelError(
+        f"{url} does not exist, though the channel's index names it.",
+        hint="Try again later: the channel may be about to be updated.",
+        url=url,
+        status=status,
+    )

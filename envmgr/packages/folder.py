@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envmgr.errors import DataError
+from envmgr.models.channel import without_credentials
 from envmgr.models.package_files import PackageFiles, parse_legacy, parse_link_json, parse_paths_json
-from envmgr.models.record import PackageRecord
+from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,19 +66,29 @@ def is_bare(record: PackageRecord) -> bool:
 
 
 def completed(record: PackageRecord, source: PackageRecord, **facts: Any) -> PackageRecord:
-    """*record* with *facts* where it knows nothing; a bare one takes all else from *source* (CEP 32, step 4)."""
+    """*record* with *facts* where it knows nothing; a bare one takes all else from *source* (CEP 32, step 4).
+
+    What others will write down is made of it, so its origin holds no credentials.
+    """
     missing = {key: value for key, value in facts.items() if getattr(record, key) is None}
+    missing["origin"] = _public(record.origin)
     if is_bare(record):
-        own = {"fn": record.fn, "origin": record.origin, "md5": record.md5, "sha256": record.sha256}
+        own = {"fn": record.fn, "md5": record.md5, "sha256": record.sha256}
         return msgspec.structs.replace(source, **{**own, **missing})
     return msgspec.structs.replace(record, **missing)
 
 
+def _public(origin: Origin | None) -> Origin | None:
+    if origin is None:
+        return None
+    return Origin(without_credentials(origin.channel), origin.subdir, without_credentials(origin.base_url))
+
+
 def render_record(record: PackageRecord) -> bytes:
-    """The content of ``info/repodata_record.json``."""
-    where: dict[str, Any] = {"fn": record.file_name, "url": record.url}
+    """The content of ``info/repodata_record.json``, without credentials."""
+    where: dict[str, Any] = {"fn": record.file_name, "url": without_credentials(record.url)}
     if record.origin is not None:
-        where["channel"] = record.origin.channel
+        where["channel"] = without_credentials(record.origin.channel)
         where["subdir"] = record.origin.subdir or record.subdir
     return msgspec.json.format(msgspec.json.encode({**record.to_dict(), **where}, order="sorted"), indent=2)
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envmgr.errors import ChannelError, DataError, PrefixError
+from envmgr.models.channel import without_credentials
 from envmgr.packages.crew import Phases, Stage, Stop, run_stages
 from envmgr.packages.download import Arrived, Downloader, hash_archive
 from envmgr.packages.extract import Extraction, extract_archive, inspect_folder
@@ -30,6 +31,7 @@ from envmgr.packages.folder import (
     INDEX_JSON,
     RECORD_JSON,
     completed,
+    is_bare,
     package_files,
     parse_cached_record,
     parse_index,
@@ -269,7 +271,8 @@ class _Intake:
         archive = place / "archive"
         arrived = Downloader(self.transport, self.reporter, self.stop).fetch(record, archive)
         if not is_vouched_for(record):
-            self.reporter.warned(f"{record.file_name} has no checksum in its channel; it was not verified.")
+            where = "came without a checksum" if is_bare(record) else "has no checksum in its channel"
+            self.reporter.warned(f"{record.file_name} {where}; it was not verified.")
         return _Job(record, place, archive, arrived, downloaded=True)
 
     def _unpack(self, job: _Job) -> tuple[PackageRecord, CachedPackage]:
@@ -342,12 +345,13 @@ class _Intake:
         target = home / job.record.file_name
         os.replace(job.archive, target)
         if home == self.layer:
-            _note_url(self.layer, job.record.url)
+            _note_url(self.layer, without_credentials(job.record.url))
         return target
 
 
 def _homes(layer: Path, record: PackageRecord) -> tuple[Path, Path]:
-    key = record.sha256 or record.md5 or hashlib.sha256(record.url.encode()).hexdigest()
+    key = record.sha256 or record.md5
+    key = key or hashlib.sha256(without_credentials(record.url).encode()).hexdigest()
     return layer, layer / BY_HASH / "".join(letter for letter in key.lower() if letter.isalnum())[:32]
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import ChannelError
+from envmgr.models.channel import without_credentials
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
+from envmgr.packages.folder import is_bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -72,21 +74,25 @@ class ArchiveDigest:
         return self._sha256.hexdigest()
 
     def check(self, source: str) -> None:
-        """Raises ChannelError, naming *source*, when the archive is not the record's (CEP 32, step 2)."""
-        record = self._record
+        """Raises ChannelError, naming *source*, when the archive is not the record's (CEP 32, step 2).
+
+        *source* is a path or URL; what is told of it holds no credentials.
+        """
+        record, source = self._record, without_credentials(source)
         for what, expected, found in (
             ("size", record.size, self.size),
             ("sha256", _lower(record.sha256), self.sha256),
             ("md5", _lower(record.md5) if self._md5 else None, self._md5.hexdigest() if self._md5 else None),
         ):
             if expected is not None and expected != found:
+                facts: dict[str, Any] = {"url": source, "expected": expected, "found": found}
+                if is_bare(record):
+                    raise ChannelError(f"{source}: {what} is {found}, but {expected} was expected.", **facts)
                 raise ChannelError(
                     f"{source} is not the file that the channel describes: "
                     f"its {what} is {found}, expected {expected}.",
                     hint="Try again; if it stays so, the channel's index and its files disagree.",
-                    url=source,
-                    expected=expected,
-                    found=found,
+                    **facts,
                 )
 
 
@@ -98,7 +104,7 @@ def describes_same_archive(cached: Mapping[str, Any], record: PackageRecord) -> 
     for stated, kept in ((record.sha256, cached.get("sha256")), (record.md5, cached.get("md5"))):
         if stated and kept:
             return isinstance(kept, str) and kept.lower() == stated.lower()
-    if is_vouched_for(record) or not record.url or cached.get("url") != record.url:
+    if is_vouched_for(record) or not record.url or cached.get("url") != without_credentials(record.url):
         return False
     return record.size is None or cached.get("size") in (None, record.size)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import multiprocessing
@@ -244,6 +245,96 @@ def test_download_that_stays_wrong_is_an_error_with_its_url(case: str, tmp_path:
     assert os.listdir(tmp_path / "pkgs") == []
 
 
+def bare_record(base_url: str, **sums: str) -> PackageRecord:
+    """B as an explicit file or a path names it: nothing but a URL and perhaps a checksum."""
+    origin = Origin(base_url.removesuffix("/linux-64/"), "linux-64", base_url)
+    return PackageRecord(name="b", version="2.0", build="0", fn=B.file_name, origin=origin, **sums)
+
+
+def test_file_that_was_named_by_its_url_is_not_held_against_an_index(tmp_path: Path) -> None:
+    make_channel(tmp_path / "channel", [B])
+    found = hashlib.sha256((tmp_path / "channel/linux-64" / B.file_name).read_bytes()).hexdigest()
+    with serve(tmp_path / "channel") as server:
+        base = server.url.replace("//", "//user:secret@") + "/linux-64/"
+        for sums, told in [
+            ({"sha256": "0" * 64}, f": sha256 is {found}, but {'0' * 64} was expected."),
+            ({"md5": "0" * 32}, f", but {'0' * 32} was expected."),
+        ]:
+            with pytest.raises(ChannelError) as caught:
+                obtain(PackageCache([tmp_path / "pkgs"]), [bare_record(base, **sums)])
+            assert str(caught.value).startswith(f"{server.url}/linux-64/{B.file_name}: ")
+            assert str(caught.value).endswith(told)
+            assert "secret" not in f"{caught.value.facts} {caught.value.hint}"
+        (tmp_path / "channel/linux-64" / B.file_name).unlink()
+        with pytest.raises(ChannelError) as caught:
+            obtain(PackageCache([tmp_path / "pkgs"]), [bare_record(base)])
+        assert str(caught.value) == f"{server.url}/linux-64/{B.file_name} does not exist."
+        assert "secret" not in f"{caught.value.facts} {caught.value.hint}"
+    with pytest.raises(ChannelError, match=r"^file://.*/b-2\.0-0\.tar\.bz2 does not exist\.$"):
+        obtain(
+            PackageCache([tmp_path / "pkgs"]), [bare_record((tmp_path / "channel/linux-64").as_uri() + "/")]
+        )
+
+
+@pytest.mark.parametrize("case", WRONG_BODIES)
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_failed_download_tells_no_credentials(case: str, is_listed: bool, tmp_path: Path) -> None:
+    fault, _ = WRONG_BODIES[case]
+    path = f"/t/tk-secret/channel/linux-64/{B.file_name}"
+    make_channel(tmp_path / "channel", [B])
+    with serve(tmp_path, faults={path: fault}) as server:
+        url = server.url.replace("//", "//user:secret@") + "/t/tk-secret/channel"
+        (listed,) = records_of(url, tmp_path / "channel").values()
+        record = listed if is_listed else bare_record(f"{url}/linux-64/", sha256=listed.sha256 or "")
+        with pytest.raises(ChannelError) as caught:
+            obtain(PackageCache([tmp_path / "pkgs"]), [record])
+        assert path in server.paths
+    assert f"{server.url}/channel/linux-64/{B.file_name}" in str(caught.value)
+    assert "secret" not in f"{caught.value} {caught.value.facts} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("with_sum", [True, False])
+def test_credentials_are_used_and_nowhere_in_the_cache(with_sum: bool, tmp_path: Path) -> None:
+    make_channel(tmp_path / "root/t/tk-secret/channel", [A, B])
+    with serve(tmp_path / "root") as server:
+        url = server.url.replace("//", "//user:secret@") + "/t/tk-secret/channel"
+        found = records_of(url, tmp_path / "root/t/tk-secret/channel")
+        records = list(found.values())
+        if not with_sum:
+            records = [
+                PackageRecord(
+                    name=each.name, version=each.version, build=each.build, fn=each.fn, origin=each.origin
+                )
+                for each in records
+            ]
+        # The second pass meets places that are taken, so that it fills `.by-hash`.
+        for layer in ("pkgs", "taken"):
+            for each in found.values():
+                (tmp_path / "taken" / each.dist_name / "rest").mkdir(parents=True, exist_ok=True)
+            packages = obtain(PackageCache([tmp_path / layer]), records)
+            for record, package in packages.items():
+                assert package.record.url == f"{server.url}/channel/linux-64/{record.fn}"
+                assert "secret" not in repr(package.record)
+            server.forget() if layer == "pkgs" else None
+        basic = "Basic " + base64.b64encode(b"user:secret").decode()
+        assert [seen.headers.get("authorization") for seen in server.requests] == [basic, basic]
+        server.forget()
+        assert obtain(PackageCache([tmp_path / "pkgs"]), records).keys() == set(records)
+        clean = PackageRecord.parse(
+            records[0].to_dict(),
+            fn=records[0].fn,
+            origin=Origin(f"{server.url}/channel", "linux-64", f"{server.url}/channel/linux-64/"),
+        )
+        assert PackageCache([tmp_path / "pkgs"]).holds(clean)
+        assert server.requests == []
+    assert (tmp_path / "pkgs/urls.txt").read_text().count(f"{server.url}/channel/linux-64/") == 2
+    assert (tmp_path / "taken" / BY_HASH).is_dir()
+    for layer in ("pkgs", "taken"):
+        for path in (tmp_path / layer).rglob("*"):
+            assert "secret" not in path.name
+            assert not path.is_file() or b"secret" not in path.read_bytes()
+
+
 def test_complete_packages_stay_when_another_fails(tmp_path: Path) -> None:
     make_channel(tmp_path / "channel", [A, B])
     with serve(
@@ -271,7 +362,7 @@ def test_record_without_checksum_is_used_with_a_warning_and_learns_its_sum(tmp_p
     reporter = RecordingReporter()
     cache = PackageCache([tmp_path / "pkgs"])
     whole = obtain(cache, [bare], reporter=reporter)[bare].record
-    assert reporter.warnings == ["a-1.0-0.conda has no checksum in its channel; it was not verified."]
+    assert reporter.warnings == ["a-1.0-0.conda came without a checksum; it was not verified."]
     assert (whole.sha256, whole.size, whole.depends, whole.url) == (a.sha256, a.size, ["b"], a.url)
     again = obtain(cache, [bare])[bare].record
     assert (again.sha256, again.depends) == (a.sha256, ["b"])
