@@ -40,7 +40,7 @@ def open_context(arguments: argparse.Namespace, **overrides: Any) -> tuple[Conte
         reporter.warned(warning)
     context = Context(
         settings=settings,
-        transport=AnyTransport.from_settings(settings),
+        transport=AnyTransport.from_settings(settings, on_retry=reporter.warned),
         runner=SystemRunner(),
         clock=SystemClock(),
         reporter=reporter,

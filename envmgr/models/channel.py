@@ -100,7 +100,9 @@ def without_credentials(url: str) -> str:
         return url
     scheme, authority, path, rest = found.groups()
     host = authority.rpartition("@")[2].lower()
-    return f"{scheme.lower()}://{host}{_TOKEN.sub('', path, count=1)}{rest}"
+    if scheme.lower() != "file":
+        path = _TOKEN.sub("", path, count=1)
+    return f"{scheme.lower()}://{host}{path}{rest}"
 
 
 def split_url(url: str) -> tuple[str, str, str]:

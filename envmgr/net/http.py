@@ -82,7 +82,7 @@ class HttpTransport:
                 trouble = f"{without_credentials(url)} answered with HTTP status {answer.status_code}"
                 answer.close()
             except ChannelError as error:
-                if not tries_left or not error.facts.get("passing"):
+                if not error.facts.pop("passing", False) or not tries_left:
                     raise
                 trouble = str(error).rstrip(".")
             seconds = min(max(asked_for or 0.0, pause), self._options.longest_pause_seconds)

@@ -131,6 +131,7 @@ def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context
     """The prefix to create: the command line's, else the file's own name or prefix (CEP 24)."""
     from envmgr.ops.environments import check_name, prefix_path
     from envmgr.prefix.apply import check_target
+    from envmgr.prefix.staging import check_free
 
     name, prefix = request.name, request.prefix
     if name is None and prefix is None:
@@ -145,7 +146,10 @@ def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         raise UsageError(
             "the new environment has no name.", hint="Give it one with -n NAME or a folder with -p PREFIX."
         )
-    check_target(place)
+    if request.dry_run:
+        check_free(place)
+    else:
+        check_target(place)
     if wanted.subdir != context.settings.subdir and not (request.dry_run or request.download_only):
         context.reporter.warned(
             f"packages for {wanted.subdir} may not run here, on {context.settings.subdir}."

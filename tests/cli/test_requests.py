@@ -90,6 +90,21 @@ def test_dry_run_refuses_what_the_real_run_would(envmgr: Envmgr, channel: Path, 
     assert envmgr("create", *arguments, "--dry-run").code == envmgr("create", *arguments).code == 1
 
 
+def test_dry_run_needs_no_writable_root(envmgr: Envmgr, channel: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ENVMGR_ROOT", "/dev/null/root")
+    planned = envmgr("create", "-n", "x", "-c", channel, "--override-channels", "--dry-run", "--json", "b")
+    assert planned.code == 0, planned.err
+    assert [each["name"] for each in planned.json["actions"]["LINK"]] == ["a", "b"]
+
+
+def test_channel_below_a_folder_called_t_is_found(envmgr: Envmgr, tmp_path: Path):
+    channel = make_channel(tmp_path / "t" / "stuff" / "channel", [pkg("a")])
+    created = envmgr("create", "-p", tmp_path / "env", "-c", channel, "--override-channels", "-y", "a")
+    assert created.code == 0, created.err
+    direct = envmgr("create", "-p", tmp_path / "two", channel / "linux-64" / "a-1.0-0.conda", "-y")
+    assert direct.code == 0, direct.err
+
+
 def test_pip_items_without_python_are_refused_before_anything_is_fetched(
     envmgr: Envmgr, channel: Path, tmp_path: Path
 ):
