@@ -36,14 +36,14 @@ ALIAS = "https://conda.anaconda.org"
         ("/srv/channel", "file:///srv/channel", "file:///srv/channel"),
         ("file:///srv/channel/", "file:///srv/channel", "file:///srv/channel"),
         ("/srv/my channel/noarch", "file:///srv/my%20channel", "file:///srv/my%20channel"),
-        ("./channel", "file:///work/channel", "file:///work/channel"),
+        ("./channel", "file:///folder/channel", "file:///folder/channel"),
         ("../channel/.", "file:///channel", "file:///channel"),
-        (".", "file:///work", "file:///work"),
+        (".", "file:///folder", "file:///folder"),
         ("C:\\channels\\mine", "file:///C:/channels/mine", "file:///C:/channels/mine"),
     ],
 )  # fmt: skip
 def test_channel_is_known_by_one_url(text: str, name: str, url: str) -> None:
-    channel = Channel.parse(text, cwd="/work")
+    channel = Channel.parse(text, cwd="/folder")
     assert (channel.name, channel.url) == (name, url)
     assert channel.subdir_url("noarch") == f"{url}/noarch"
     assert Channel.parse(str(channel)) == channel
@@ -62,7 +62,7 @@ def test_names_are_appended_to_the_alias() -> None:
 )
 def test_text_that_is_no_channel_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="channel"):
-        Channel.parse(text, cwd="/work")
+        Channel.parse(text, cwd="/folder")
 
 
 def test_relative_path_needs_a_folder_to_start_from() -> None:
