@@ -11,6 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by the signal *signum*; raised so that unfinished work is undone."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"ended by signal {signum}")
+        self.signum = signum
+
+
 class EnvmgrError(Exception):
     """The root of every error that is meant for the user's eyes.
 

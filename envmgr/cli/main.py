@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from envmgr.cli.exit_codes import DONE, FAILED, SIGNALLED, WRONG_USAGE
 from envmgr.cli.failures import explained, print_failure
-from envmgr.errors import EnvmgrError, UsageError
+from envmgr.errors import EnvmgrError, Terminated, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +30,6 @@ COMMANDS = {
     "build": "build packages from recipes into the local channel",
     "index": "write the repodata of a channel folder",
 }
-
-
-class Ended(KeyboardInterrupt):
-    """A signal asked this process to end; raised so that `finally` blocks undo what is half-done."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"ended by signal {signum}")
-        self.signum = signum
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
@@ -102,7 +94,7 @@ def _command_hint(name: str) -> str:
 
 
 def _end_orderly(number: int, _frame: FrameType | None) -> None:
-    raise Ended(number)
+    raise Terminated(number)
 
 
 def _check_text(arguments: Sequence[str]) -> None:

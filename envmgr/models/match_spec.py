@@ -133,16 +133,6 @@ class MatchSpec:
         """Whether only one name can match."""
         return "*" not in self.name and not is_regex(self.name)
 
-    @property
-    def is_name_only(self) -> bool:
-        """Whether the spec asks for a name and nothing else."""
-        return self == MatchSpec(name=self.name)
-
-    @property
-    def is_simple(self) -> bool:
-        """Whether name, version and build are all that takes part in matching."""
-        return not self._other_tests
-
     def matches(self, record: PackageRecord) -> bool:
         """Whether *record* fulfils everything but ``when`` and ``extras``."""
         return (
@@ -155,12 +145,6 @@ class MatchSpec:
     def matches_name(self, name: str) -> bool:
         """Whether a package of this name can match."""
         return self.name == name or _string_match(self.name).matches(name)
-
-    def matches_version_build(self, version: Version, build: str) -> bool:
-        """Whether version and build string fit, the other fields aside."""
-        return (self.version is None or self.version.matches(version)) and (
-            self.build is None or self.build.matches(build)
-        )
 
     def __hash__(self) -> int:
         return hash((self.name, self.version, self.build, self.channel))

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.packages.store import CachedPackage
-    from envmgr.prefix.plan import Clobber
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,6 @@ class CreatePlan:
     fetch: tuple[PackageRecord, ...]
     pip_items: tuple[str, ...]
     variables: Mapping[str, str]
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,6 @@ class Created:
 
     plan: CreatePlan
     done: bool
-    clobbers: tuple[Clobber, ...] = ()
     messages: tuple[str, ...] = ()
 
 
@@ -92,17 +89,26 @@ def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
     asked = request.asked
     if request.clone and (asked.specs or asked.files):
         raise UsageError("--clone takes no specs and no files.")
-    if not (request.clone or asked.specs or asked.files):
-        defaults = context.settings.create_default_packages
-        asked = Asked(defaults, (), asked.channels, asked.override_channels, asked.subdir)
     if request.options.no_deps and request.options.only_deps:
         raise UsageError("--no-deps and --only-deps leave nothing to install.")
     wanted = read_request(asked, context)
     if request.clone:
         wanted = _cloned(request.clone, wanted, context)
+    elif not (asked.files or wanted.explicit):
+        wanted = _with_defaults(wanted, context)
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     return wanted
+
+
+def _with_defaults(wanted: EnvironmentRequest, context: Context) -> EnvironmentRequest:
+    """With `create_default_packages`, as conda adds them: to requests from the command line, by name."""
+    from envmgr.ops.request import parse_requirement
+
+    named = {requirement.spec.name for requirement in wanted.requirements}
+    defaults = [parse_requirement(spec) for spec in context.settings.create_default_packages]
+    added = tuple(each for each in defaults if each.spec.name not in named)
+    return replace(wanted, requirements=(*wanted.requirements, *added))
 
 
 def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> EnvironmentRequest:
@@ -176,6 +182,7 @@ def _records(
 def _plan(
     prefix: Path, records: Sequence[PackageRecord], wanted: EnvironmentRequest, context: Context
 ) -> CreatePlan:
+    from envmgr.models.channel import without_credentials_in_text
     from envmgr.ops.fetch import open_cache
 
     if wanted.subsections.get("pip") and not wanted.explicit:
@@ -185,9 +192,8 @@ def _plan(
         prefix=prefix,
         link=tuple(records),
         fetch=tuple(record for record in records if not cache.holds(record)),
-        pip_items=tuple(item.text for item in wanted.subsections.get("pip", ())),
+        pip_items=tuple(without_credentials_in_text(item.text) for item in wanted.subsections.get("pip", ())),
         variables=wanted.variables,
-        warnings=wanted.warnings,
     )
 
 
@@ -219,8 +225,8 @@ def _apply(
         copy=request.copy,
         registry=registry_file(context),
     )
-    clobbers, messages = link_packages(linking, packages, context, _pip_step(wanted, context))
-    return Created(plan, done=True, clobbers=clobbers, messages=messages)
+    messages = link_packages(linking, packages, context, _pip_step(wanted, context))
+    return Created(plan, done=True, messages=messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +247,8 @@ def link_packages(
     packages: Mapping[PackageRecord, CachedPackage],
     context: Context,
     after_link: Callable[[Path], None] | None = None,
-) -> tuple[tuple[Clobber, ...], tuple[str, ...]]:
-    """Make the prefix out of cached packages; returns the clobbered paths and the link scripts' messages."""
+) -> tuple[str, ...]:
+    """Make the prefix out of cached packages; returns the link scripts' messages."""
     from envmgr import __version__
     from envmgr.prefix.apply import PrefixCreation, create_prefix
     from envmgr.prefix.plan import PackageToLink, plan_prefix
@@ -270,7 +276,7 @@ def link_packages(
         root_prefix=str(settings.root),
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
-    return creation.plan.clobbers, outcome.messages
+    return outcome.messages
 
 
 def _pip_step(wanted: EnvironmentRequest, context: Context) -> Callable[[Path], None] | None:

@@ -73,7 +73,8 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     file = _merged(pieces.environments, context)
     _check_platform(subdir, file, asked)
     _check_explicit_platform(subdir, pieces)
-    requirements = tuple(_with_local(each, context) for each in (*file.requirements, *pieces.requirements))
+    written = (*file.requirements, *pieces.requirements)
+    requirements = tuple(_with_local(each, context) for each in written)
     if pieces.explicit and requirements:
         raise UsageError(
             "exact packages and specs cannot be mixed in one request.",
@@ -91,6 +92,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         warnings=file.warnings,
         written_urls=(
             *_channel_names(asked, file, context),
+            *(_written_channel(each) for each in written),
             *(each.url.rpartition("/")[0] for each in pieces.explicit),
             context.settings.channel_alias,
         ),
@@ -210,6 +212,13 @@ def _with_local(requirement: Requirement, context: Context) -> Requirement:
         return requirement
     spec = replace(requirement.spec, channel=context.settings.local_channel_dir.as_uri())
     return replace(requirement, spec=spec)
+
+
+def _written_channel(requirement: Requirement) -> str:
+    """The channel of `CHANNEL::name` as it was typed; the spec itself keeps no credentials."""
+    written, mark, _ = requirement.source.text.strip().partition("::")
+    subdir = requirement.spec.subdir
+    return written.rstrip("/").removesuffix(f"/{subdir}") if mark else ""
 
 
 def _channels(

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from envmgr.errors import PrefixError
+from envmgr.errors import PrefixError, Terminated
 from envmgr.ports import Phase
 from envmgr.prefix.bytecode import Compiler
 from envmgr.prefix.history import Change
@@ -38,14 +38,6 @@ if TYPE_CHECKING:
 
 # Windows knows no SIGHUP.
 _ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end by the signal *signum*; raised so that unfinished work is removed."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"ended by signal {signum}")
-        self.signum = signum
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ for source, target in (job["files"] if tag == job["tag"] else []):
             os.makedirs(folder)
         py_compile.compile(source, target, source, True, **options)
     except Exception:
-        pass
+        pass  # Python compiles it again when it is imported.
 """
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,6 +149,63 @@ def test_credentials_reach_the_server_and_nothing_else(envmgr: Envmgr, channel: 
     for outcome in (created, explicit, failed, listed):
         assert "s3cr3t" not in outcome.out + outcome.err
     assert files_that_hold(b"s3cr3t", tmp_path, root(), Path(os.environ["HOME"])) == []
+
+
+def test_credentials_in_specs_and_pip_items_are_shown_and_recorded_nowhere(
+    envmgr: Envmgr, channel: Path, tmp_path: Path
+):
+    with serve(channel) as server:
+        url = server.url.replace("http://", "http://ann:s3cr3t@")
+        created = envmgr(
+            "create", "-p", tmp_path / "env", "--override-channels", "-y", f"{url}::b", f"{url}::a"
+        )
+        assert created.code == 0, created.err
+        assert all(seen.headers.get("authorization", "").startswith("Basic ") for seen in server.requests)
+    python = make_channel(tmp_path / "python", [pkg("python", "3.99", noarch="generic"), pkg("pip")])
+    file = tmp_path / "e.yml"
+    item = "--index-url https://ann:s3cr3t@pypi.example/simple"
+    file.write_text(
+        f"channels: ['{python}', nodefaults]\ndependencies: [python, pip, {{pip: ['{item}', x]}}]\n"
+    )
+    planned = envmgr("create", "-p", tmp_path / "two", "-f", file, "--dry-run")
+    assert planned.code == 0, planned.err
+    assert "https://pypi.example/simple" in planned.err
+    for outcome in (created, planned):
+        assert "s3cr3t" not in outcome.out + outcome.err
+    assert files_that_hold(b"s3cr3t", tmp_path / "env", root(), Path(os.environ["HOME"])) == []
+
+
+def test_default_packages_join_what_the_command_line_names(
+    envmgr: Envmgr, channel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ENVMGR_CREATE_DEFAULT_PACKAGES", "a")
+    arguments = ["create", "-n", "x", "-c", channel, "--override-channels", "--dry-run", "--json"]
+    for specs, names in (([], ["a"]), (["b", "--no-deps"], ["a", "b"])):
+        planned = envmgr(*arguments, *specs)
+        assert planned.code == 0, planned.out
+        assert [each["name"] for each in planned.json["actions"]["LINK"]] == names
+    file = tmp_path / "e.yml"
+    file.write_text("dependencies: []\n")
+    assert envmgr(*arguments, "-f", file).json["actions"]["LINK"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_ends_a_download_orderly(channel: Path, tmp_path: Path, number: int):
+    slow = {"/linux-64/a-1-0.conda": Fault(wait=20)}
+    with serve(channel, faults=slow) as server:
+        command = [sys.executable, "-m", "envmgr", "create", "-p", tmp_path / "env", "-c", server.url]
+        command += ["--override-channels", "--json", "a"]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        limit = time.monotonic() + 30
+        while not any(seen.path.endswith("a-1-0.conda") for seen in server.requests):
+            assert time.monotonic() < limit, "the download did not begin"
+            time.sleep(0.05)
+        child.send_signal(number)
+        out, _ = child.communicate(timeout=40)
+    assert child.returncode == 128 + number
+    assert json.loads(out)["success"] is False
+    assert not (tmp_path / "env").exists()
+    assert [path.name for path in (root() / "pkgs").iterdir() if path.name.startswith(".envmgr-work")] == []
 
 
 def test_token_in_a_channels_path_reaches_the_server(envmgr: Envmgr, channel: Path, tmp_path: Path):
