@@ -8,8 +8,9 @@ raises BuildError with the place in the recipe.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.build.globs import matches_any
 from envmgr.build.ports import PlacedSpec
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from envmgr.build.recipe import ContentCheck, RecipeTest
 
 
-@dataclass(frozen=True, slots=True)
-class TestRequest:
+class TestRequest(Struct, frozen=True):
     """The tests of one package.
 
     *folder* is the package's laid-out folder, *paths* its files, *channel* the folder that serves it, *scratch*

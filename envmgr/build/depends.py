@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from envmgr.build.pins import Pin
 from envmgr.build.recipe import RUN_EXPORT_KINDS
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 Exports = "Mapping[str, tuple[str, ...]]"
 
 
-@dataclass(frozen=True, slots=True)
-class PackageFacts:
+class PackageFacts(Struct, frozen=True):
     """A package in a build or host environment, as far as requirements of others depend on it."""
 
     name: str
@@ -30,8 +30,7 @@ class PackageFacts:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """What a build takes over from the packages of its environments, by where it ends up."""
 
     host: tuple[str, ...] = ()
@@ -39,8 +38,7 @@ class Exported:
     constrains: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FinalRequirements:
+class FinalRequirements(Struct, frozen=True):
     """``depends`` and ``constrains`` of the package, and its own run exports by kind, all as match specs."""
 
     depends: tuple[str, ...]

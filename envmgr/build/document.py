@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+from msgspec import Struct
 
 from envmgr.build.pins import Pin
 from envmgr.errors import BuildError
@@ -27,8 +28,7 @@ _FLOAT = re.compile(r"-?[0-9]+\.[0-9]+([eE][-+]?[0-9]+)?\Z")
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "~": None, "": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a value stands: the recipe's file, as shown to the reader, and its line counted from 1."""
 
     file: str
@@ -42,24 +42,21 @@ class Place:
         raise BuildError(f"{self}: {sentence}", hint=hint, file=self.file, line=self.line, **facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """One plain value: text, a number, a boolean or None; after evaluation also a pin."""
 
     value: Any
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """A list."""
 
     values: tuple[Node, ...]
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A mapping in the order of the file; `places` holds the place of each key."""
 
     entries: Mapping[str, Node]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 
@@ -38,8 +39,7 @@ _GLIBC_FAMILY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ElfFile:
+class ElfFile(Struct, frozen=True):
     """What one ELF file asks of the dynamic linker.
 
     ``rpath`` and ``runpath`` are the search folders in order, with ``$ORIGIN`` as written; ``version_needs``

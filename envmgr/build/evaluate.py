@@ -6,8 +6,9 @@ out as None are dropped from lists and mappings, as CEP 39 asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envmgr.build.document import Items, Scalar, Table, iter_items, kind_of
 from envmgr.build.pins import DEFAULT_LOWER, DEFAULT_UPPER, Pin
@@ -43,8 +44,7 @@ SYSTEM_COMPILER = "system"
 """The variant value of ``c_compiler`` and its like that means the machine's own compiler, no package."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a recipe is evaluated against.
 
     *subdir* is the platform built for and on; *variant* the chosen variant values; *environ* what ``env``

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import posixpath
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.build.elf_tool import find_patchelf, read_elf_file, set_runpath
 from envmgr.build.files import (
@@ -50,8 +51,7 @@ print(sys.implementation.cache_tag)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class FinishRequest:
+class FinishRequest(Struct, frozen=True):
     """What to finish: *selected* are the package's paths, *owners* the host packages' files."""
 
     output: Output
@@ -62,8 +62,7 @@ class FinishRequest:
     aside: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """The package's paths after finishing, and what was read of its ELF files (by path)."""
 
     selected: tuple[str, ...]

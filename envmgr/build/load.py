@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from envmgr.build.document import parse_document
 from envmgr.build.evaluate import Surroundings, as_variant
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 _FACTS_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRequest:
+class BuildRequest(Struct, frozen=True):
     """One recipe to build.
 
     *recipe* is the recipe's file or folder; *output_dir* the channel folder that gets the archives;
@@ -57,8 +57,7 @@ class BuildRequest:
         return self.recipe_file.resolve().parent
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedRecipe:
+class LoadedRecipe(Struct, frozen=True):
     """A plan with the facts that it was made with."""
 
     plan: RecipePlan

@@ -6,8 +6,9 @@ level, a staging output or another package. Scripts, requirements and tests are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.build.decode import (
     decode_about,
@@ -48,16 +49,14 @@ _OUTPUT_KEYS = ["package", "staging", "inherit", "source", "build", "requirement
 _STAGING_KEYS = ["staging", "inherit", "source", "build", "requirements"]
 
 
-@dataclass(frozen=True, slots=True)
-class Inheritance:
+class Inheritance(Struct, frozen=True):
     """Which output another one builds on; None means the top level."""
 
     name: str | None = None
     run_exports: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """All outputs of one recipe in the order of the file, skipped ones included, and what was odd about it."""
 
     name: str
@@ -226,8 +225,7 @@ def _read_output(raw: Table, parent: Inheritance, version: str | None, expressio
     return _decode_output(tree, name, version, parent, Flags(staging, skip, frozenset(expressions.used)))
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+class Flags(Struct, frozen=True):
     """What evaluation found out about an output beside its tree."""
 
     is_staging: bool

@@ -6,9 +6,10 @@ import hashlib
 import mmap
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envmgr.build import metadata
 from envmgr.build.files import package_path, placeholder_mode
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class PackRequest:
+class PackRequest(Struct, frozen=True):
     """All that goes into one package.
 
     *selected* are paths relative to *prefix*, from where they are moved; *folder* is where the package is laid

@@ -7,8 +7,9 @@ another output for ``pin_subpackage``, of a package in the host environment for 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _EXPRESSION = re.compile(r"x(\.x)*\Z")
 _SEGMENT = re.compile(r"[._-]")
@@ -18,8 +19,7 @@ DEFAULT_LOWER = "x.x.x.x.x.x"
 DEFAULT_UPPER = "x"
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Struct, frozen=True):
     """A request for a version range; *kind* is ``pin_subpackage`` or ``pin_compatible``."""
 
     kind: str

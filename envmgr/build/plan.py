@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.build.document import Place
 from envmgr.build.evaluate import evaluate_context, expressions_for
@@ -32,8 +33,7 @@ _MINOR = re.compile(r"([0-9]+)\.([0-9]+)")
 _BUILD_STRING = re.compile(r"[a-zA-Z0-9_.+]+\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedOutput:
+class PlannedOutput(Struct, frozen=True):
     """One output with the names that its package will have; *requires* are names needed to build or test it.
 
     *variant* holds the variant values that it uses; for a staging output build string and hash only tell its
@@ -69,8 +69,7 @@ class PlannedOutput:
         return f"{self.dist_name}.conda"
 
 
-@dataclass(frozen=True, slots=True)
-class RecipePlan:
+class RecipePlan(Struct, frozen=True):
     """What building one recipe makes: package outputs and staging outputs in building order.
 
     *skipped* names the outputs whose ``skip`` holds.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from envmgr.ports import Clock, Reporter, Runner, Transport
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedSpec:
+class PlacedSpec(Struct, frozen=True):
     """A match spec as text and the place of the recipe that asks for it; *line* is counted from 1."""
 
     text: str
@@ -42,8 +42,7 @@ class ArchiveWriter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class BuildPorts:
+class BuildPorts(Struct, frozen=True):
     """The outside world of a build.
 
     *known_facts* keeps what each ``host_facts.py`` said, by path, for as long as the ports live: several recipes

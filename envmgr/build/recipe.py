@@ -6,8 +6,9 @@ outputs, hashes, order) `outputs`'.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 Glob = str
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(Struct, frozen=True):
     """One entry of a requirement list: a match spec as text, or a pin that is not resolved yet."""
 
     what: str | Pin
@@ -32,8 +32,7 @@ class Dependency:
         return text.replace("=", " ").replace("<", " ").replace(">", " ").split(" ")[0].split("[")[0].lower()
 
 
-@dataclass(frozen=True, slots=True)
-class RunExports:
+class RunExports(Struct, frozen=True):
     """What this package makes others depend on, by kind (CEP 12, CEP 14)."""
 
     weak: tuple[Dependency, ...] = ()
@@ -46,8 +45,7 @@ class RunExports:
 RUN_EXPORT_KINDS = ("weak", "strong", "noarch", "weak_constrains", "strong_constrains")
 
 
-@dataclass(frozen=True, slots=True)
-class Requirements:
+class Requirements(Struct, frozen=True):
     """The requirement lists of one output."""
 
     build: tuple[Dependency, ...] = ()
@@ -59,8 +57,7 @@ class Requirements:
     ignore_from_package: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """What to run: *content*, or the file *file* of the recipe's folder; both None means nothing.
 
     *secrets* are names of environment variables whose values never reach a log; *cwd* is relative to the
@@ -76,8 +73,7 @@ class Script:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One source: a URL with mirrors, a local path or a git repository; exactly one of the three is set."""
 
     place: Place
@@ -94,8 +90,7 @@ class Source:
     use_gitignore: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixDetection:
+class PrefixDetection(Struct, frozen=True):
     """How files are searched for the build prefix."""
 
     text: tuple[Glob, ...] = ()
@@ -104,8 +99,7 @@ class PrefixDetection:
     ignore_binary_files: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DynamicLinking:
+class DynamicLinking(Struct, frozen=True):
     """How ELF files are relocated and checked; *rpaths* are folders relative to the prefix."""
 
     rpaths: tuple[str, ...] = ("lib/",)
@@ -115,16 +109,14 @@ class DynamicLinking:
     overlinking: Literal["error", "ignore"] = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class FileFilter:
+class FileFilter(Struct, frozen=True):
     """Which of the new files belong to an output (CEP 41)."""
 
     include: tuple[Glob, ...] = ("**",)
     exclude: tuple[Glob, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(Struct, frozen=True):
     """The build section; *string* is a template that may use ``hash``, or None for the default."""
 
     number: int = 0
@@ -151,8 +143,7 @@ class Build:
         return self.noarch == "python" or self.version_independent
 
 
-@dataclass(frozen=True, slots=True)
-class ContentCheck:
+class ContentCheck(Struct, frozen=True):
     """What the package must and must not hold below one folder; patterns as the recipe writes them."""
 
     section: Literal["files", "site_packages", "bin", "lib", "include"]
@@ -160,8 +151,7 @@ class ContentCheck:
     not_exists: tuple[Glob, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RecipeTest:
+class RecipeTest(Struct, frozen=True):
     """One test; *kind* says which of the other fields matter."""
 
     kind: Literal["script", "python", "package_contents", "downstream"]
@@ -177,8 +167,7 @@ class RecipeTest:
     downstream: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One output of a recipe: a package, or a staging output that packages inherit from (CEP 41).
 
     *about* and *extra* are plain mappings with the recipe's keys; *rendered* is the whole output without

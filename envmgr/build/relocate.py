@@ -8,8 +8,9 @@ is required at run time, in glibc's family, or allowed by the recipe.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.build.elf import is_glibc_library
 from envmgr.build.globs import matches_any
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from envmgr.build.recipe import DynamicLinking
 
 
-@dataclass(frozen=True, slots=True)
-class Libraries:
+class Libraries(Struct, frozen=True):
     """Which files stand where below the prefix: file name -> folders, and path -> owning package.
 
     Files of the package that is being made are owned by the empty name.
@@ -83,8 +83,7 @@ def _finds_all(elf: ElfFile, folder: str, entries: list[str], libraries: Librari
     return all(searched & libraries.folders.get(name, frozenset()) for name in wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class MissingLibrary:
+class MissingLibrary(Struct, frozen=True):
     """A library that *path* needs and that nothing provides; *owner* is a host package that has it, or None."""
 
     path: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from envmgr.build import metadata
 from envmgr.build.check import TestRequest, run_tests
@@ -65,8 +66,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """One published package; *size* is in bytes."""
 
     name: str
@@ -78,8 +78,7 @@ class Artifact:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class BuildResult:
+class BuildResult(Struct, frozen=True):
     """What one recipe made; *skipped* are outputs that the recipe leaves out on this platform and variant."""
 
     artifacts: tuple[Artifact, ...]
@@ -112,8 +111,7 @@ def build_recipe(request: BuildRequest, ports: BuildPorts) -> BuildResult:
     return BuildResult(artifacts, loaded.plan.skipped)
 
 
-@dataclass(frozen=True, slots=True)
-class _Environments:
+class _Environments(Struct, frozen=True):
     """The packages of both environments by name, and what they export to the output."""
 
     build: Mapping[str, PackageFacts]
@@ -121,8 +119,7 @@ class _Environments:
     exported: Exported
 
 
-@dataclass(slots=True)
-class _Stage:
+class _Stage(Struct):
     """What a staging output left for others: copies of its new files and of its work folder."""
 
     folder: Path
@@ -130,16 +127,14 @@ class _Stage:
     exported: Exported
 
 
-@dataclass(slots=True)
-class _Built:
+class _Built(Struct):
     """One package that is done but not published."""
 
     planned: PlannedOutput
     archive: Path
 
 
-@dataclass(slots=True)
-class _RecipeBuild:
+class _RecipeBuild(Struct):
     """The state of one recipe's build; steps run one after another in the same folders."""
 
     request: BuildRequest

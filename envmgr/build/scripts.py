@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import BuildError
 
@@ -40,8 +41,7 @@ _INTERPRETER_OF_SUFFIX = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptFolders:
+class ScriptFolders(Struct, frozen=True):
     """The folders of one build or test; *prefixes* are the environments whose programs are found, first wins."""
 
     prefix: Path
@@ -173,8 +173,7 @@ def script_text(script: Script, recipe_dir: Path) -> tuple[str, str] | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptRun:
+class ScriptRun(Struct, frozen=True):
     """One script about to be run: its text, where it is kept while it runs, and the names for messages."""
 
     script: Script

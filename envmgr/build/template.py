@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envmgr.build.pins import Pin
 
@@ -46,8 +47,7 @@ FILTERS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Expressions:
+class Expressions(Struct, frozen=True):
     """Evaluates expressions over *variables* (values and functions) and notes which names were used."""
 
     variables: Mapping[str, Any]

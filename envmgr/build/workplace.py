@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import BuildError
 
@@ -23,8 +24,7 @@ PLACEHOLDER_LENGTH = 255
 _PADDING = "_placehold"
 
 
-@dataclass(frozen=True, slots=True)
-class Workplace:
+class Workplace(Struct, frozen=True):
     """The folders below one *root*; *channel* takes the archives before they are published."""
 
     root: Path

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.channel import Channel, without_credentials
@@ -17,8 +18,7 @@ FORMS: tuple[Form, ...] = ("zst", "json")
 _FILES = {"zst": "repodata.json.zst", "json": "repodata.json"}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One subdir of one channel: the unit that is fetched, stored and replaced."""
 
     channel: Channel

@@ -7,9 +7,10 @@ pure; paths come back absolute, with `~` and variables replaced.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.channel import is_url
@@ -30,16 +31,14 @@ class WrongValueError(Exception):
     """A value is not of its setting's kind; the text says what was expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the meaning of a value depends on: variables for `$NAME`, and the folder where relative paths start."""
 
     environ: Mapping[str, str]
     folder: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """One setting: its *name* in our file, how it is read, and its names in conda's files and variables.
 
     ``separator`` divides a list in our variable; conda's variables use commas, except for ``envs_dirs``.

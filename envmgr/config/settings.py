@@ -6,8 +6,9 @@ how each setting is written. Defaults that depend on the machine (the root, the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +17,7 @@ ChannelPriority = Literal["strict", "flexible", "disabled"]
 LinkScripts = Literal["run", "refuse"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """What commands may assume; see docs/configuration.md for the meaning of each."""
 
     root: Path

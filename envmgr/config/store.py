@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from envmgr.config.keys import CONDA_ONLY_KEYS, KEYS, Key, Surroundings, Written, WrongValueError
 from envmgr.config.settings import Settings, default_folders
@@ -32,8 +33,7 @@ _SYSTEM_FOLDERS = ("/etc/conda", "/var/lib/conda") if os.name != "nt" else ("C:/
 _OTHER_VARIABLES = frozenset(("ENVMGR_TRACEBACK", "ENVMGR_PYTHON"))
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
+class LoadedSettings(Struct, frozen=True):
     """The settings, where each that was set comes from (`~/.condarc:3`, `ENVMGR_OFFLINE`), and warnings."""
 
     settings: Settings
@@ -41,8 +41,7 @@ class LoadedSettings:
     warnings: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Collected:
+class _Collected(Struct):
     """Values found so far, with their places."""
 
     values: dict[str, Any] = field(default_factory=dict)

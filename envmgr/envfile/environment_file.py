@@ -6,8 +6,10 @@ the configured channels are added only by `all_channels`. It opens nothing and s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from envmgr.errors import DataError
 from envmgr.models.path_text import expand_path
@@ -18,16 +20,14 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement, Source
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One entry of a subsection such as `pip:`, as written, with its place."""
 
     text: str
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentFile:
+class EnvironmentFile(Struct, frozen=True):
     """One environment.yml, or several merged.
 
     ``name`` is None where the file has none or one that cannot be used (a warning says so). ``channels``

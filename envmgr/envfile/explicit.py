@@ -11,8 +11,9 @@ opened, and the order of the lines is kept.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.envfile.spec_line import parse_requirement
 from envmgr.errors import DataError
@@ -35,8 +36,7 @@ _LATE_COMMENT = re.compile(r"\s+#.*$")
 _ARCHIVE_NAME = re.compile(r"\.(conda|tar\.bz2)(#|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class ExplicitPackage:
+class ExplicitPackage(Struct, frozen=True):
     """One archive: its URL, which may hold credentials, and the checksum that the line gives."""
 
     url: str
@@ -45,8 +45,7 @@ class ExplicitPackage:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class ExplicitFile:
+class ExplicitFile(Struct, frozen=True):
     """The archives in file order, and the platform of the `# platform:` comment where there is one."""
 
     packages: tuple[ExplicitPackage, ...]

@@ -7,9 +7,10 @@ off. Which channels stand behind ``defaults`` or ``local`` is a setting and not 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.identifiers import split_distribution
@@ -38,8 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
 _FILE = re.compile(r"[^/]*(\.conda|\.tar\.bz2|\.json|\.json\.zst|\.json\.bz2)")
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """A channel's short *name* and its *url*, without subdir, credentials or a trailing slash.
 
     >>> Channel.parse("conda-forge")

@@ -6,8 +6,9 @@ callers say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec")
 
 
-@dataclass(frozen=True, slots=True)
-class And(Generic[Spec]):
+class And(Struct, Generic[Spec], frozen=True):
     """A condition that holds when all its parts do."""
 
     parts: tuple[Spec | And[Spec] | Or[Spec], ...]
@@ -27,8 +27,7 @@ class And(Generic[Spec]):
         return render_expression(self, str)
 
 
-@dataclass(frozen=True, slots=True)
-class Or(Generic[Spec]):
+class Or(Struct, Generic[Spec], frozen=True):
     """A condition that holds when one of its parts does."""
 
     parts: tuple[Spec | And[Spec] | Or[Spec], ...]

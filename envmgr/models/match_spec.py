@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from envmgr.errors import DataError
 from envmgr.models.channel import DEFAULT_ALIAS, Channel, is_url, split_url, without_credentials
@@ -71,8 +73,7 @@ _KNOWN_KEYS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchSpec:
+class MatchSpec(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """One query; None (or an empty tuple) means that a field does not matter.
 
     ``name`` is lower case and may be ``*``, a glob or a regular expression. ``channel`` is a name or URL as
@@ -88,7 +89,7 @@ class MatchSpec:
     build_number: StringMatch | VersionSpec | None = None
     channel: str | None = None
     subdir: str | None = None
-    namespace: str | None = field(default=None, compare=False)
+    namespace: str | None = None
     file_name: str | None = None
     url: str | None = None
     md5: str | None = None
@@ -100,11 +101,17 @@ class MatchSpec:
     extras: tuple[str, ...] = ()
     flags: tuple[StringMatch, ...] = ()
     when: Condition | None = None
-    _other_tests: tuple[Callable[[PackageRecord], bool], ...] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        tests = () if _is_common(self) else tuple(_tests_beside_version_and_build(self))
-        object.__setattr__(self, "_other_tests", tests)
+    def __eq__(self, other: object) -> bool:
+        return self._key == other._key if isinstance(other, MatchSpec) else NotImplemented
+
+    @functools.cached_property
+    def _key(self) -> tuple[Any, ...]:
+        return astuple(replace(self, namespace=None))
+
+    @functools.cached_property
+    def _other_tests(self) -> tuple[Callable[[PackageRecord], bool], ...]:
+        return () if _is_common(self) else tuple(_tests_beside_version_and_build(self))
 
     @classmethod
     def parse(cls, text: str) -> MatchSpec:

@@ -7,10 +7,10 @@ A path from a package is never trusted: one that is absolute, climbs out by ``..
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from envmgr.errors import DataError
 
@@ -50,8 +50,7 @@ class PathEntry(msgspec.Struct, frozen=True, gc=False, rename={
     no_link: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EntryPoint:
+class EntryPoint(Struct, frozen=True):
     """A command that calls ``module:function`` (CEP 34, ``link.json``); *function* may be dotted."""
 
     command: str
@@ -74,8 +73,7 @@ class EntryPoint:
         return f"{self.command} = {self.module}:{self.function}"
 
 
-@dataclass(frozen=True, slots=True)
-class PackageFiles:
+class PackageFiles(Struct, frozen=True):
     """A package's files; *noarch* is ``"python"``, ``"generic"`` or None."""
 
     paths: tuple[PathEntry, ...]

@@ -7,8 +7,9 @@ refused with a DataError that says what was expected; frequent mistakes get a hi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Final, NoReturn, TypeAlias
+
+from msgspec import Struct, field
 
 from envmgr.errors import DataError
 
@@ -28,8 +29,7 @@ _AT_PIP: Final = "This is pip's syntax; put it below a 'pip:' item."
 _LIST_KEYS: Final = frozenset(("extras", "flags", "track_features", "features"))
 
 
-@dataclass(slots=True)
-class SpecText:
+class SpecText(Struct):
     """The parts of a spec as written. *equals_form* tells that ``=`` is a separator and no operator.
 
     A part that is missing is None; *keys* holds the bracket section in its order.

@@ -16,8 +16,9 @@ What a value must look like is the caller's business. The sentences for text tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, decode_document, quoted
@@ -58,8 +59,7 @@ _WORDS: dict[Kind, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One value of a YAML document.
 
     ``text`` is the text of a scalar as written, without quotes; ``items`` are a list's values, ``entries`` a
@@ -91,8 +91,7 @@ class Node:
         return f"the {_WORDS[self.kind].removeprefix('a ')} {quoted(self.text)}"
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A list or mapping whose end has not been read yet."""
 
     kind: Kind

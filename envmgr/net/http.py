@@ -13,9 +13,10 @@ import math
 import re
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
@@ -32,8 +33,7 @@ _MOST_REDIRECTS = 10
 _CONNECTIONS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class HttpOptions:
+class HttpOptions(Struct, frozen=True):
     """How to behave on the network.
 
     ``retries`` counts the tries after the first; the pause before the first of them is ``backoff_seconds`` and

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from envmgr.errors import BuildError
 from envmgr.models.requirement import Requirement, Source
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 _RECIPE_FILE = "recipe.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRequest:
+class BuildRequest(Struct, frozen=True):
     """Recipe files, folders with a recipe, or folders of such folders; built into the channel *output*.
 
     Packages for building and testing come from *output* first, then from *channels*.
@@ -39,8 +39,7 @@ class BuildRequest:
     compression_level: int = 19
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(Struct, frozen=True):
     """The new packages, and the file names that were in the channel already."""
 
     artifacts: tuple[Artifact, ...]
@@ -137,14 +136,14 @@ def _ports(request: BuildRequest, context: Context, folder: Path) -> BuildPorts:
 
 def _for_building(context: Context, folder: Path) -> Context:
     """The context with a private cache, copied files, and none of the user's additions."""
-    settings = dataclasses.replace(
+    settings = replace(
         context.settings,
         pkgs_dirs=(folder / "pkgs",),
         index_dir=folder / "index",
         add_pip_as_python_dependency=False,
         always_copy=True,
     )
-    return dataclasses.replace(context, settings=settings)
+    return replace(context, settings=settings)
 
 
 def _make_environment(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,8 +15,7 @@ if TYPE_CHECKING:
     from envmgr.ports import Clock, Reporter, Runner, Transport
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """Settings and ports; ``environ``, ``home`` and ``cwd`` are the process's, passed on as values."""
 
     settings: Settings

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from envmgr.errors import UsageError
 from envmgr.ops.request import Asked, EnvironmentRequest, read_request
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from envmgr.packages.store import CachedPackage
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRequest:
+class CreateRequest(Struct, frozen=True):
     """What to create and where; ``clone`` names an environment (name or path) whose exact packages are used."""
 
     asked: Asked
@@ -34,8 +35,7 @@ class CreateRequest:
     command_line: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CreatePlan:
+class CreatePlan(Struct, frozen=True):
     """What a creation will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached."""
 
     prefix: Path
@@ -45,8 +45,7 @@ class CreatePlan:
     variables: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     """What was done; ``done`` is False after a dry run, a download, or a refusal by `confirm`."""
 
     plan: CreatePlan
@@ -229,8 +228,7 @@ def _apply(
     return Created(plan, done=True, messages=messages)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkRequest:
+class LinkRequest(Struct, frozen=True):
     """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name."""
 
     prefix: Path

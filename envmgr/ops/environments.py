@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import PrefixError, UsageError
 
@@ -17,8 +18,7 @@ _FORBIDDEN = ("/", " ", ":", "#")
 _RESERVED = ("base", "root")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownEnvironment:
+class KnownEnvironment(Struct, frozen=True):
     """An environment that was found; ``name`` is None where it lies outside the named ones."""
 
     prefix: Path

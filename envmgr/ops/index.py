@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envmgr.errors import DataError, EnvmgrError
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 _EXTENSIONS = (".conda", ".tar.bz2")
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedSubdir:
+class IndexedSubdir(Struct, frozen=True):
     """One subdir of the channel and how many archives its repodata now lists."""
 
     subdir: str

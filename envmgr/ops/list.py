@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import UsageError
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from envmgr.pypi.installed import Distribution
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """The packages by name, each kind by itself."""
 
     packages: tuple[PackageRecord, ...]

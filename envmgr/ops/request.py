@@ -6,8 +6,10 @@ name an environment.yml (CEP 24), anything else is a plain list of specs. Severa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from envmgr.errors import DataError, UsageError
 from envmgr.models.requirement import Requirement, Source
@@ -25,8 +27,7 @@ _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 100_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The words of the request, as typed."""
 
     specs: tuple[str, ...] = ()
@@ -36,8 +37,7 @@ class Asked:
     subdir: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentRequest:
+class EnvironmentRequest(Struct, frozen=True):
     """What one environment should hold.
 
     Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact
@@ -54,7 +54,7 @@ class EnvironmentRequest:
     name: str | None
     prefix: str | None
     warnings: tuple[str, ...]
-    written_urls: tuple[str, ...] = field(default=(), repr=False)
+    written_urls: tuple[str, ...] = ()
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
@@ -99,8 +99,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     )
 
 
-@dataclass(slots=True)
-class _Pieces:
+class _Pieces(Struct):
     """What the files and specs brought so far, by kind."""
 
     environments: list[EnvironmentFile] = field(default_factory=list)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import SolveError
 from envmgr.ports import Phase
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from envmgr.solver.solve import Conflict
 
 
-@dataclass(frozen=True, slots=True)
-class ResolveOptions:
+class ResolveOptions(Struct, frozen=True):
     """How to solve; ``exclude_newer`` is in milliseconds since the Unix epoch, None for no limit."""
 
     no_deps: bool = False

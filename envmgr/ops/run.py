@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import PrefixError, UsageError
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True):
     """*command* to run in *prefix*; *variables* are set on top, an empty value included."""
 
     prefix: Path
@@ -30,8 +30,7 @@ class RunRequest:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """What to hand to exec: the program's path, the whole argument list, the environment, the folder."""
 
     program: str

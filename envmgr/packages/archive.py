@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.packages.member_paths import safe_path
@@ -40,8 +41,7 @@ INFO = "info"
 PKG = "pkg"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One tar of an archive; *role* is ``"info"``, ``"pkg"``, or ``""`` for the single tar of a .tar.bz2."""
 
     role: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envmgr.ports import Phase
 
@@ -90,8 +91,7 @@ class Phases:
             self._reporter.phase_finished(phase)
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """What one gang does with each item, and how many threads it has."""
 
     action: Callable[[Any], Any]
@@ -144,8 +144,7 @@ def _work(
         sink.put(done)
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(Struct, frozen=True):
     error: BaseException
 
 

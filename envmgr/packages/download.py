@@ -7,8 +7,9 @@ is not the file that the record describes, is asked for again a few times, past 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
@@ -27,16 +28,14 @@ ATTEMPTS = 3
 _FRESH = {"cache-control": "no-cache"}
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """What was downloaded: its size in bytes and its SHA-256."""
 
     size: int
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Downloader:
+class Downloader(Struct, frozen=True):
     """How archives are fetched; *check* is called for every chunk and may raise to stop."""
 
     transport: Transport

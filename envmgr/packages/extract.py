@@ -19,10 +19,10 @@ import errno
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct, field
 
 from envmgr.errors import DataError
 from envmgr.packages.archive import Part, default_limits, iter_parts, read_metadata
@@ -43,8 +43,7 @@ _CREATE |= getattr(os, "O_BINARY", 0)
 _NOT_UNPACKED = frozenset((RECORD_JSON, MEASURED_JSON))
 
 
-@dataclass(frozen=True, slots=True)
-class Extraction:
+class Extraction(Struct, frozen=True):
     """How to unpack.
 
     Attributes:
@@ -140,8 +139,7 @@ def file_sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-@dataclass(slots=True)
-class _Unpacker:
+class _Unpacker(Struct):
     """Writes members below *root*; ``contents`` grows with every one."""
 
     root: str

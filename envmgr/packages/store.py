@@ -16,11 +16,11 @@ import contextlib
 import errno
 import hashlib
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct, field
 
 from envmgr.errors import ChannelError, DataError, PrefixError
 from envmgr.models.channel import without_credentials
@@ -69,8 +69,7 @@ _EXTENSIONS = (".conda", ".tar.bz2")
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
-@dataclass(frozen=True, slots=True)
-class CachedPackage:
+class CachedPackage(Struct, frozen=True):
     """An unpacked, checked package.
 
     ``record`` is the record that was asked for, completed by what only the archive knows (its checksum; all else
@@ -215,8 +214,7 @@ def distribution(record: PackageRecord) -> str:
     raise DataError(f"{name!r} is no file name of a package.", file_name=name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(Struct, frozen=True):
     """A missing package with the folder in which it is prepared, and what was fetched for it."""
 
     record: PackageRecord
@@ -226,8 +224,7 @@ class _Job:
     downloaded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Intake:
+class _Intake(Struct, frozen=True):
     """One run of bringing packages into *layer*."""
 
     cache: PackageCache

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import enum
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 
@@ -48,8 +49,7 @@ class Member(NamedTuple):
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How much an archive may ask for before it is taken for a bomb.
 
     Attributes:

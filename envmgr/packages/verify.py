@@ -11,8 +11,9 @@ with a warning, and so does envmgr. Without a checksum nobody vouches, and the s
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
 
-@dataclass(slots=True)
-class Contents:
+class Contents(Struct):
     """What an archive or an unpacked folder holds, by path.
 
     ``sizes`` (bytes) has every regular file, ``links`` every symlink with its target as written, ``hashes`` the
@@ -40,8 +40,7 @@ class Contents:
     hashes: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One difference between a package and its manifest; *damage* when the package cannot be used with it."""
 
     path: str

@@ -13,9 +13,10 @@ import secrets
 import shutil
 import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 try:
     import fcntl
@@ -32,8 +33,7 @@ _FORGOTTEN_SECONDS = 86_400.0
 _LOCK = ".lock"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkArea:
+class WorkArea(Struct, frozen=True):
     """Hands out unique paths below its folder."""
 
     folder: Path

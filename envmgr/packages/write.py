@@ -14,8 +14,9 @@ import secrets
 import stat
 import tarfile
 import time
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envmgr.errors import BuildError
 from envmgr.packages.archive import FORMAT_VERSION
@@ -55,8 +56,7 @@ def write_tar_bz2(folder: Path, target: Path, *, level: int = 9, mtime: int = 0)
         _Tar(folder, members, mtime).write(compressed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tar:
+class _Tar(Struct, frozen=True):
     folder: Path
     members: Sequence[str]
     mtime: int

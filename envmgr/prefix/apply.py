@@ -13,8 +13,9 @@ import signal
 import threading
 import unicodedata
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from envmgr.errors import PrefixError, Terminated
 from envmgr.ports import Phase
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
 _ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixCreation:
+class PrefixCreation(Struct, frozen=True):
     """What to create and how.
 
     *prefix* is absolute and equals ``plan.prefix``. *variables* go to conda-meta/state, *command_line*,
@@ -65,8 +65,7 @@ class PrefixCreation:
     root_prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedPrefix:
+class CreatedPrefix(Struct, frozen=True):
     """What creation has to tell: the *messages* of link scripts, each beginning with its package."""
 
     prefix: Path
@@ -114,8 +113,7 @@ def create_prefix(
     return CreatedPrefix(request.prefix, tuple(messages))
 
 
-@dataclass(slots=True)
-class _Building:
+class _Building(Struct):
     request: PrefixCreation
     runner: Runner
     reporter: Reporter

@@ -11,9 +11,10 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.prefix.link import copy_or_link
 
@@ -46,8 +47,7 @@ for source, target in (job["files"] if tag == job["tag"] else []):
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Compiler:
+class Compiler(Struct, frozen=True):
     """Brings bytecode into *root*, where the plan's files are; *cache* keeps it, None for nowhere."""
 
     plan: PrefixPlan

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from envmgr.prefix.store import PrefixStore
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from envmgr.prefix.installed import InstalledPackage
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One file that is not as its package left it; *kind* is "missing", "modified" or "unreadable"."""
 
     path: str

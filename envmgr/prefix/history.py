@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.models.channel import Channel, without_credentials
 
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One change of a prefix, as history tells it; *moment* is in seconds since the Unix epoch.
 
     ``update_specs`` and ``remove_specs`` are what the user asked for, as MatchSpec texts.

@@ -6,10 +6,10 @@ and out. The hot path of `envmgr list` is `read_document`, so path entries stay 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.channel import Channel, is_url, without_credentials
@@ -26,8 +26,7 @@ _OURS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledPackage:
+class InstalledPackage(Struct, frozen=True):
     """A package in a prefix.
 
     ``paths`` are the entries of ``paths_data`` as written, ``files`` the paths that it owns, ``requested``

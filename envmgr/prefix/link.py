@@ -12,9 +12,10 @@ import hashlib
 import os
 import shutil
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 _NO_HARDLINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
 
 
-@dataclass(slots=True)
-class Linker:
+class Linker(Struct):
     """Links the packages of *plan* into the folder *root*, whose files will know it as ``plan.prefix``.
 
     *root* ends without slash. With *always_copy* nothing is hardlinked.

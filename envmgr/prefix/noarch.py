@@ -7,8 +7,9 @@ relative paths with forward slashes out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import PrefixError
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 _MAJOR_MINOR = re.compile(r"(\d+)\.(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class PythonLayout:
+class PythonLayout(Struct, frozen=True):
     """Where things of the environment's Python are, relative to the prefix, on one subdir."""
 
     version: str

@@ -5,8 +5,9 @@ Pure: the linker fills the value in, the record is computed from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
 from envmgr.prefix.installed import COPY, HARDLINK, InstalledPackage
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from envmgr.prefix.plan import PackageLink
 
 
-@dataclass(slots=True)
-class LinkOutcome:
+class LinkOutcome(Struct):
     """What the linker found out about one package, by paths in the prefix.
 
     ``changed`` maps files whose bytes are not the package's (patched, generated) or whose sum the package

@@ -11,8 +11,9 @@ cannot be planned, unless the file is a symlink to a folder: then the files belo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from envmgr.prefix.installed import InstalledPackage
 
 
-@dataclass(frozen=True, slots=True)
-class PackageToLink:
+class PackageToLink(Struct, frozen=True):
     """An unpacked package that is wanted: *folder* holds its files, *requested* the specs that ask for it."""
 
     record: PackageRecord
@@ -39,8 +39,7 @@ class PackageToLink:
     requested: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PackageLink:
+class PackageLink(Struct, frozen=True):
     """What linking one package does.
 
     ``targets`` runs parallel to ``package.files.paths``: where each entry lands, "" for one that loses its
@@ -66,8 +65,7 @@ class PackageLink:
                 yield entry, target
 
 
-@dataclass(frozen=True, slots=True)
-class Clobber:
+class Clobber(Struct, frozen=True):
     """A path that several packages (``name-version-build``) bring; *winner* keeps it."""
 
     path: str
@@ -79,8 +77,7 @@ class Clobber:
         return f"{self.path} comes with {owners} and {self.winner}; that of {self.winner} is kept."
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixPlan:
+class PrefixPlan(Struct, frozen=True):
     """A change to the prefix at the absolute path *prefix*, for packages of *subdir*, in order."""
 
     prefix: str
@@ -191,8 +188,7 @@ def _check_room(links: Sequence[PackageLink], prefix: str) -> None:
                 )
 
 
-@dataclass(slots=True)
-class _Contest:
+class _Contest(Struct):
     """The owners of paths, while packages are added one by one; the newest claim of a path holds it."""
 
     owners: dict[str, int] = field(default_factory=dict)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import PrefixError
 from envmgr.prefix.paths import link_script
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 _MOST_LINES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptRunner:
+class ScriptRunner(Struct, frozen=True):
     """Runs scripts for the environment at *prefix*, whose packages are for *subdir*.
 
     *environ* is the process's environment; *root_prefix* becomes ROOT_PREFIX, "" for none.

@@ -15,17 +15,18 @@ import json
 import os
 import shutil
 import socket
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from envmgr.errors import PrefixError
 
 MARKER = "conda-meta/envmgr-unfinished"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """A process; *host* tells machines, boots and containers apart, *started* tells reused ids apart."""
 
     host: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import DataError, PrefixError
 from envmgr.prefix.history import history_block
@@ -28,8 +29,7 @@ __all__ = ["InstalledPackage", "PrefixStore", "add_to_registry", "read_registry"
 _UNSET = "***unset***"
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixStore:
+class PrefixStore(Struct, frozen=True):
     """The metadata of the environment at *prefix*, an absolute path."""
 
     prefix: Path

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import PrefixError
 from envmgr.ports import Phase
@@ -34,8 +35,7 @@ _FILE_OPTION = re.compile(r"^(-r|-c|--requirement|--constraint)(\s+|=)(.+)$")
 _LINES_SHOWN = 12
 
 
-@dataclass(frozen=True, slots=True)
-class PipRequest:
+class PipRequest(Struct, frozen=True):
     """*items* as written, each with the folder of the file that it stands in."""
 
     prefix: Path

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 _DIST_INFO = ".dist-info"
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(Struct, frozen=True):
     """An installed distribution; ``metadata`` is its ``.dist-info`` folder's name."""
 
     name: str

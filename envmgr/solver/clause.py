@@ -8,8 +8,9 @@ the user's own lines (docs/internals/solver.md). Hot path: plain ints and lists,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,16 +19,14 @@ if TYPE_CHECKING:
     from envmgr.solver.links import Link, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A line of the user asks for this package; *optional* when it only limits a package that others bring."""
 
     requirement: Requirement
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """Candidates *carriers* of the link's source take the link's target only from *allowed*."""
 
     link: Link
@@ -35,20 +34,17 @@ class Needs:
     allowed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Conditional:
+class Conditional(Struct, frozen=True):
     """A dependency with a condition (CEP 43)."""
 
     rule: Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(Struct, frozen=True):
     """The machine has this virtual package, whatever is asked (CEP 30)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
+class Learned(Struct, frozen=True):
     """The clause follows from these: the first was found violated, each next one resolved with it."""
 
     premises: tuple[Clause, ...]

@@ -8,8 +8,9 @@ This module decides the words and nothing else: which lines are to blame is sett
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.match_spec import condition_text
@@ -43,8 +44,7 @@ MAX_NAMES = 10
 MAX_VERSION = 40  # characters of a version that cannot be read
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """Why a request cannot be fulfilled: one *sentence*, then *lines* of an indented tree, and what can be done."""
 
     sentence: str
@@ -65,8 +65,7 @@ def explain(conflict: Conflict, *, names: Iterable[str] = (), channels: Sequence
     return _Teller(conflict, names, channels).tell()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
+class _Reason(Struct, frozen=True):
     """Candidates *carriers* of *source* accept only *allowed* of *target*."""
 
     source: int

@@ -8,8 +8,9 @@ the same entry. A `Rule` is a dependency under a condition (CEP 43). This module
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,8 +39,7 @@ class EntryClass(NamedTuple):
         return not all(entry.optional for entry in self.entries)
 
 
-@dataclass(eq=False, slots=True)
-class Link:
+class Link(Struct, eq=False):
     """All that the candidates of *source* say about *target*.
 
     ``without`` are the values of the source that say nothing (bit 0 among them), ``required`` the candidates
@@ -64,8 +64,7 @@ class Link:
         return union
 
 
-@dataclass(eq=False, slots=True)
-class Rule:
+class Rule(Struct, eq=False):
     """Candidates *carriers* of *source* ask *target* for *spec* where all of *conditions* hold (CEP 43).
 
     ``requirement`` is the user's line that carries the condition; ``source`` is None then. *optional* marks a

@@ -5,8 +5,9 @@ Everything that can change an answer is a field here; the solver reads no settin
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +24,7 @@ def no_clock() -> float:
     return 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """What is asked, of which records, under which rules.
 
     ``load(name)`` answers with all records of a name, from every channel and for every subdir in question, and

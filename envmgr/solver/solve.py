@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.errors import DataError, SolveError
 from envmgr.solver.analyse import analyse
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from envmgr.solver.problem import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Struct, frozen=True):
     """What the search did, in counts."""
 
     names: int = 0
@@ -34,16 +34,14 @@ class Statistics:
     conflicts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(Struct, frozen=True):
     """The records to install, dependencies before what needs them, ties by name; no virtual packages."""
 
     records: tuple[PackageRecord, ...]
     statistics: Statistics
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """Why there is no solution: *proof* is the empty clause, whose premises lead back to the user's lines.
 
     ``requirements`` are all lines that ask for packages of which no record may be used, where there are such

@@ -12,9 +12,11 @@ them one by one, and carries the extra's dependencies.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from envmgr.errors import DataError
 from envmgr.solver.candidates import Candidates, Ordering, is_readable, parse_match_spec
@@ -39,8 +41,7 @@ class Hidden(NamedTuple):
     reason: Literal["channel", "newer", "unreadable"]
 
 
-@dataclass(eq=False, slots=True)
-class Variable:
+class Variable(Struct, eq=False):
     """One name: its candidates, and what is known of its links (``outgoing`` is None until they are read)."""
 
     name: str

@@ -257,7 +257,7 @@ def test_a_file_that_cannot_be_read_is_a_warning(home):
 
 
 def test_every_setting_has_a_key_and_every_key_a_setting():
-    assert {key.name for key in KEYS} == set(Settings.__dataclass_fields__)
+    assert {key.name for key in KEYS} == set(Settings.__struct_fields__)
 
 
 def test_the_guide_names_every_setting():
