@@ -37,6 +37,7 @@ EFFECT_MODULES = {
     "packages.crew",
     "packages.download",
     "packages.extract",
+    "packages.layers",
     "packages.store",
     "packages.work_area",
     "packages.write",
@@ -47,6 +48,8 @@ EFFECT_MODULES = {
     "prefix.scripts",
     "prefix.staging",
     "prefix.store",
+    "prefix.target",
+    "prefix.marker",
     "pypi.apply",
     "pypi.installed",
 }

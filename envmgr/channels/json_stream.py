@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 PIECE_BYTES = 1 << 20
 LARGEST_VALUE_BYTES = 64 << 20
 
-_SPACE = re.compile(rb"[ \t\r\n]*")
-_AFTER_BRACE = re.compile(rb'[ \t\r\n]*,[ \t\r\n]*"')
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_SCALAR = re.compile(rb"[^\s,\]}]+")
+_SPACE = lazy_pattern(rb"[ \t\r\n]*")
+_AFTER_BRACE = lazy_pattern(rb'[ \t\r\n]*,[ \t\r\n]*"')
+_STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SCALAR = lazy_pattern(rb"[^\s,\]}]+")
 # The lone quotation mark matches where the text breaks off inside a string.
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],"]', re.DOTALL)
-_PLACE = re.compile(r" \(byte (\d+)\)$")
+_TOKEN = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],"]', re.DOTALL)
+_PLACE = lazy_pattern(r" \(byte (\d+)\)$")
 _GUESSES = 8
 
 Members = dict[str, msgspec.Raw]

@@ -14,6 +14,7 @@ import msgspec
 
 from envmgr.channels.json_stream import JsonStream
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.record import ARCHIVE_EXTENSIONS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Groups = dict[str, dict[str, msgspec.Raw]]
 NEWEST_REPODATA_VERSION = 2
 _SECTIONS = ("packages", "packages.conda")
 # What has no place in a file name, for names that each stand on a line of their own.
-_UNSAFE = re.compile(r"[/\\\0 \t\r]|^\.", re.MULTILINE)
+_UNSAFE = lazy_pattern(r"[/\\\0 \t\r]|^\.", re.MULTILINE)
 
 
 class _Identity(msgspec.Struct, gc=False):

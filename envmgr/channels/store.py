@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-import re
 import threading
 import time
 import weakref
@@ -31,7 +29,6 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import force_setattr
 
-from envmgr.channels.repodata import RepodataReader, superseded
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.record import PackageRecord
 from envmgr.ports import Reporter
@@ -40,13 +37,14 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable
 
-    from envmgr.channels.repodata import Groups
+    from envmgr.channels.repodata import Groups, RepodataReader
     from envmgr.channels.urls import Source
 
 LAYOUT_VERSION = 1
 _LAYOUT = (0x656E766D, LAYOUT_VERSION)  # application_id and user_version of the SQLite header
 _COMPRESSION_LEVEL = 1
 _STALE_SECONDS = 3600.0
+_LONGEST_NAME = 180
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _decode_records = msgspec.json.Decoder(dict[str, PackageRecord]).decode
@@ -124,8 +122,12 @@ class StoredIndex:
             place(record, "fn", fn)
             place(record, "origin", origin)
             is_mixed = is_mixed or fn[-1] == "2"
-        old = superseded(found) if is_mixed else ()
-        return [record for fn, record in found.items() if fn not in old] if old else list(found.values())
+        if is_mixed:
+            from envmgr.channels.repodata import superseded
+
+            for fn in superseded(found):
+                del found[fn]
+        return list(found.values())
 
     def complete(self, record: PackageRecord) -> PackageRecord:
         """*record* with the keys that the quick path left out; itself where it is not in this index."""
@@ -183,10 +185,15 @@ class IndexStore:
         self._remove_temporary: Callable[[], object] | None = None
 
     def path_of(self, source: Source) -> Path:
-        """The file of *source*: readable words for people, and a digest of the URL that tells it apart."""
-        digest = hashlib.sha256(source.url.encode()).hexdigest()[:16]
-        words = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{source.channel.name}-{source.subdir}").strip("-.")[-80:]
-        return self.folder / f"{words}-{digest}.sqlite"
+        """The file of *source*, named by its URL; a long one is cut, and a digest tells it apart."""
+        name = quote(source.url, safe="").replace("%3A%2F%2F", "+").replace("%2F", "+")
+        if len(name) > _LONGEST_NAME:
+            import hashlib
+
+            name = (
+                f"{hashlib.sha256(name.encode()).hexdigest()[:16]}-{name[-_LONGEST_NAME:].partition('+')[2]}"
+            )
+        return self.folder / f"{name}.sqlite"
 
     def open(self, source: Source) -> StoredIndex | None:
         """What is stored of *source*; None where that is nothing or not to be trusted.
@@ -213,6 +220,8 @@ class IndexStore:
         written. Whatever *chunks* raises passes through, and DataError is raised for text that is not repodata,
         UnwritableIndexError where there is no room; in each case the stored index stays what it was.
         """
+        from envmgr.channels.repodata import RepodataReader
+
         reporter = reporter or Reporter()
         name = self.path_of(source).name
         aside = self._aside(name, reporter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -168,6 +167,8 @@ def _write_text(
 
     for message in created.messages:
         note(message)
+    import shlex
+
     if created.done:
         note(f"Created {created.plan.prefix}  ({reporter.timings()})")
         prefix = created.plan.prefix

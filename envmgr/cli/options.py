@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any, NoReturn
 
 from envmgr.errors import UsageError
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Takes the width from the terminal itself: asking `shutil` would import archives of every kind."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        options.setdefault("width", _columns() - 2)
+        super().__init__(prog, **options)
+
+
+def _columns() -> int:
+    written = os.environ.get("COLUMNS", "")
+    if written.isdigit() and int(written):
+        return int(written)
+    try:
+        return os.get_terminal_size().columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -13,6 +32,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, command: str, description: str, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
+        options.setdefault("formatter_class", _Formatter)
         super().__init__(prog=f"envmgr {command}", description=description, **options)
 
     def error(self, message: str) -> NoReturn:

@@ -11,7 +11,6 @@ PyYAML is imported only when a file exists.
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,6 +192,8 @@ def _read_own_file(path: Path, environ: Mapping[str, str], found: _Collected) ->
 
 
 def _unknown_key(name: str, place: str, by_name: Mapping[str, Key]) -> ConfigError:
+    import difflib
+
     same = next((key.name for key in KEYS if name in key.conda), None)
     near = [same] if same else difflib.get_close_matches(name, by_name, n=1)
     hint = f"Did you mean `{near[0]}`?" if near else f"The settings are {', '.join(by_name)}."
@@ -214,6 +215,8 @@ def _read_own_variables(environ: Mapping[str, str], expanding: Mapping[str, str]
 
 def _near_setting(variable: str) -> str | None:
     """The setting that a variable of no meaning was probably meant for."""
+    import difflib
+
     name = variable.removeprefix("ENVMGR_").lower()
     near = difflib.get_close_matches(name, [key.name for key in KEYS], n=1, cutoff=0.75)
     return near[0] if near and variable not in _OTHER_VARIABLES else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 from envmgr.ports import Finished
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -35,6 +35,8 @@ class SystemRunner:
         Raises OSError when it cannot be started, and TimeoutError, which is an OSError, after
         *timeout_seconds*.
         """
+        import subprocess
+
         with subprocess.Popen(
             list(command),
             env=dict(env),

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.identifiers import split_distribution
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.platform import KNOWN_SUBDIRS
 
 __all__ = [
@@ -31,12 +32,12 @@ DEFAULT_ALIAS: Final = "https://conda.anaconda.org"
 
 _ANACONDA: Final = "https://repo.anaconda.com"
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTALL)
-_TOKEN = re.compile(r"/t/[A-Za-z0-9._~-]+(?=/|$)")
-_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
-_PATH = re.compile(r"\.{0,2}[/\\].*|\.{1,2}|~|~/.*|[A-Za-z]:([\\/].*)?", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
-_FILE = re.compile(r"[^/]*(\.conda|\.tar\.bz2|\.json|\.json\.zst|\.json\.bz2)")
+_URL = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTALL)
+_TOKEN = lazy_pattern(r"/t/[A-Za-z0-9._~-]+(?=/|$)")
+_URL_IN_TEXT = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+_PATH = lazy_pattern(r"\.{0,2}[/\\].*|\.{1,2}|~|~/.*|[A-Za-z]:([\\/].*)?", re.DOTALL)
+_NAME = lazy_pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
+_FILE = lazy_pattern(r"[^/]*(\.conda|\.tar\.bz2|\.json|\.json\.zst|\.json\.bz2)")
 
 
 class Channel(Struct, frozen=True):

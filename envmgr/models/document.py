@@ -8,9 +8,9 @@ This module opens no files and knows no format.
 from __future__ import annotations
 
 import codecs
-import re
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
 LARGEST_DOCUMENT_BYTES = 2_000_000
 """More than any file that a person writes or a tool exports; a longer text is refused before it is parsed."""
@@ -24,8 +24,8 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 # What YAML calls not printable, and the byte order mark; the same set suits every text format.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
-LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_UNPRINTABLE = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
+LINE_BREAK = lazy_pattern("\r\n|[\r\n\x85\u2028\u2029]")
 """The line breaks by which YAML counts lines."""
 
 

@@ -7,14 +7,14 @@ packages that are being made.
 from __future__ import annotations
 
 import functools
-import re
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
-_NAME = re.compile(r"(([a-z0-9])|([a-z0-9_](?!_)))[._-]?([a-z0-9]+(\.|-|_|$))*")
-_VIRTUAL_NAME = re.compile(r"__[a-z0-9][._-]?([a-z0-9]+(\.|-|_|$))*")
-_VERSION = re.compile(r"[0-9a-z._+!]{1,64}")
-_BUILD = re.compile(r"[a-zA-Z0-9_.+]{1,64}")
+_NAME = lazy_pattern(r"(([a-z0-9])|([a-z0-9_](?!_)))[._-]?([a-z0-9]+(\.|-|_|$))*")
+_VIRTUAL_NAME = lazy_pattern(r"__[a-z0-9][._-]?([a-z0-9]+(\.|-|_|$))*")
+_VERSION = lazy_pattern(r"[0-9a-z._+!]{1,64}")
+_BUILD = lazy_pattern(r"[a-zA-Z0-9_.+]{1,64}")
 _EXTENSIONS = (".conda", ".tar.bz2")
 
 

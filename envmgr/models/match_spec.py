@@ -21,6 +21,7 @@ from envmgr.errors import DataError
 from envmgr.models.channel import DEFAULT_ALIAS, Channel, is_url, split_url, without_credentials
 from envmgr.models.condition import And, Or, parse_expression, render_expression
 from envmgr.models.identifiers import is_package_name, split_distribution
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.platform import KNOWN_SUBDIRS
 from envmgr.models.record import ARCHIVE_EXTENSIONS, PackageRecord, split_names
 from envmgr.models.spec_text import SpecText, refuse, split_spec
@@ -44,16 +45,16 @@ __all__ = [
 
 # What nearly all dependencies look like: "name", "name >=1.2,<2" or "name 1.2.* build", one space between.
 _CLAUSE = r"(?:[<>=!~]=|[<>=])?[0-9A-Za-z_.+*][0-9A-Za-z_.+*!]*"
-_COMMON = re.compile(rf"([a-z0-9_][a-z0-9_.-]*)(?: ({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: ([0-9A-Za-z_.+*]+))?)?")
-_ARCHIVE = re.compile(
+_COMMON = lazy_pattern(rf"([a-z0-9_][a-z0-9_.-]*)(?: ({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: ([0-9A-Za-z_.+*]+))?)?")
+_ARCHIVE = lazy_pattern(
     r"\s*([^\s\[\]]*[^\s\[\]/\\](?:\.conda|\.tar\.bz2))(?:#(?:(md5|sha256):)?([0-9A-Fa-f]*))?\s*"
 )
-_LITERAL = re.compile(r"=?(?:[0-9]+!)?[^=<>!~*,|()^$]+")
-_EXTRA = re.compile(r"[a-z0-9_.+-]{1,64}")
-_FLAG = re.compile(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
-_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.+*:/-]+")
+_LITERAL = lazy_pattern(r"=?(?:[0-9]+!)?[^=<>!~*,|()^$]+")
+_EXTRA = lazy_pattern(r"[a-z0-9_.+-]{1,64}")
+_FLAG = lazy_pattern(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
+_PLAIN_VALUE = lazy_pattern(r"[A-Za-z0-9_.+*:/-]+")
 _DEFAULTS: Final = "https://repo.anaconda.com/pkgs/"
-_SUMS: Final = {"md5": re.compile(r"[0-9a-f]{32}"), "sha256": re.compile(r"[0-9a-f]{64}")}
+_SUMS: Final = {"md5": lazy_pattern(r"[0-9a-f]{32}"), "sha256": lazy_pattern(r"[0-9a-f]{64}")}
 _RENAMED: Final = {"fn": "file_name"}
 _KNOWN_KEYS: Final = frozenset(
     {

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
 HARDLINK: Final = "hardlink"
 SOFTLINK: Final = "softlink"
@@ -21,13 +22,13 @@ DIRECTORY: Final = "directory"
 OLD_PLACEHOLDER: Final = "/opt/anaconda1anaconda2anaconda3"
 """The placeholder of a line in ``info/has_prefix`` that names only a path."""
 
-_ODD_PATH = re.compile(
+_ODD_PATH = lazy_pattern(
     r"""^[/\\]|\\|^[A-Za-z]:|(?:^|/)\.{0,2}(?:/|$)|^conda-meta(?:/|$)|\x00""", re.IGNORECASE
 )
-_HAS_PREFIX = re.compile(r"""\s*("[^"]*"|'[^']*'|\S+)\s+(text|binary)\s+("[^"]*"|'[^']*'|.+?)\s*""")
+_HAS_PREFIX = lazy_pattern(r"""\s*("[^"]*"|'[^']*'|\S+)\s+(text|binary)\s+("[^"]*"|'[^']*'|.+?)\s*""")
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
-_ENTRY_POINT = re.compile(rf"\s*([^=]+?)\s*=\s*({_DOTTED})\s*:\s*({_DOTTED})\s*(?:\[[^\]]*\])?\s*")
-_COMMAND = re.compile(r"[\w.+-][\w.+ -]*")
+_ENTRY_POINT = lazy_pattern(rf"\s*([^=]+?)\s*=\s*({_DOTTED})\s*:\s*({_DOTTED})\s*(?:\[[^\]]*\])?\s*")
+_COMMAND = lazy_pattern(r"[\w.+-][\w.+ -]*")
 
 
 class PathEntry(msgspec.Struct, frozen=True, gc=False, rename={

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from envmgr.models.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+_VARIABLE = lazy_pattern(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
 def expand_path(text: str, environ: Mapping[str, str]) -> str:

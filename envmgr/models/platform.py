@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from typing import Final
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
 NOARCH: Final = "noarch"
 
@@ -33,7 +32,7 @@ KNOWN_SUBDIRS: Final = frozenset(
 )
 """The subdirs that tools of the ecosystem know; a channel may have others of the same shape."""
 
-_SHAPE = re.compile(r"noarch|[a-z0-9]+-[a-z0-9]+")
+_SHAPE = lazy_pattern(r"noarch|[a-z0-9]+-[a-z0-9]+")
 _SYSTEMS: Final = {
     "linux": "linux",
     "darwin": "osx",
@@ -63,6 +62,8 @@ def check_subdir(text: str) -> str:
     """
     if _SHAPE.fullmatch(text) and len(text) <= 32:
         return text
+    import difflib
+
     near = difflib.get_close_matches(text.lower(), sorted(KNOWN_SUBDIRS), n=1)
     hint = f"Did you mean {near[0]}?" if near else None
     raise DataError(

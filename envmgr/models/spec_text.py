@@ -12,19 +12,20 @@ from typing import Final, NoReturn, TypeAlias
 from msgspec import Struct, field
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
 Value: TypeAlias = "str | tuple[str, ...]"
 
-_KEY = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_-]*)\s*=\s*")
-_BARE = re.compile(r"[^,\s\[\]'\"]*")
-_QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "'\""}
-_QUOTED_OR_BRACKET = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[\[\]]", re.DOTALL)
-_COMMA = re.compile(r"\s*,?\s*")
-_ESCAPE = re.compile(r"\\([\\'\"])")
-_NAME = re.compile(r"\s*(\^[^$]*\$|[^\s=<>!~]*)(.*)", re.DOTALL)
-_SEPARATOR = re.compile(r"\s+=?\s*|=")
+_KEY = lazy_pattern(r"\s*([A-Za-z_][A-Za-z0-9_-]*)\s*=\s*")
+_BARE = lazy_pattern(r"[^,\s\[\]'\"]*")
+_QUOTED = {quote: lazy_pattern(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "'\""}
+_QUOTED_OR_BRACKET = lazy_pattern(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[\[\]]", re.DOTALL)
+_COMMA = lazy_pattern(r"\s*,?\s*")
+_ESCAPE = lazy_pattern(r"\\([\\'\"])")
+_NAME = lazy_pattern(r"\s*(\^[^$]*\$|[^\s=<>!~]*)(.*)", re.DOTALL)
+_SEPARATOR = lazy_pattern(r"\s+=?\s*|=")
 _OPERATORS: Final = "=!|,<>~"
-_NOT_IN_BUILD = re.compile(r"[-=,|<>~()\s]")
+_NOT_IN_BUILD = lazy_pattern(r"[-=,|<>~()\s]")
 _AT_PIP: Final = "This is pip's syntax; put it below a 'pip:' item."
 _LIST_KEYS: Final = frozenset(("extras", "flags", "track_features", "features"))
 

@@ -11,11 +11,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_REFUSED = re.compile(r"\(\?(?!:)|(?<!\\)(?:\\\\)*\\[1-9]")
+_REFUSED = lazy_pattern(r"\(\?(?!:)|(?<!\\)(?:\\\\)*\\[1-9]")
 
 
 class StringMatch:
@@ -81,9 +82,30 @@ def _parse(text: str) -> StringMatch:
         return StringMatch(text, _regex_test(text))
     text = text.lower()
     if "*" in text:
-        parts = (re.escape(part) for part in re.split(r"\*+", text))
-        return StringMatch(text, _search(re.compile(f"^{'.*'.join(parts)}$", re.IGNORECASE | re.DOTALL)))
+        return StringMatch(text, _glob_test(*text.split("*")))
     return StringMatch(text, lambda field: field.lower() == text)
+
+
+def _glob_test(first: str, *others: str) -> Callable[[str], bool]:
+    *middle, last = others
+    if not any(middle):
+        shortest = len(first) + len(last)
+
+        def is_between(field: str) -> bool:
+            return len(field) >= shortest and (low := field.lower()).startswith(first) and low.endswith(last)
+
+        return is_between
+
+    def matches(field: str) -> bool:
+        low, place = field.lower(), len(first)
+        for part in middle:
+            place = low.find(part, place)
+            if place < 0:
+                return False
+            place += len(part)
+        return low.startswith(first) and low.endswith(last) and len(low) - len(last) >= place
+
+    return matches
 
 
 def _regex_test(text: str) -> Callable[[str], bool]:

@@ -27,6 +27,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 
 Component: TypeAlias = "int | str"
 Segment: TypeAlias = "tuple[Component, ...]"
@@ -36,9 +37,9 @@ _POST: Final = float("inf")
 _MAX_CHARACTERS: Final = 512
 _ZERO: Final[Segment] = (0,)
 _SPECIAL: Final = ("dev", "post")
-_PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
-_ALLOWED = re.compile(r"[0-9a-z._!+]+", re.ASCII)
-_RUNS = re.compile(r"[0-9]+|[^0-9]+")
+_PLAIN = lazy_pattern(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
+_ALLOWED = lazy_pattern(r"[0-9a-z._!+]+", re.ASCII)
+_RUNS = lazy_pattern(r"[0-9]+|[^0-9]+")
 
 
 class Version(msgspec.Struct, frozen=True, eq=False, order=False, gc=False):

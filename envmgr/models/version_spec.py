@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.string_match import StringMatch
 from envmgr.models.version import Version
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
     Test = Callable[[Version], bool]
 
-_TOKEN = re.compile(r"\^[^$]*\$|[()|,]|[^()|,]+")
-_CLAUSE = re.compile(r"(===?|=|!=|<=|>=|<|>|~=)?(.*)", re.DOTALL)
-_SPACE_BEHIND_OPERATOR = re.compile(r"(?<=[=<>!~])\s+|\s+(?=![0-9])")
-_NO_LITERAL = re.compile(r"^!|[\s=<>~;@]")
+_TOKEN = lazy_pattern(r"\^[^$]*\$|[()|,]|[^()|,]+")
+_CLAUSE = lazy_pattern(r"(===?|=|!=|<=|>=|<|>|~=)?(.*)", re.DOTALL)
+_SPACE_BEHIND_OPERATOR = lazy_pattern(r"(?<=[=<>!~])\s+|\s+(?=![0-9])")
+_NO_LITERAL = lazy_pattern(r"^!|[\s=<>~;@]")
 _MISTAKES: Final = {
     "=<": "Write <= for 'at most'.",
     "=>": "Write >= for 'at least'.",

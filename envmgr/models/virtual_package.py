@@ -5,11 +5,11 @@ Pure rules only; `envmgr.host.probe` looks at the machine.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from envmgr.errors import DataError
 from envmgr.models.identifiers import is_build_string
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.platform import is_unix, machine_type, operating_system
 from envmgr.models.record import PackageRecord
 from envmgr.models.version import Version
@@ -31,8 +31,8 @@ VIRTUAL_NAMES: Final = (
 DEFAULT_GLIBC: Final = "2.17"
 """The version that is assumed where the machine cannot be asked: that of CentOS 7, which conda builds for."""
 
-_LINUX_VERSION = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?(\.[0-9]+)?")
-_CAPABILITY = re.compile(r"([0-9]+\.[0-9]+)[a-z]*")
+_LINUX_VERSION = lazy_pattern(r"[0-9]+\.[0-9]+(\.[0-9]+)?(\.[0-9]+)?")
+_CAPABILITY = lazy_pattern(r"([0-9]+\.[0-9]+)[a-z]*")
 _NEEDS_SYSTEM: Final = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
 _ARCHSPEC_NAMES: Final = {"32": "x86", "64": "x86_64", "arm64": "aarch64"}
 _ARCHSPEC_FAMILIES: Final = frozenset(("aarch64", "ppc64", "ppc64le", "riscv64"))

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, quoted
+from envmgr.models.lazy_pattern import lazy_pattern
 
-_MERGE_MARKER = re.compile(r"^(<{7}|>{7}|\|{7})( .*)?$")
-_TEMPLATE = re.compile(r"\{\{|\{%|\$\{\{")
-_INDENTATION = re.compile(r"^[ \t]*")
-_ODD_SPACE = re.compile("[\u00a0\u2000-\u200b\u202f\u3000]")
-_KEY_LINE = re.compile(r"^\s*[A-Za-z_][\w-]*\s*:(\s|$)")
-_ITEM_LINE = re.compile(r"^\s*-(\s|$)")
+_MERGE_MARKER = lazy_pattern(r"^(<{7}|>{7}|\|{7})( .*)?$")
+_TEMPLATE = lazy_pattern(r"\{\{|\{%|\$\{\{")
+_INDENTATION = lazy_pattern(r"^[ \t]*")
+_ODD_SPACE = lazy_pattern("[\u00a0\u2000-\u200b\u202f\u3000]")
+_KEY_LINE = lazy_pattern(r"^\s*[A-Za-z_][\w-]*\s*:(\s|$)")
+_ITEM_LINE = lazy_pattern(r"^\s*-(\s|$)")
 
 
 class _Finding(NamedTuple):

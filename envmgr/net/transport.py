@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
 from envmgr.net.files import FileTransport
-from envmgr.net.http import HttpOptions, HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 
 
 class AnyTransport:
-    """Opens http, https and file URLs; with *offline*, only files."""
+    """Opens http, https and file URLs; with *offline*, only files.
 
-    def __init__(self, http: Transport, files: Transport | None = None, *, offline: bool = False) -> None:
-        self._http = http
+    *make_http* is called at the first URL of the web. May be used by several threads at once.
+    """
+
+    def __init__(
+        self, make_http: Callable[[], Transport], files: Transport | None = None, *, offline: bool = False
+    ) -> None:
+        self._make_http = make_http
+        self._http: Transport | None = None
+        self._lock = threading.Lock()
         self._files = files or FileTransport()
         self._offline = offline
 
@@ -32,14 +39,20 @@ class AnyTransport:
 
         *on_retry* gets a sentence when a host is tried again, as a Reporter's ``warned`` does.
         """
-        options = HttpOptions(
-            connect_timeout_seconds=settings.connect_timeout_seconds,
-            read_timeout_seconds=settings.read_timeout_seconds,
-            retries=settings.retries,
-            backoff_seconds=settings.backoff_seconds,
-            verify=settings.ssl_verify,
-        )
-        return cls(HttpTransport(options, on_retry=on_retry), offline=settings.offline)
+
+        def make_http() -> Transport:
+            from envmgr.net.http import HttpOptions, HttpTransport
+
+            options = HttpOptions(
+                connect_timeout_seconds=settings.connect_timeout_seconds,
+                read_timeout_seconds=settings.read_timeout_seconds,
+                retries=settings.retries,
+                backoff_seconds=settings.backoff_seconds,
+                verify=settings.ssl_verify,
+            )
+            return HttpTransport(options, on_retry=on_retry)
+
+        return cls(make_http, offline=settings.offline)
 
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """GET *url*; ChannelError when it cannot be reached, or may not be because this is offline."""
@@ -53,4 +66,7 @@ class AnyTransport:
             )
         if self._offline:
             raise ChannelError(f"{shown} was not fetched, because envmgr is offline.", url=shown)
+        with self._lock:
+            if self._http is None:
+                self._http = self._make_http()
         return self._http.open(url, headers)

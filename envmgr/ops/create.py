@@ -135,8 +135,7 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
 def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> Path:
     """The prefix to create: the command line's, else the file's own name or prefix (CEP 24)."""
     from envmgr.ops.environments import check_name, prefix_path
-    from envmgr.prefix.apply import check_target
-    from envmgr.prefix.staging import check_free
+    from envmgr.prefix.target import check_free, check_target
 
     name, prefix = request.name, request.prefix
     if name is None and prefix is None:
@@ -182,11 +181,11 @@ def _plan(
     prefix: Path, records: Sequence[PackageRecord], wanted: EnvironmentRequest, context: Context
 ) -> CreatePlan:
     from envmgr.models.channel import without_credentials_in_text
-    from envmgr.ops.fetch import open_cache
+    from envmgr.packages.layers import Layers
 
     if wanted.subsections.get("pip") and not wanted.explicit:
         _check_pip([record.name for record in records], wanted)
-    cache = open_cache(context)
+    cache = Layers(context.settings.pkgs_dirs)
     return CreatePlan(
         prefix=prefix,
         link=tuple(records),

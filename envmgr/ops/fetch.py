@@ -9,20 +9,15 @@ if TYPE_CHECKING:
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
-    from envmgr.packages.store import CachedPackage, PackageCache
-
-
-def open_cache(context: Context) -> PackageCache:
-    """The package cache of the settings: its layers in order, the first writable one receives new packages."""
-    from envmgr.packages.store import PackageCache
-
-    return PackageCache(context.settings.pkgs_dirs)
+    from envmgr.packages.store import CachedPackage
 
 
 def obtain(records: Sequence[PackageRecord], context: Context) -> dict[PackageRecord, CachedPackage]:
     """Every record's package, downloaded, verified and unpacked where it was not cached, in the same order."""
+    from envmgr.packages.store import PackageCache
+
     settings = context.settings
-    return open_cache(context).obtain(
+    return PackageCache(settings.pkgs_dirs).obtain(
         records,
         context.transport,
         context.reporter,

@@ -26,7 +26,8 @@ from msgspec import Struct, field
 
 from envmgr.errors import DataError
 from envmgr.packages.archive import Part, default_limits, iter_parts, read_metadata
-from envmgr.packages.folder import INDEX_JSON, RECORD_JSON, parse_index
+from envmgr.packages.folder import INDEX_JSON, parse_index
+from envmgr.packages.identity import RECORD_JSON
 from envmgr.packages.measured import MEASURED_JSON
 from envmgr.packages.member_paths import check_links
 from envmgr.packages.tar import Kind, Limits, Member, TarReader

@@ -13,6 +13,7 @@ from envmgr.errors import DataError
 from envmgr.models.channel import without_credentials
 from envmgr.models.package_files import PackageFiles, parse_legacy, parse_link_json, parse_paths_json
 from envmgr.models.record import Origin, PackageRecord
+from envmgr.packages.identity import RECORD_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from envmgr.models.package_files import EntryPoint, PathEntry
 
 INDEX_JSON = "info/index.json"
-RECORD_JSON = "info/repodata_record.json"
 
 
 def package_files(read: Callable[[str], bytes | None]) -> PackageFiles:

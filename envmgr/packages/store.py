@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,7 +27,6 @@ from envmgr.packages.download import Arrived, Downloader, hash_archive
 from envmgr.packages.extract import Extraction, extract_archive, inspect_folder
 from envmgr.packages.folder import (
     INDEX_JSON,
-    RECORD_JSON,
     completed,
     is_bare,
     package_files,
@@ -37,6 +34,8 @@ from envmgr.packages.folder import (
     parse_index,
     render_record,
 )
+from envmgr.packages.identity import RECORD_JSON, distribution, homes_in, is_vouched_for
+from envmgr.packages.layers import Layers
 from envmgr.packages.measured import (
     MEASURED_JSON,
     difference_warning,
@@ -49,23 +48,20 @@ from envmgr.packages.verify import (
     Contents,
     Finding,
     check_manifest,
-    describes_same_archive,
-    is_vouched_for,
 )
 from envmgr.packages.work_area import WorkArea, remove_abandoned, work_area
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from envmgr.models.package_files import PackageFiles
     from envmgr.models.record import PackageRecord
     from envmgr.packages.measured import Measured
     from envmgr.ports import Reporter, Transport
 
-BY_HASH = ".by-hash"
 _MOST_UNPACKERS = 4
-_EXTENSIONS = (".conda", ".tar.bz2")
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
@@ -82,19 +78,12 @@ class CachedPackage(Struct, frozen=True):
     files: PackageFiles
 
 
-class PackageCache:
+class PackageCache(Layers):
     """Finds packages in its layers, and brings in those that are missing."""
-
-    def __init__(self, layers: Sequence[Path]) -> None:
-        self._layers = tuple(Path(layer) for layer in layers)
-
-    def holds(self, record: PackageRecord) -> bool:
-        """Whether *record* needs no download: it is unpacked here, or its archive lies here (by size)."""
-        return any(self._located(record)) or any(self.archives(record))
 
     def find(self, record: PackageRecord) -> CachedPackage | None:
         """The unpacked package, or None; an entry that cannot be read counts as none."""
-        for home, cached in self._located(record):
+        for home, cached in self.located(record):
             folder, archive = home / distribution(record), home / record.file_name
             with contextlib.suppress(DataError, OSError):
                 files = with_measured(package_files(_reader(folder)), _measured(folder))
@@ -139,31 +128,6 @@ class PackageCache:
         contents = inspect_folder(package.folder, hashed=hashed)
         return tuple(check_manifest(package.files.paths, contents, vouched=False))
 
-    def homes(self, record: PackageRecord) -> Iterator[Path]:
-        """The folders where *record*'s archive and unpacked package may lie, most likely first."""
-        for layer in self._layers:
-            yield from _homes(layer, record)
-
-    def _located(self, record: PackageRecord) -> Iterator[tuple[Path, bytes]]:
-        """The homes that hold *record* unpacked, each with its repodata_record.json."""
-        name = distribution(record)
-        for home in self.homes(record):
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                text = (home / name / RECORD_JSON).read_bytes()
-                cached = msgspec.json.decode(text)
-                if isinstance(cached, dict) and describes_same_archive(cached, record):
-                    yield home, text
-
-    def archives(self, record: PackageRecord) -> Iterator[Path]:
-        """Files that may be *record*'s archive; only one with a checksum can ever be told."""
-        if not is_vouched_for(record):
-            return
-        for home in self.homes(record):
-            with contextlib.suppress(OSError):
-                path = home / record.file_name
-                if path.is_file() and record.size in (None, path.stat().st_size):
-                    yield path
-
     def _check_offline(self, missing: Sequence[PackageRecord]) -> None:
         remote = [
             each for each in missing if not each.url.startswith("file:") and not any(self.archives(each))
@@ -183,7 +147,7 @@ class PackageCache:
         """A work area in the first layer that can be written."""
         refused: list[OSError] = []
         with contextlib.ExitStack() as stack:
-            for layer in self._layers:
+            for layer in self.layers:
                 try:
                     layer.mkdir(parents=True, exist_ok=True)
                     area = stack.enter_context(work_area(layer))
@@ -198,20 +162,7 @@ class PackageCache:
                 return
         if not refused:
             raise PrefixError("no package cache is configured.", hint="Set pkgs_dirs.")
-        raise _unwritable(self._layers[0], refused[0])
-
-
-def distribution(record: PackageRecord) -> str:
-    """The folder name of *record*'s package: its file name without extension.
-
-    Raises DataError for a name that would not stay inside the cache, since records come from channels.
-    """
-    name = record.file_name
-    for extension in _EXTENSIONS:
-        stem = name.removesuffix(extension)
-        if stem != name and stem[0:1] not in ("", ".") and not set(stem) & set("/\\:\0"):
-            return stem
-    raise DataError(f"{name!r} is no file name of a package.", file_name=name)
+        raise _unwritable(self.layers[0], refused[0])
 
 
 class _Job(Struct, frozen=True):
@@ -308,7 +259,7 @@ class _Intake(Struct, frozen=True):
     def _publish(self, job: _Job, package: CachedPackage) -> CachedPackage:
         """Moves the package to its home in one step, or takes the equal one that stands there already."""
         record, name = job.record, distribution(job.record)
-        for home in _homes(self.layer, record):
+        for home in homes_in(self.layer, record):
             home.mkdir(parents=True, exist_ok=True)
             if not self._move_folder(package.folder, home / name):
                 winner = self.cache.find(record)
@@ -344,12 +295,6 @@ class _Intake(Struct, frozen=True):
         if home == self.layer:
             _note_url(self.layer, without_credentials(job.record.url))
         return target
-
-
-def _homes(layer: Path, record: PackageRecord) -> tuple[Path, Path]:
-    key = record.sha256 or record.md5
-    key = key or hashlib.sha256(without_credentials(record.url).encode()).hexdigest()
-    return layer, layer / BY_HASH / "".join(letter for letter in key.lower() if letter.isalnum())[:32]
 
 
 def _note_url(layer: Path, url: str) -> None:

@@ -21,7 +21,7 @@ from envmgr.models.package_files import DIRECTORY, SOFTLINK
 from envmgr.packages.folder import is_bare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from envmgr.models.package_files import PathEntry
     from envmgr.models.record import PackageRecord
@@ -93,24 +93,6 @@ class ArchiveDigest:
                     hint="Try again; if it stays so, the channel's index and its files disagree.",
                     **facts,
                 )
-
-
-def describes_same_archive(cached: Mapping[str, Any], record: PackageRecord) -> bool:
-    """Whether *cached*, the content of a repodata_record.json, is about the archive that *record* names.
-
-    A checksum that both state decides. Where the record states none, the URL and, if both know it, the size do.
-    """
-    for stated, kept in ((record.sha256, cached.get("sha256")), (record.md5, cached.get("md5"))):
-        if stated and kept:
-            return isinstance(kept, str) and kept.lower() == stated.lower()
-    if is_vouched_for(record) or not record.url or cached.get("url") != without_credentials(record.url):
-        return False
-    return record.size is None or cached.get("size") in (None, record.size)
-
-
-def is_vouched_for(record: PackageRecord) -> bool:
-    """Whether the record states a checksum of the whole archive."""
-    return bool(record.sha256 or record.md5)
 
 
 def check_manifest(entries: Iterable[PathEntry], contents: Contents, *, vouched: bool) -> Iterator[Finding]:

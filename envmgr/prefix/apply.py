@@ -11,7 +11,6 @@ import errno
 import os
 import signal
 import threading
-import unicodedata
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,9 @@ from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
 from envmgr.prefix.scripts import ScriptRunner
-from envmgr.prefix.staging import Staging, check_free, is_abandoned, remove_folder
+from envmgr.prefix.staging import Staging, remove_folder
 from envmgr.prefix.store import PrefixStore, add_to_registry, remove_from_registry
+from envmgr.prefix.target import check_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -72,21 +72,6 @@ class CreatedPrefix(Struct, frozen=True):
     messages: tuple[str, ...]
 
 
-def check_target(prefix: Path) -> None:
-    """Whether a prefix can be created at *prefix*, as far as can be told without writing.
-
-    What a dead process left there is no hindrance. Raises PrefixError saying what stands in the way.
-    """
-    _check_path(prefix)
-    if not is_abandoned(prefix):
-        check_free(prefix)
-    parent = next(parent for parent in prefix.parents if os.path.lexists(parent))
-    if not parent.is_dir():
-        raise PrefixError(f"{prefix} cannot be created: {parent} is not a folder.", prefix=str(prefix))
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise PrefixError(f"{prefix} cannot be created: {parent} is not writable.", prefix=str(prefix))
-
-
 def create_prefix(
     request: PrefixCreation,
     runner: Runner,
@@ -99,7 +84,7 @@ def create_prefix(
     *after_link* is called with the final path when all packages are linked and their scripts have run; what
     it raises fails the creation. Raises PrefixError, naming what failed; the place is then as before.
     """
-    _check_path(request.prefix)
+    check_path(request.prefix)
     _check_scripts_allowed(request)
     creation = _Building(request, runner, reporter, clock, Staging(request.prefix))
     with _signals_raised(), _errors_explained(request.prefix):
@@ -244,20 +229,6 @@ def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
         remove_folder(prefix)
         if registry is not None:
             remove_from_registry(registry, prefix)
-
-
-def _check_path(prefix: Path) -> None:
-    """Refuses what PATH, a script or a record could not name."""
-    text = str(prefix)
-    if os.pathsep in text:
-        what = f"{os.pathsep!r}, which separates the folders of PATH"
-    elif any(unicodedata.category(character) == "Cc" for character in text):
-        what = "a control character"
-    elif any(unicodedata.category(character) == "Cs" for character in text):
-        what = "bytes that are not UTF-8"
-    else:
-        return
-    raise PrefixError(f"no environment can be created at {text!r}: the path holds {what}.", prefix=text)
 
 
 def _remove_if_empty(folder: Path) -> None:

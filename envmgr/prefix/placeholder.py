@@ -7,20 +7,24 @@ as UTF-8, UTF-16 and UTF-32, as conda does. This module handles bytes in memory 
 
 from __future__ import annotations
 
-import re
+from typing import TYPE_CHECKING
 
 from envmgr.errors import PrefixError
+from envmgr.models.lazy_pattern import lazy_pattern
+
+if TYPE_CHECKING:
+    import re
 
 # The kernel cuts a longer interpreter line: Linux before 5.1 at 127 bytes, macOS at 512.
 _SHEBANG_LIMITS = {"osx": 512}
 _DEFAULT_SHEBANG_LIMIT = 127
 # The name below the prefix of its Python, and options that a shell takes as they are.
-_PYTHON = re.compile(rb"/bin/python[0-9.]*")
-_PLAIN_OPTIONS = re.compile(rb"[ \t\w.=:,/-]*")
+_PYTHON = lazy_pattern(rb"/bin/python[0-9.]*")
+_PLAIN_OPTIONS = lazy_pattern(rb"[ \t\w.=:,/-]*")
 # A second line that names the encoding (PEP 263), and a script whose first statement is its docstring.
-_ENCODING_LINE = re.compile(rb"\r?\n[ \t\f]*#[^\r\n]*?coding[:=][^\r\n]*")
-_DOCSTRING = re.compile(rb"(?:[ \t\f]*(?:#[^\n]*)?\r?\n)*[rRuU]?[\"']")
-_SHEBANG = re.compile(rb"#![ \t]*(/(?:\\ |[^ \t\r\n])*)([^\r\n]*)")
+_ENCODING_LINE = lazy_pattern(rb"\r?\n[ \t\f]*#[^\r\n]*?coding[:=][^\r\n]*")
+_DOCSTRING = lazy_pattern(rb"(?:[ \t\f]*(?:#[^\n]*)?\r?\n)*[rRuU]?[\"']")
+_SHEBANG = lazy_pattern(rb"#![ \t]*(/(?:\\ |[^ \t\r\n])*)([^\r\n]*)")
 _WIDE_ENCODINGS = (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4))
 
 

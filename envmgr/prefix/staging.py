@@ -14,58 +14,13 @@ import errno
 import json
 import os
 import shutil
-import socket
 from pathlib import Path
-from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import asdict
 
 from envmgr.errors import PrefixError
-
-MARKER = "conda-meta/envmgr-unfinished"
-
-
-class Owner(Struct, frozen=True):
-    """A process; *host* tells machines, boots and containers apart, *started* tells reused ids apart."""
-
-    host: str
-    pid: int
-    started: str
-
-    @classmethod
-    def this_process(cls) -> Owner:
-        """The running process."""
-        return cls(_host(), os.getpid(), _started(os.getpid()))
-
-    def is_alive(self) -> bool | None:
-        """Whether the process still runs; None for one of another machine, where nobody can tell."""
-        if self.host != _host():
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return _started(self.pid) == self.started
-
-
-def read_owner(prefix: Path) -> Owner | None:
-    """Who is building *prefix*; None for a finished or foreign folder, or one whose marker cannot be read."""
-    marker = _read_marker(prefix)
-    try:
-        return Owner(str(marker["host"]), int(marker["pid"]), str(marker["started"]))
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _read_marker(prefix: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((prefix / MARKER).read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+from envmgr.prefix.marker import MARKER, Owner, is_abandoned, read_marker, read_owner
+from envmgr.prefix.target import check_free
 
 
 class Staging:
@@ -115,7 +70,7 @@ class Staging:
         if self._aside is not None:
             remove_folder(self._aside)
             # Asked of the marker, since an interrupt may have come between the rename and the note of it.
-            if _read_marker(self.prefix).get("work") == self._aside.name:
+            if read_marker(self.prefix).get("work") == self._aside.name:
                 remove_folder(self.prefix)
         if self._was_empty_folder and not self.prefix.exists():
             self.prefix.mkdir()
@@ -134,48 +89,6 @@ class Staging:
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
             self._made_parents.append(folder)
-
-
-def check_free(prefix: Path) -> bool:
-    """Whether an empty folder already stands at *prefix*; raises PrefixError when something else does."""
-    if not os.path.lexists(prefix):
-        return False
-    if (prefix / "conda-meta" / "history").exists():
-        raise PrefixError(
-            f"{prefix} is already an environment.",
-            hint="Remove it first, or choose another place.",
-            prefix=str(prefix),
-        )
-    if prefix.is_symlink() or not prefix.is_dir():
-        raise PrefixError(f"{prefix} exists and is not a folder.", prefix=str(prefix))
-    if any(prefix.iterdir()):
-        raise PrefixError(f"the folder {prefix} exists and is not empty.", prefix=str(prefix))
-    if os.path.ismount(prefix):
-        raise PrefixError(
-            f"{prefix} is a mount point, which cannot be replaced.",
-            hint=f"Choose a folder below it: {prefix}/env",
-        )
-    return True
-
-
-def is_abandoned(prefix: Path) -> bool:
-    """Whether *prefix* is unfinished and its process has died.
-
-    Raises PrefixError for one that a living process, or one of another machine, is at work on.
-    """
-    if not os.path.lexists(prefix / MARKER):
-        return False
-    owner = read_owner(prefix)
-    alive = owner.is_alive() if owner is not None else False
-    if owner is not None and alive:
-        raise PrefixError(f"{prefix} is being created by another process ({owner.pid}).", prefix=str(prefix))
-    if alive is None:
-        raise PrefixError(
-            f"{prefix} is being created on another machine, or its creation died there.",
-            hint=f"If nobody is at work on it, remove it: rm -r {prefix}",
-            prefix=str(prefix),
-        )
-    return True
 
 
 def remove_remains(prefix: Path) -> None:
@@ -216,7 +129,7 @@ def _is_left_over(folder: Path, suffix: str) -> bool:
         return owner.is_alive() is False
     # Killed between making the folder and writing the marker: the name tells the process.
     pid = suffix.partition("-")[0]
-    return pid.isdigit() and Owner(_host(), int(pid), _started(int(pid)) or "gone").is_alive() is False
+    return pid.isdigit() and Owner.of_process(int(pid)).is_alive() is False
 
 
 def _stem(prefix: Path) -> str:
@@ -231,22 +144,3 @@ def _make_folders_writable(folder: Path) -> None:
             Path(parent).chmod(0o700)
         except OSError:
             continue
-
-
-def _host() -> str:
-    """The machine, its boot and its process namespace: where process ids mean the same."""
-    parts = [socket.gethostname()]
-    try:
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    except OSError:
-        pass
-    return "/".join(parts)
-
-
-def _started(pid: int) -> str:
-    """When the process *pid* started, in the kernel's ticks; "" where that is not known."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""

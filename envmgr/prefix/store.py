@@ -16,7 +16,7 @@ from msgspec import Struct
 from envmgr.errors import DataError, PrefixError
 from envmgr.prefix.history import history_block
 from envmgr.prefix.installed import InstalledPackage, read_document, write_document
-from envmgr.prefix.staging import MARKER
+from envmgr.prefix.marker import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

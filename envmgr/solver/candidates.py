@@ -8,12 +8,12 @@ is one binary search; other specs are tested once per distinct version. Hot path
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.match_spec import MatchSpec
 from envmgr.models.string_match import StringMatch
 from envmgr.models.version import Version
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
 _CLAUSE = r"(?:[<>=!]=?|~=)?[0-9A-Za-z_.*+!-]+"
-_PLAIN = re.compile(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([A-Za-z0-9_.+*]+))?)? *")
-_ORDERED = re.compile(r"(==|[<>]=?)?([0-9A-Za-z_.+!-]+)")
+_PLAIN = lazy_pattern(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([A-Za-z0-9_.+*]+))?)? *")
+_ORDERED = lazy_pattern(r"(==|[<>]=?)?([0-9A-Za-z_.+!-]+)")
 
 parse_version_spec = lru_cache(maxsize=None)(VersionSpec.parse)
 parse_string_match = lru_cache(maxsize=None)(StringMatch.parse)

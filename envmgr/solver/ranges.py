@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.version import Version
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from envmgr.solver.candidates import Candidates
 
 MAX_RUNS = 3
-_LITERAL = re.compile(r"[0-9][0-9A-Za-z_.+!]*")
-_ZERO_ALPHA = re.compile(r"(<=?[0-9][0-9.]*?)(?:\.0)?\.?a0\b")
+_LITERAL = lazy_pattern(r"[0-9][0-9A-Za-z_.+!]*")
+_ZERO_ALPHA = lazy_pattern(r"(<=?[0-9][0-9.]*?)(?:\.0)?\.?a0\b")
 
 
 def describe_versions(candidates: Candidates, mask: int, within: int) -> str:

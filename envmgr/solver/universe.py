@@ -11,7 +11,6 @@ them one by one, and carries the extra's dependencies.
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -19,6 +18,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.solver.candidates import Candidates, Ordering, is_readable, parse_match_spec
 from envmgr.solver.conditions import alternatives
 from envmgr.solver.links import Entry, Link, Rule, make_link
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.solver.problem import Problem
 
-_NAME = re.compile(r"[^\s<>=!~\[]+")
+_NAME = lazy_pattern(r"[^\s<>=!~\[]+")
 
 
 class Hidden(NamedTuple):

@@ -53,7 +53,7 @@ class Scene:
         self, *, offline: bool = False, max_age: float | None = None, retries: int = 0
     ) -> ChannelClient:
         transport = AnyTransport(
-            HttpTransport(HttpOptions(retries=retries, backoff_seconds=0, read_timeout_seconds=5)),
+            lambda: HttpTransport(HttpOptions(retries=retries, backoff_seconds=0, read_timeout_seconds=5)),
             offline=offline,
         )
         return ChannelClient(

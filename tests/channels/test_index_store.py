@@ -464,5 +464,5 @@ def test_file_names_are_readable_and_hold_no_credentials():
     path = IndexStore(Path("/x")).path_of(
         Source(Channel.parse("https://user:pw@example.org/t/tk/ch"), "noarch")
     )
-    assert path.name.startswith("https-example.org-ch-noarch-")
+    assert path.name.startswith("https+example.org+ch+noarch.")
     assert path.suffix == ".sqlite"

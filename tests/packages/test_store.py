@@ -21,8 +21,9 @@ from envmgr.errors import ChannelError, DataError, PrefixError
 from envmgr.models.record import Origin, PackageRecord
 from envmgr.net.http import HttpOptions, HttpTransport
 from envmgr.net.transport import AnyTransport
+from envmgr.packages.identity import BY_HASH
 from envmgr.packages.measured import MEASURED_JSON
-from envmgr.packages.store import BY_HASH, CachedPackage, PackageCache
+from envmgr.packages.store import CachedPackage, PackageCache
 from envmgr.packages.work_area import PREFIX
 from envmgr.ports import Phase, RecordingReporter
 from envmgr.prefix.check import verify_prefix
@@ -39,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def transport(*, offline: bool = False) -> AnyTransport:
-    return AnyTransport(HttpTransport(HttpOptions(retries=1, backoff_seconds=0.01)), offline=offline)
+    return AnyTransport(lambda: HttpTransport(HttpOptions(retries=1, backoff_seconds=0.01)), offline=offline)
 
 
 def records_of(channel: str, folder: Path, subdir: str = "linux-64") -> dict[str, PackageRecord]:

@@ -9,7 +9,8 @@ import pytest
 from envmgr.errors import ChannelError
 from envmgr.models.package_files import PathEntry
 from envmgr.models.record import Origin, PackageRecord
-from envmgr.packages.verify import ArchiveDigest, Contents, check_manifest, describes_same_archive
+from envmgr.packages.identity import describes_same_archive
+from envmgr.packages.verify import ArchiveDigest, Contents, check_manifest
 
 SUM = hashlib.sha256(b"text").hexdigest()
 FILE = PathEntry("f", "hardlink", SUM, 4)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envmgr.errors import DataError, PrefixError
-from envmgr.prefix.apply import check_target, remove_prefix
+from envmgr.prefix.apply import remove_prefix
 from envmgr.prefix.check import verify_prefix
-from envmgr.prefix.staging import MARKER, Owner, Staging
+from envmgr.prefix.marker import MARKER, Owner
+from envmgr.prefix.staging import Staging
 from envmgr.prefix.store import PrefixStore, add_to_registry, read_registry
+from envmgr.prefix.target import check_target
 from tests.builders import File, pkg
 from tests.prefixes import create, request_for, unpack
 

@@ -1,0 +1,62 @@
+"""Where packages may lie in the cache, and whether they do: the part that a plan needs, quick to import.
+
+A layer is a folder as conda and mamba keep one (see store.py). A different package of the same file name lives in
+``<layer>/.by-hash/<key>/``, so each record has two homes in each layer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from envmgr.packages.identity import (
+    RECORD_JSON,
+    describes_same_archive,
+    distribution,
+    homes_in,
+    is_vouched_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from envmgr.models.record import PackageRecord
+
+
+class Layers:
+    """Finds packages in cache folders, the first layer first."""
+
+    def __init__(self, layers: Sequence[Path]) -> None:
+        self.layers = tuple(Path(layer) for layer in layers)
+
+    def holds(self, record: PackageRecord) -> bool:
+        """Whether *record* needs no download: it is unpacked here, or its archive lies here (by size)."""
+        return any(self.located(record)) or any(self.archives(record))
+
+    def homes(self, record: PackageRecord) -> Iterator[Path]:
+        """The folders where *record*'s archive and unpacked package may lie, most likely first."""
+        for layer in self.layers:
+            yield from homes_in(layer, record)
+
+    def located(self, record: PackageRecord) -> Iterator[tuple[Path, bytes]]:
+        """The homes that hold *record* unpacked, each with its repodata_record.json."""
+        name = distribution(record)
+        for home in self.homes(record):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                text = (home / name / RECORD_JSON).read_bytes()
+                cached = msgspec.json.decode(text)
+                if isinstance(cached, dict) and describes_same_archive(cached, record):
+                    yield home, text
+
+    def archives(self, record: PackageRecord) -> Iterator[Path]:
+        """Files that may be *record*'s archive; only one with a checksum can ever be told."""
+        if not is_vouched_for(record):
+            return
+        for home in self.homes(record):
+            with contextlib.suppress(OSError):
+                path = home / record.file_name
+                if path.is_file() and record.size in (None, path.stat().st_size):
+                    yield path

@@ -1,0 +1,103 @@
+"""The marker of a prefix that is being built: which process is at work on it, and whether that still lives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from envmgr.errors import PrefixError
+
+MARKER = "conda-meta/envmgr-unfinished"
+
+
+class Owner(Struct, frozen=True):
+    """A process; *host* tells machines, boots and containers apart, *started* tells reused ids apart."""
+
+    host: str
+    pid: int
+    started: str
+
+    @classmethod
+    def this_process(cls) -> Owner:
+        """The running process."""
+        return cls(_host(), os.getpid(), _started(os.getpid()))
+
+    @classmethod
+    def of_process(cls, pid: int) -> Owner:
+        """The process that has the id *pid* on this machine now, if any."""
+        return cls(_host(), pid, _started(pid) or "gone")
+
+    def is_alive(self) -> bool | None:
+        """Whether the process still runs; None for one of another machine, where nobody can tell."""
+        if self.host != _host():
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return _started(self.pid) == self.started
+
+
+def read_owner(prefix: Path) -> Owner | None:
+    """Who is building *prefix*; None for a finished or foreign folder, or one whose marker cannot be read."""
+    marker = read_marker(prefix)
+    try:
+        return Owner(str(marker["host"]), int(marker["pid"]), str(marker["started"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def read_marker(prefix: Path) -> dict[str, Any]:
+    """What the marker says; empty where there is none that can be read."""
+    try:
+        content = msgspec.json.decode((prefix / MARKER).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def is_abandoned(prefix: Path) -> bool:
+    """Whether *prefix* is unfinished and its process has died.
+
+    Raises PrefixError for one that a living process, or one of another machine, is at work on.
+    """
+    if not os.path.lexists(prefix / MARKER):
+        return False
+    owner = read_owner(prefix)
+    alive = owner.is_alive() if owner is not None else False
+    if owner is not None and alive:
+        raise PrefixError(f"{prefix} is being created by another process ({owner.pid}).", prefix=str(prefix))
+    if alive is None:
+        raise PrefixError(
+            f"{prefix} is being created on another machine, or its creation died there.",
+            hint=f"If nobody is at work on it, remove it: rm -r {prefix}",
+            prefix=str(prefix),
+        )
+    return True
+
+
+def _host() -> str:
+    """The machine, its boot and its process namespace: where process ids mean the same."""
+    import socket
+
+    parts = [socket.gethostname()]
+    try:
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    except OSError:
+        pass
+    return "/".join(parts)
+
+
+def _started(pid: int) -> str:
+    """When the process *pid* started, in the kernel's ticks; "" where that is not known."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

@@ -1,0 +1,65 @@
+"""Whether a prefix can be created at a place, told without writing: what a plan asks before anything else."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from envmgr.errors import PrefixError
+from envmgr.prefix.marker import is_abandoned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_target(prefix: Path) -> None:
+    """Whether a prefix can be created at *prefix*, as far as can be told without writing.
+
+    What a dead process left there is no hindrance. Raises PrefixError saying what stands in the way.
+    """
+    check_path(prefix)
+    if not is_abandoned(prefix):
+        check_free(prefix)
+    parent = next(parent for parent in prefix.parents if os.path.lexists(parent))
+    if not parent.is_dir():
+        raise PrefixError(f"{prefix} cannot be created: {parent} is not a folder.", prefix=str(prefix))
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PrefixError(f"{prefix} cannot be created: {parent} is not writable.", prefix=str(prefix))
+
+
+def check_free(prefix: Path) -> bool:
+    """Whether an empty folder already stands at *prefix*; raises PrefixError when something else does."""
+    if not os.path.lexists(prefix):
+        return False
+    if (prefix / "conda-meta" / "history").exists():
+        raise PrefixError(
+            f"{prefix} is already an environment.",
+            hint="Remove it first, or choose another place.",
+            prefix=str(prefix),
+        )
+    if prefix.is_symlink() or not prefix.is_dir():
+        raise PrefixError(f"{prefix} exists and is not a folder.", prefix=str(prefix))
+    if any(prefix.iterdir()):
+        raise PrefixError(f"the folder {prefix} exists and is not empty.", prefix=str(prefix))
+    if os.path.ismount(prefix):
+        raise PrefixError(
+            f"{prefix} is a mount point, which cannot be replaced.",
+            hint=f"Choose a folder below it: {prefix}/env",
+        )
+    return True
+
+
+def check_path(prefix: Path) -> None:
+    """Refuses what PATH, a script or a record could not name; raises PrefixError."""
+    import unicodedata
+
+    text = str(prefix)
+    if os.pathsep in text:
+        what = f"{os.pathsep!r}, which separates the folders of PATH"
+    elif any(unicodedata.category(character) == "Cc" for character in text):
+        what = "a control character"
+    elif any(unicodedata.category(character) == "Cs" for character in text):
+        what = "bytes that are not UTF-8"
+    else:
+        return
+    raise PrefixError(f"no environment can be created at {text!r}: the path holds {what}.", prefix=text)
