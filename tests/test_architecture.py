@@ -30,6 +30,7 @@ EFFECT_MODULES = {
     "build.workplace",
     "channels.client",
     "channels.store",
+    "channels.tables",
     "channels.threads",
     "config.store",
     "host.probe",

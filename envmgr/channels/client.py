@@ -26,6 +26,7 @@ from envmgr.channels.store import (
 )
 from envmgr.channels.urls import FORMS, Source
 from envmgr.errors import ChannelError, DataError
+from envmgr.models.record_table import RecordTable
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
@@ -60,22 +61,28 @@ class Index:
         self._reporter = reporter
         self._reported: set[str] = set()
 
-    def load(self, name: str) -> list[PackageRecord]:
-        """The records called *name* of all sources, in the order of the channels and then of the subdirs."""
-        found: list[PackageRecord] = []
+    def load(self, name: str) -> list[RecordTable]:
+        """A table of the records called *name* for each source that has some, channels first and then subdirs."""
+        tables = []
         for position in range(len(self._stored)):
-            records = self._ask(position, lambda stored: stored.load(name))
-            found = [*found, *records] if found else records
-            if self._stored[position].unusable:
-                self._report_unusable(self._stored[position])
-        return found
+            table = self._ask(position, lambda stored: stored.load(name))
+            if table.columns.unusable:
+                self._report_unusable(self._stored[position].source, table.columns.unusable)
+            if table.count:
+                tables.append(self._repairing(position, table))
+        return tables
 
-    def complete(self, record: PackageRecord) -> PackageRecord:
-        """*record* with every key that its channel published (``extra``); itself if it is from elsewhere."""
-        for position, stored in enumerate(self._stored):
-            if stored.origin == record.origin:
-                return self._ask(position, lambda stored: stored.complete(record))
-        return record
+    def records(self, name: str) -> list[PackageRecord]:
+        """All records called *name*, with every key that their channels published."""
+        return [record for table in self.load(name) for record in table.records()]
+
+    def _repairing(self, position: int, table: RecordTable) -> RecordTable:
+        """The same table, whose records are still found when the index turns out to be damaged."""
+
+        def read(place: int) -> PackageRecord:
+            return self._ask(position, lambda stored: stored.record(table, place))
+
+        return RecordTable(table.columns, read, table.origins)
 
     def names(self) -> Iterable[str]:
         """All package names, sorted."""
@@ -95,9 +102,9 @@ class Index:
             self._stored[position] = self._repair(self._stored[position].source)
             return question(self._stored[position])
 
-    def _report_unusable(self, stored: StoredIndex) -> None:
-        for fn, reason in stored.unusable.items():
-            url = f"{stored.source.url}/{fn}"
+    def _report_unusable(self, source: Source, unusable: Mapping[str, str]) -> None:
+        for fn, reason in unusable.items():
+            url = f"{source.url}/{fn}"
             if url not in self._reported:
                 self._reported.add(url)
                 self._reporter.warned(f"{url} is left out: {reason}")

@@ -22,31 +22,36 @@ import os
 import threading
 import time
 import weakref
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from msgspec.structs import force_setattr
 
+from envmgr.channels.tables import TableFolder, remove_tables
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.record import PackageRecord
+from envmgr.models.record_table import RecordTable, columns_of, in_order
 from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from envmgr.channels.repodata import Groups, RepodataReader
     from envmgr.channels.urls import Source
+    from envmgr.models.record_table import Columns
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 _LAYOUT = (0x656E766D, LAYOUT_VERSION)  # application_id and user_version of the SQLite header
 _COMPRESSION_LEVEL = 1
+_ROW_RECORDS = 32  # A chosen record is read with the others of its row.
 _STALE_SECONDS = 3600.0
 _LONGEST_NAME = 180
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+_Read = TypeVar("_Read")
 _decode_records = msgspec.json.Decoder(dict[str, PackageRecord]).decode
 _decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -68,7 +73,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``form`` says which file was found ("zst", "json", or "none" for a subdir that the channel does not have);
     ``max_age_seconds`` is how long the server said the answer stays fresh; ``compressed_missing_since`` is when
-    the compressed file was last found missing, in seconds since the Unix epoch.
+    the compressed file was last found missing, in seconds since the Unix epoch. ``token`` is new for each filling.
     """
 
     url: str
@@ -78,6 +83,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_age_seconds: int | None = None
     compressed_missing_since: float | None = None
     base_url: str | None = None
+    token: str = ""
     records: int = 0
     skipped: int = 0
 
@@ -91,7 +97,6 @@ class StoredIndex:
 
         self.path = path
         self.source = source
-        self.unusable: dict[str, str] = {}
         self._decompress = zstandard.ZstdDecompressor().decompress
         self._damage = _kinds_of_damage()
         self.checked = path.stat().st_mtime
@@ -100,42 +105,56 @@ class StoredIndex:
         except self._damage as error:
             raise self._damaged(error) from None
         self.origin = source.origin(self.state.base_url)
+        self._tables = TableFolder(path, self.state.token)
 
-    def load(self, name: str) -> list[PackageRecord]:
-        """The records called *name*, without unknown keys; empty where there are none.
+    def load(self, name: str) -> RecordTable:
+        """The table of the records called *name*, made on the first call and kept beside the index from then on.
 
         Of a ``.tar.bz2`` and a ``.conda`` of the same build only the latter counts. Records that do not follow
-        the standard are left out and noted in ``unusable`` (file name -> reason). Raises DamagedIndexError.
+        the standard are left out and noted in the columns' ``unusable``. Raises DamagedIndexError.
         """
-        found: dict[str, PackageRecord] = {}
-        for text in self._texts(name):
+        name = name.lower()
+        columns = self._tables.read(name)
+        if columns is None:
+            columns = self._make_columns(name)
+            if columns.version_of or columns.unusable:
+                self._tables.write(name, columns)
+        table = RecordTable(columns, lambda place: self.record(table, place), self.origin)
+        return table
+
+    def record(self, table: RecordTable, place: int) -> PackageRecord:
+        """Record number *place* of a table of this source, with every key that its channel published.
+
+        Raises DamagedIndexError where it is gone.
+        """
+        name, fn, row = table.columns.name, table.file_name(place), table.columns.rows[place]
+        for text in (
+            *self._texts("id = ?", row),
+            *reversed(self._texts("name = ? ORDER BY id", name.lower())),
+        ):
+            raw = self._guarded(_decode_slices, text).get(fn)
+            if raw is not None:
+                return PackageRecord.parse(bytes(raw), fn=fn, origin=self.origin)
+        raise self._damaged(ValueError(f"{fn} is not in it"))
+
+    def _make_columns(self, name: str) -> Columns:
+        from envmgr.channels.repodata import superseded
+
+        found: dict[str, tuple[int, PackageRecord]] = {}
+        unusable: dict[str, str] = {}
+        for row, blob in self._query("SELECT id, records FROM block WHERE name = ? ORDER BY id", name):
+            text = self._guarded(self._decompress, blob)
             try:
                 records = _decode_records(text)
             except (msgspec.DecodeError, UnicodeDecodeError):
-                records = self._decode_singly(text)
-            if found:
-                found.update(records)
-            else:
-                found = records
-        origin, place, is_mixed = self.origin, force_setattr, False
-        for fn, record in found.items():
-            place(record, "fn", fn)
-            place(record, "origin", origin)
-            is_mixed = is_mixed or fn[-1] == "2"
-        if is_mixed:
-            from envmgr.channels.repodata import superseded
-
-            for fn in superseded(found):
-                del found[fn]
-        return list(found.values())
-
-    def complete(self, record: PackageRecord) -> PackageRecord:
-        """*record* with the keys that the quick path left out; itself where it is not in this index."""
-        for text in reversed(self._texts(record.name)):
-            raw = _decode_slices(text).get(record.fn)
-            if raw is not None:
-                return PackageRecord.parse(bytes(raw), fn=record.fn, origin=self.origin)
-        return record
+                records = self._decode_singly(text, unusable)
+            for fn, record in records.items():
+                found[fn] = row, record.placed(fn, self.origin)
+        for fn in superseded(found):
+            del found[fn]
+        rows = {fn: row for fn, (row, _) in found.items()}
+        ordered = in_order(record for _, record in found.values())
+        return columns_of(ordered, [rows[record.fn] for record in ordered], unusable)
 
     def names(self) -> list[str]:
         """All package names, sorted."""
@@ -145,14 +164,17 @@ class StoredIndex:
         """Let go of the file."""
         self._connection.close()
 
-    def _texts(self, name: str) -> list[bytes]:
-        rows = self._query("SELECT records FROM block WHERE name = ? ORDER BY id", name.lower())
+    def _texts(self, condition: str, value: str | int) -> list[bytes]:
+        rows = self._query(f"SELECT records FROM block WHERE {condition}", value)
+        return [self._guarded(self._decompress, row[0]) for row in rows]
+
+    def _guarded(self, read: Callable[[bytes], _Read], value: bytes) -> _Read:
         try:
-            return [self._decompress(row[0]) for row in rows]
+            return read(value)
         except self._damage as error:
             raise self._damaged(error) from None
 
-    def _query(self, sql: str, *values: str) -> list[Any]:
+    def _query(self, sql: str, *values: str | int) -> list[Any]:
         try:
             return self._connection.execute(sql, values).fetchall()
         except self._damage as error:
@@ -161,13 +183,13 @@ class StoredIndex:
     def _damaged(self, error: BaseException) -> DamagedIndexError:
         return DamagedIndexError(f"the stored index {self.path} is damaged: {error}.")
 
-    def _decode_singly(self, text: bytes) -> dict[str, PackageRecord]:
+    def _decode_singly(self, text: bytes, unusable: dict[str, str]) -> dict[str, PackageRecord]:
         found: dict[str, PackageRecord] = {}
-        for fn, raw in _decode_slices(text).items():
+        for fn, raw in self._guarded(_decode_slices, text).items():
             try:
                 found[fn] = PackageRecord.parse(bytes(raw), fn=fn)
             except (DataError, UnicodeDecodeError) as error:
-                self.unusable[fn] = str(error)
+                unusable[fn] = str(error)
         return found
 
 
@@ -233,6 +255,7 @@ class IndexStore:
             raise _unwritable(path, error) from None
         finally:
             aside.unlink(missing_ok=True)
+        remove_tables(path)
         return StoredIndex(path, source)
 
     def mark_checked(self, stored: StoredIndex, now: float) -> None:
@@ -246,6 +269,7 @@ class IndexStore:
         for path in self._places(source):
             with contextlib.suppress(OSError):
                 path.unlink()
+            remove_tables(path)
 
     def close(self) -> None:
         """Remove the temporary folder, if there is one; indexes that are open stay readable where systems allow."""
@@ -384,6 +408,7 @@ def _fill(path: Path, source: Source, state: State, reader: RepodataReader) -> N
         counted = msgspec.structs.replace(
             state,
             base_url=origin.base_url if reader.base_url else None,
+            token=os.urandom(8).hex(),
             records=reader.records,
             skipped=reader.skipped,
         )
@@ -397,12 +422,18 @@ def _fill(path: Path, source: Source, state: State, reader: RepodataReader) -> N
         os.fsync(file.fileno())
 
 
-def _rows(groups: Groups) -> Iterable[tuple[str, bytes]]:
+def _rows(groups: Groups) -> Iterator[tuple[str, bytes]]:
     import zstandard
 
     compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
     encode = msgspec.json.Encoder().encode
-    return ((name, compressor.compress(encode(group))) for name, group in groups.items())
+    for name, group in groups.items():
+        if len(group) <= _ROW_RECORDS:
+            yield name, compressor.compress(encode(group))
+            continue
+        records = iter(group.items())
+        while part := dict(islice(records, _ROW_RECORDS)):
+            yield name, compressor.compress(encode(part))
 
 
 def _kinds_of_damage() -> tuple[type[BaseException], ...]:

@@ -141,6 +141,16 @@ class MatchSpec(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         """Whether only one name can match."""
         return "*" not in self.name and not is_regex(self.name)
 
+    @property
+    def has_other_tests(self) -> bool:
+        """Whether matching looks at more of a record than name, version and build."""
+        return bool(self._other_tests)
+
+    @property
+    def is_about_origin(self) -> bool:
+        """Whether beside name, version and build only channel and subdir matter: the same for all of a source."""
+        return not replace(self, channel=None, subdir=None).has_other_tests
+
     def matches(self, record: PackageRecord) -> bool:
         """Whether *record* fulfils everything but ``when`` and ``extras``."""
         return (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from envmgr.host.probe import VirtualPackages
     from envmgr.models.channel import Channel
     from envmgr.models.record import PackageRecord
+    from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.solver.solve import Conflict
@@ -52,7 +53,7 @@ def resolve(
     if options.only_deps:
         asked = {requirement.spec.name for requirement in requirements}
         records = tuple(record for record in records if record.name not in asked)
-    return tuple(index.complete(record) for record in records)
+    return tuple(records)
 
 
 def open_index(channels: Sequence[Channel], subdir: str, context: Context) -> Index:
@@ -87,32 +88,28 @@ class _Candidates:
         self._no_deps = options.no_deps
         self._adds_pip = context.settings.add_pip_as_python_dependency and not options.no_deps
 
-    def load(self, name: str) -> Sequence[PackageRecord]:
+    def load(self, name: str) -> Sequence[PackageRecord | RecordTable]:
         """All candidates called *name*."""
         if name.startswith("__"):
             return self.virtual.records(name)
-        records = self.index.load(name)
+        tables = self.index.load(name)
         if self._no_deps:
-            return [_with_depends(record, []) for record in records]
+            return [table.independent() for table in tables]
         if name == "python" and self._adds_pip and self.index.load("pip"):
-            return [_with_pip(record) for record in records]
-        return records
+            return [_with_pip(table) for table in tables]
+        return tables
 
 
-def _with_pip(record: PackageRecord) -> PackageRecord:
+def _with_pip(table: RecordTable) -> RecordTable:
     """Conda's habit that python brings pip, from the versions on that pip still supports."""
-    if record.version.startswith("2.") or any(
-        depend.split()[0] == "pip" for depend in record.depends if depend
-    ):
-        return record
-    return _with_depends(record, [*record.depends, "pip"])
-
-
-def _with_depends(record: PackageRecord, depends: list[str]) -> PackageRecord:
-    import msgspec
-
-    constrains = record.constrains if depends else []
-    return msgspec.structs.replace(record, depends=depends, constrains=constrains)
+    carriers = 0
+    for text, mask in table.version_masks().items():
+        if not text.startswith("2."):
+            carriers |= mask
+    for text, mask in table.depends:
+        if text.split()[:1] == ["pip"]:
+            carriers &= ~mask
+    return table.depending({"pip": carriers})
 
 
 def _solve(

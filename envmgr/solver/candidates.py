@@ -12,9 +12,13 @@ from bisect import bisect_left, bisect_right
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from envmgr.errors import DataError
 from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.match_spec import MatchSpec
+from envmgr.models.record import PackageRecord
+from envmgr.models.record_table import gathered, runs, version_key
 from envmgr.models.string_match import StringMatch
 from envmgr.models.version import Version
 from envmgr.models.version_spec import VersionSpec
@@ -22,7 +26,8 @@ from envmgr.models.version_spec import VersionSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from envmgr.models.record import PackageRecord
+    from envmgr.models.record import Origin
+    from envmgr.models.record_table import RecordTable
 
 _CLAUSE = r"(?:[<>=!]=?|~=)?[0-9A-Za-z_.*+!-]+"
 _PLAIN = lazy_pattern(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([A-Za-z0-9_.+*]+))?)? *")
@@ -34,11 +39,6 @@ parse_match_spec = lru_cache(maxsize=None)(MatchSpec.parse)
 
 
 @cache
-def _version_key(text: str) -> Any:
-    return Version.parse(text).key
-
-
-@cache
 def _ordered_clauses(text: str) -> tuple[tuple[str, Any], ...] | None:
     """The clauses of a specifier of plain comparisons, as (operator, key); None for any other."""
     clauses = []
@@ -47,55 +47,85 @@ def _ordered_clauses(text: str) -> tuple[tuple[str, Any], ...] | None:
         if found is None:
             return None
         try:
-            clauses.append((found[1], _version_key(found[2])))
+            clauses.append((found[1], version_key(found[2])))
         except DataError:
             return None
     return tuple(clauses)
 
 
+class Records:
+    """The records of a table as a sequence; each access reads one."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: RecordTable) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return self._table.count
+
+    def __getitem__(self, place: int) -> PackageRecord:
+        if not 0 <= place < self._table.count:
+            raise IndexError(place)
+        return self._table.record(place)
+
+
 class Candidates:
-    """The records of one name, best first, and the masks of specs over them."""
+    """The records of one name, best first, and the masks of specs over them.
+
+    *version_starts* and *build_starts* are the places where a run begins of candidates that rank equal up to their
+    version, and up to their build number.
+    """
 
     __slots__ = (
-        "_build_groups",
+        "_build_starts",
         "_builds",
         "_globs",
         "_keys",
         "_masks",
         "_running",
         "_texts",
-        "_version_groups",
+        "_version_starts",
         "full",
         "records",
+        "table",
     )
 
     def __init__(
-        self, records: Sequence[PackageRecord], version_groups: list[int], build_groups: list[int]
+        self, table: RecordTable, version_starts: Sequence[int], build_starts: Sequence[int]
     ) -> None:
-        self.records = tuple(records)
-        self.full = (2 << len(self.records)) - 1
-        self._version_groups = version_groups
-        self._build_groups = build_groups
+        self.table = table
+        self.records = Records(table)
+        self.full = (2 << table.count) - 1
+        self._version_starts = version_starts
+        self._build_starts = build_starts
         self._masks: dict[str, int] = {}
         self._builds: dict[str, int] = {}
         self._globs: dict[str, int] = {}
-        self._texts: dict[str, int] = {}
-        for place, record in enumerate(self.records):
-            self._texts[record.version] = self._texts.get(record.version, 0) | (2 << place)
+        self._texts: dict[str, int] = {text: mask << 1 for text, mask in table.version_masks().items()}
         self._keys: list[Any] = []
         self._running: list[int] = []
 
     def version_group(self, place: int) -> int:
         """The candidates that rank equal to number *place* up to their version."""
-        return self._version_groups[place]
+        return self._run(self._version_starts, place)
 
     def build_group(self, place: int) -> int:
         """The candidates that rank equal to number *place* up to their build number."""
-        return self._build_groups[place]
+        return self._run(self._build_starts, place)
+
+    def _run(self, starts: Sequence[int], place: int) -> int:
+        number = bisect_right(starts, place)
+        stop = starts[number] if number < len(starts) else self.table.count
+        return (2 << stop) - (2 << starts[number - 1])
 
     def installed_values(self, mask: int) -> list[PackageRecord]:
-        """The records in *mask*, best first."""
-        return [record for place, record in enumerate(self.records) if mask >> (place + 1) & 1]
+        """The records in *mask*, best first; each is read."""
+        return [self.table.record(place) for place in places_in(mask >> 1)]
+
+    def versions_in(self, mask: int) -> list[str]:
+        """The distinct versions in *mask*, in order of preference."""
+        return [text for text, carriers in self._texts.items() if carriers & mask]
 
     def matching(self, text: str) -> int:
         """The candidates that the entry *text* of a record accepts; none where it cannot be read."""
@@ -106,11 +136,32 @@ class Candidates:
 
     def matching_spec(self, spec: MatchSpec) -> int:
         """The candidates that *spec* accepts, whatever its condition or extras."""
-        mask = 0
-        for place, record in enumerate(self.records):
-            if spec.matches(record):
-                mask |= 2 << place
-        return mask
+        mask = self.full & ~1 if spec.matches_name(self.table.columns.name) else 0
+        if spec.version is not None and mask:
+            matches = spec.version.matches
+            mask = self._union(carriers for text, carriers in self._texts.items() if matches(_parsed(text)))
+        if spec.build is not None and mask:
+            mask &= self._match_build(str(spec.build))
+        return mask & self._match_rest(spec, mask) if spec.has_other_tests else mask
+
+    def _match_rest(self, spec: MatchSpec, mask: int) -> int:
+        """The candidates of *mask* that fulfil what *spec* says beside name, version and build."""
+        rest = replace(spec, name="*", version=None, build=None)
+        if rest.is_about_origin:
+            return self._union(
+                carriers << 1
+                for origin, carriers in self.table.origins
+                if carriers and rest.matches(self._example(origin, carriers))
+            )
+        return self._union(
+            2 << place for place in places_in(mask >> 1) if rest.matches(self.table.record(place))
+        )
+
+    def _example(self, origin: Origin | None, carriers: int) -> PackageRecord:
+        """A record that is from where *carriers* are."""
+        if origin is None:
+            return self.table.record(places_in(carriers)[0])
+        return PackageRecord(name="", version="", origin=origin)
 
     def _match_text(self, text: str) -> int:
         found = _PLAIN.fullmatch(text)
@@ -148,7 +199,7 @@ class Candidates:
         return self._running[high] & ~self._running[low] if high > low else 0
 
     def _sort_versions(self) -> None:
-        keyed = sorted((_version_key(text), mask) for text, mask in self._texts.items())
+        keyed = sorted((version_key(text), mask) for text, mask in self._texts.items())
         self._keys = [key for key, _ in keyed]
         self._running = [0]
         for _, mask in keyed:
@@ -156,8 +207,8 @@ class Candidates:
 
     def _match_build(self, text: str) -> int:
         if not self._builds:
-            for place, record in enumerate(self.records):
-                build = record.build.lower()
+            for place, written in enumerate(self.table.builds):
+                build = written.lower()
                 self._builds[build] = self._builds.get(build, 0) | (2 << place)
         pattern = parse_string_match(text)
         if pattern.is_exact:
@@ -196,50 +247,81 @@ class Ordering:
         self._lowest = lowest
         self._preferred = preferred
 
-    def arrange(self, records: Iterable[PackageRecord]) -> Candidates:
-        """*records* as candidates; their versions can be read (`is_readable`)."""
-        given = tuple(records)
-        distinct = sorted({_version_key(record.version) for record in given}, reverse=not self._lowest)
-        place_of = {key: place for place, key in enumerate(distinct)}
-        ranked = sorted(
-            (
-                self._preference(record),
-                place_of[_version_key(record.version)],
-                -record.build_number,
-                -(record.timestamp or 0),
-                not record.fn.endswith(".conda"),
-                record.key,
-                number,
-            )
-            for number, record in enumerate(given)
-        )
-        ordered = [given[row[-1]] for row in ranked]
-        return Candidates(ordered, _groups([row[:2] for row in ranked]), _groups([row[:3] for row in ranked]))
+    def arrange(self, tables: Sequence[RecordTable]) -> Candidates:
+        """The records of *tables*, whose versions can be read, as candidates."""
+        preferred = self._place_of_preferred(tables)
+        if len(tables) == 1 and not self._lowest and preferred is None:
+            table = tables[0]  # A table's own order is the usual one.
+            keys = [(0, *key) for key in _usual_keys(table)]
+        else:
+            rows = self._rows(tables, preferred)
+            table = gathered(runs((tables[row[-2]], row[-1]) for row in rows))
+            keys = [row[:5] for row in rows]
+        return Candidates(table, _starts([key[:-1] for key in keys]), _starts(keys))
 
-    def _preference(self, record: PackageRecord) -> tuple[bool, int, int]:
-        features = len(record.features_tracked) if record.track_features else 0
-        rank = 0
-        if self._ranks is not None:
-            rank = self._ranks.get(record.origin.channel if record.origin else "", len(self._ranks))
-        return self._preferred is not None and record != self._preferred, rank, features
+    def _place_of_preferred(self, tables: Sequence[RecordTable]) -> tuple[int, int] | None:
+        if self._preferred is None:
+            return None
+        places = ((number, table.place_of(self._preferred)) for number, table in enumerate(tables))
+        return next(((number, place) for number, place in places if place is not None), None)
+
+    def _rows(
+        self, tables: Sequence[RecordTable], preferred: tuple[int, int] | None
+    ) -> list[tuple[Any, ...]]:
+        """A sort key for each record that ends in the number of its table and its place there."""
+        texts = {text for table in tables for text in table.columns.versions}
+        keys = sorted({version_key(text) for text in texts}, reverse=not self._lowest)
+        place_of_key = {key: place for place, key in enumerate(keys)}
+        version_place = {text: place_of_key[version_key(text)] for text in texts}
+        rows = []
+        for number, table in enumerate(tables):
+            columns = table.columns
+            for place, version in enumerate(columns.version_of):
+                file_name = table.file_name(place)
+                rows.append(
+                    (
+                        preferred is not None and (number, place) != preferred,
+                        self._rank(table),
+                        columns.features[place] if columns.features else 0,
+                        version_place[columns.versions[version]],
+                        -columns.build_numbers[place],
+                        -columns.timestamps[place],
+                        not file_name.endswith(".conda"),
+                        file_name,
+                        number,
+                        place,
+                    )
+                )
+        return sorted(rows)
+
+    def _rank(self, table: RecordTable) -> int:
+        if self._ranks is None:
+            return 0
+        origin = table.origins[0][0]
+        return self._ranks.get(origin.channel if origin else "", len(self._ranks))
 
 
-@cache
-def is_readable(version: str) -> bool:
-    """Whether *version* has a place in the order of versions (CEP 33)."""
-    try:
-        _version_key(version)
-    except DataError:
-        return False
-    return True
+def _usual_keys(table: RecordTable) -> list[tuple[int, int, int]]:
+    """What ranks the records of one table: features, version, build number; smaller is better."""
+    columns = table.columns
+    ranks = columns.ranks
+    features = columns.features or [0] * table.count
+    return [
+        (count, -ranks[version], -number)
+        for count, version, number in zip(features, columns.version_of, columns.build_numbers, strict=True)
+    ]
 
 
-def _groups(keys: Sequence[tuple[Any, ...]]) -> list[int]:
-    """For each place, the mask of the run of equal keys around it."""
-    groups: list[int] = []
-    start = 0
-    for place in range(1, len(keys) + 1):
-        if place == len(keys) or keys[place] != keys[start]:
-            groups += [(2 << place) - (2 << start)] * (place - start)
-            start = place
-    return groups
+def _starts(keys: Sequence[Any]) -> list[int]:
+    """The places at which a run of equal keys begins."""
+    return [place for place, key in enumerate(keys) if not place or key != keys[place - 1]]
+
+
+def places_in(mask: int) -> list[int]:
+    """The bits that are set in *mask*, lowest first."""
+    found = []
+    while mask:
+        low = mask & -mask
+        found.append(low.bit_length() - 1)
+        mask ^= low
+    return found

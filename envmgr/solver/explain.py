@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.match_spec import condition_text
+from envmgr.models.version import Version
 from envmgr.models.virtual_package import override_variable
 from envmgr.solver.candidates import parse_match_spec
 from envmgr.solver.clause import Asked, Clause, Conditional, Needs, leaves
@@ -352,7 +353,8 @@ class _Teller:
         if known.full == 1:
             return f"no {known.name} may be used"
         if spec is not None and spec.version is not None:
-            if any(spec.version.matches(record.parsed_version) for record in known.candidates.records):
+            matches = spec.version.matches
+            if any(matches(Version.parse(text)) for text in known.candidates.versions_in(known.full)):
                 return f"{channels} only other builds of {known.name} {spec.version}"
             beside = neighbours(known.candidates, str(spec.version))
             if beside:

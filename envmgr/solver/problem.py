@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from envmgr.models.record import PackageRecord
+    from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
@@ -28,7 +29,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     """What is asked, of which records, under which rules.
 
     ``load(name)`` answers with all records of a name, from every channel and for every subdir in question, and
-    with the machine's record for a virtual package name; it is called at most once for a name. ``channel_rank``
+    with the machine's record for a virtual package name, as records or as tables of them (one for each channel and
+    subdir); it is called at most once for a name. ``channel_rank``
     maps a channel's canonical URL to its rank, 0 being the best; channels that it does not name come last.
 
     ``requirements`` are ordered: the versions of the packages asked for first are best. ``constraints`` limit
@@ -39,7 +41,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """
 
     requirements: tuple[Requirement, ...]
-    load: Callable[[str], Sequence[PackageRecord]]
+    load: Callable[[str], Sequence[PackageRecord | RecordTable]]
     channel_rank: Mapping[str, int] = field(default_factory=dict)
     channel_priority: ChannelPriority = "strict"
     installed: tuple[PackageRecord, ...] = ()

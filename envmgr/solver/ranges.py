@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmgr.models.lazy_pattern import lazy_pattern
+from envmgr.models.record_table import version_key
 from envmgr.models.version import Version
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ _ZERO_ALPHA = lazy_pattern(r"(<=?[0-9][0-9.]*?)(?:\.0)?\.?a0\b")
 
 def describe_versions(candidates: Candidates, mask: int, within: int) -> str:
     """The versions of *mask* as ranges that skip no version of *within*: ``1.19.0 to 1.24.4 and 1.26.0``."""
-    chosen = {record.parsed_version.key for record in candidates.installed_values(mask)}
-    texts = {
-        record.parsed_version.key: record.version for record in candidates.installed_values(within | mask)
-    }
+    chosen = {version_key(text) for text in candidates.versions_in(mask)}
+    texts = {version_key(text): text for text in candidates.versions_in(within | mask)}
     runs: list[list[str]] = []
     inside = False
     for key in sorted(texts):
@@ -36,7 +35,7 @@ def describe_versions(candidates: Candidates, mask: int, within: int) -> str:
 
 def is_plural(candidates: Candidates, mask: int) -> bool:
     """Whether *mask* holds more than one version."""
-    return len({record.version for record in candidates.installed_values(mask)}) > 1
+    return len(candidates.versions_in(mask)) > 1
 
 
 def join_words(words: Sequence[str], *, more: int = 0) -> str:
@@ -57,7 +56,7 @@ def neighbours(candidates: Candidates, specifier: str) -> list[str]:
     if found is None:
         return []
     place = Version.parse(found[0].strip(".")).key
-    texts = {record.parsed_version.key: record.version for record in candidates.records}
+    texts = {version_key(text): text for text in candidates.versions_in(candidates.full)}
     below = [key for key in sorted(texts) if key < place]
     above = [key for key in sorted(texts) if key > place]
     return [texts[key] for key in (*below[-1:], *above[:1])]

@@ -19,12 +19,13 @@ from msgspec.structs import replace
 
 from envmgr.errors import DataError
 from envmgr.models.lazy_pattern import lazy_pattern
-from envmgr.solver.candidates import Candidates, Ordering, is_readable, parse_match_spec
+from envmgr.models.record_table import RecordTable, gathered, is_readable, selected, tables_of
+from envmgr.solver.candidates import Candidates, Ordering, parse_match_spec
 from envmgr.solver.conditions import alternatives
 from envmgr.solver.links import Entry, Link, Rule, make_link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
@@ -34,11 +35,21 @@ if TYPE_CHECKING:
 _NAME = lazy_pattern(r"[^\s<>=!~\[]+")
 
 
+HidingReason = Literal["channel", "newer", "unreadable"]
+
+
+class HiddenPart(NamedTuple):
+    """Records that no solution may use, and why: from a lower channel, too new, or of no readable version."""
+
+    table: RecordTable
+    reason: HidingReason
+
+
 class Hidden(NamedTuple):
-    """A record that no solution may use, and why: from a lower channel, too new, or of no readable version."""
+    """One of them."""
 
     record: PackageRecord
-    reason: Literal["channel", "newer", "unreadable"]
+    reason: HidingReason
 
 
 class Variable(Struct, eq=False):
@@ -48,10 +59,15 @@ class Variable(Struct, eq=False):
     candidates: Candidates
     base: int | None = None  # the variable that an extra belongs to
     extra: str | None = None
-    hidden: tuple[Hidden, ...] = ()
+    hidden_parts: tuple[HiddenPart, ...] = ()
     outgoing: list[Link] | None = None
     incoming: list[Link] = field(default_factory=list)
     refusals: list[tuple[Link, int, int]] = field(default_factory=list)  # candidates that refuse themselves
+
+    @property
+    def hidden(self) -> list[Hidden]:
+        """Each record that no solution may use, with the reason; this reads all of them."""
+        return [Hidden(record, part.reason) for part in self.hidden_parts for record in part.table.records()]
 
     @property
     def full(self) -> int:
@@ -110,11 +126,11 @@ class Universe:
         return number
 
     def _load_records(self, name: str) -> Variable:
-        records = self._problem.load(name)
+        tables = tables_of(self._problem.load(name))
         if name.startswith("__"):
-            return Variable(name, Ordering().arrange(_readable(records, [])))
-        usable, hidden = self._usable(name, records)
-        return Variable(name, self._ordering(name).arrange(usable), hidden=tuple(hidden))
+            return Variable(name, Ordering().arrange(tables))
+        usable, hidden = self._usable(name, tables)
+        return Variable(name, self._ordering(name).arrange(usable), hidden_parts=tuple(hidden))
 
     def _ordering(self, name: str) -> Ordering:
         problem = self._problem
@@ -125,58 +141,62 @@ class Universe:
         preferred = None if name in self._direct else self._installed.get(name)
         return Ordering(channel_ranks=ranks, lowest=lowest, preferred=preferred)
 
-    def _usable(
-        self, name: str, records: Sequence[PackageRecord]
-    ) -> tuple[list[PackageRecord], list[Hidden]]:
-        hidden: list[Hidden] = []
-        usable = self._not_newer(records, hidden)
+    def _usable(self, name: str, tables: Sequence[RecordTable]) -> tuple[list[RecordTable], list[HiddenPart]]:
+        hidden: list[HiddenPart] = []
+        usable = [each for table in tables for each in self._not_newer(table, hidden)]
         if self._problem.channel_priority == "strict":
             usable = self._best_channel(name, usable, hidden)
+        usable = [each for table in usable for each in _readable(table, hidden)]
         installed = self._installed.get(name)
-        if installed is not None and installed not in usable:
-            usable.append(installed)
-        return _readable(usable, hidden), hidden
+        if installed is not None and all(table.place_of(installed) is None for table in usable):
+            usable += _readable(RecordTable.of([installed]), hidden)
+        return usable, hidden
 
-    def _not_newer(self, records: Sequence[PackageRecord], hidden: list[Hidden]) -> list[PackageRecord]:
+    def _not_newer(self, table: RecordTable, hidden: list[HiddenPart]) -> list[RecordTable]:
         limit = self._problem.exclude_newer
-        if limit is None:
-            return list(records)
-        usable = []
-        for record in records:
-            if (record.indexed_timestamp or record.timestamp or 0) > limit:
-                hidden.append(Hidden(record, "newer"))
-            else:
-                usable.append(record)
-        return usable
+        if limit is None or not table.count:
+            return [table] if table.count else []
+        newer = [place for place in range(table.count) if table.moment(place) > limit]
+        if not newer:
+            return [table]
+        hidden.append(HiddenPart(selected(table, newer), "newer"))
+        left = set(newer)
+        older = [place for place in range(table.count) if place not in left]
+        return [selected(table, older)] if older else []
 
     def _best_channel(
-        self, name: str, records: list[PackageRecord], hidden: list[Hidden]
-    ) -> list[PackageRecord]:
+        self, name: str, tables: list[RecordTable], hidden: list[HiddenPart]
+    ) -> list[RecordTable]:
         """The records of the best channel that has the name, or that a line asks for by its own name.
 
         A record that cannot be read counts: what a channel has broken must not come from a lower one. It stays
         here, to be called unreadable wherever it is from.
         """
-        chosen = self._named_channel(name, records) or records
-        best = min((self._rank(record) for record in chosen), default=0)
+        chosen = self._named_channel(name, tables) or tables
+        best = min((self._rank(table) for table in chosen), default=0)
         usable = []
-        for record in records:
-            if self._rank(record) == best or not is_readable(record.version):
-                usable.append(record)
-            else:
-                hidden.append(Hidden(record, "channel"))
+        for table in tables:
+            if self._rank(table) == best:
+                usable.append(table)
+                continue
+            readable = table.columns.readable
+            if readable:
+                hidden.append(HiddenPart(gathered([(table, 0, readable)]), "channel"))
+            if readable < table.count:
+                usable.append(gathered([(table, readable, table.count)]))
         return usable
 
-    def _named_channel(self, name: str, records: list[PackageRecord]) -> list[PackageRecord]:
+    def _named_channel(self, name: str, tables: list[RecordTable]) -> list[RecordTable]:
         specs = [
             requirement.spec for requirement in self._problem.requirements if requirement.spec.name == name
         ]
         naming = [spec for spec in specs if spec.channel is not None]
-        return [record for record in records if naming and all(may_fit(spec, record) for spec in naming)]
+        return [table for table in tables if naming and _may_all_fit(naming, table)]
 
-    def _rank(self, record: PackageRecord) -> int:
+    def _rank(self, table: RecordTable) -> int:
         ranks = self._problem.channel_rank
-        return ranks.get(record.origin.channel if record.origin else "", len(ranks))
+        origin = table.origins[0][0]
+        return ranks.get(origin.channel if origin else "", len(ranks))
 
     # Specs
 
@@ -196,14 +216,12 @@ class Universe:
     def _read_links(self, variable: int) -> list[Link]:
         known = self.variables[variable]
         reader = _EntryReader(variable)
+        table = known.candidates.table
         if known.extra is not None:
-            reader.read(
-                [record.extra_depends.get(known.extra, ()) for record in known.candidates.records],
-                optional=False,
-            )
+            reader.read(table.extra_depends(known.extra), optional=False)
         elif not known.virtual:
-            reader.read([record.depends for record in known.candidates.records], optional=False)
-            reader.read([record.constrains for record in known.candidates.records], optional=True)
+            reader.read(table.depends, optional=False)
+            reader.read(table.constrains, optional=True)
         self.rules += reader.rules
         links = [make_link(variable, name, known.full, entries) for name, entries in reader.targets.items()]
         if known.base is not None:
@@ -257,15 +275,10 @@ class _EntryReader:
         self.rules: list[Rule] = []
         self._source = source
 
-    def read(self, entries: Sequence[Sequence[str]], *, optional: bool) -> None:
-        """Add the entries of each candidate, best first."""
-        carriers: dict[str, int] = {}
-        bit = 2
-        for texts in entries:
-            for text in texts:
-                carriers[text] = carriers.get(text, 0) | bit
-            bit <<= 1
-        for text, mask in carriers.items():
+    def read(self, carried: Iterable[tuple[str, int]], *, optional: bool) -> None:
+        """Add each entry with the candidates that carry it."""
+        for text, places in carried:
+            mask = places << 1
             if "[" in text or ":" in text:
                 self._add_detailed(Entry(mask, text, optional))
             else:
@@ -300,10 +313,26 @@ class _EntryReader:
                 )
 
 
-def _readable(records: Sequence[PackageRecord], hidden: list[Hidden]) -> list[PackageRecord]:
+def _readable(table: RecordTable, hidden: list[HiddenPart]) -> list[RecordTable]:
     """The records that have a place in the order of versions; the others go to *hidden*."""
-    hidden += [Hidden(record, "unreadable") for record in records if not is_readable(record.version)]
-    return [record for record in records if is_readable(record.version)]
+    readable, count = table.columns.readable, table.count
+    if readable < count:
+        hidden.append(HiddenPart(gathered([(table, readable, count)]), "unreadable"))
+        return [gathered([(table, 0, readable)])] if readable else []
+    return [table]
+
+
+def _may_all_fit(specs: Sequence[MatchSpec], table: RecordTable) -> bool:
+    """Whether some record of *table* may fulfil all *specs*, its version aside where that cannot be read."""
+    readable = gathered([(table, 0, table.columns.readable)])
+    candidates = Candidates(readable, [0], [0])
+    fitting = candidates.full & ~1
+    for spec in specs:
+        fitting &= candidates.matching_spec(spec)
+    if fitting:
+        return True
+    broken = map(table.record, range(table.columns.readable, table.count))
+    return any(all(may_fit(spec, record) for spec in specs) for record in broken)
 
 
 def may_fit(spec: MatchSpec, record: PackageRecord) -> bool:

@@ -80,7 +80,7 @@ def folder(tmp_path):
 
 
 def versions(index, name):
-    return [record.version for record in index.load(name)]
+    return [record.version for record in index.records(name)]
 
 
 def statuses(server, path):
@@ -90,18 +90,18 @@ def statuses(server, path):
 @pytest.mark.parametrize("written", ["path", "url"])
 def test_a_folder_is_a_channel_by_path_and_by_url(scene, folder, written):
     index = scene.sync(str(folder) if written == "path" else folder.as_uri())
-    assert versions(index, "a") == ["1.0", "2.0"]
-    assert index.load("b")[0].url == f"{folder.as_uri()}/noarch/b-1.0-0.conda"
+    assert versions(index, "a") == ["2.0", "1.0"]
+    assert index.records("b")[0].url == f"{folder.as_uri()}/noarch/b-1.0-0.conda"
     assert list(index.names()) == ["a", "b"]
-    assert index.complete(index.load("b")[0]).extra == {"purls": ["x"]}
+    assert index.records("b")[0].extra == {"purls": ["x"]}
     assert [channel.url for channel in index.channels] == [folder.as_uri()]
 
 
 def test_a_channel_is_read_over_http_compressed_file_first(scene, folder):
     with serve(folder) as server:
         index = scene.sync(server.url)
-        assert versions(index, "a") == ["1.0", "2.0"]
-        assert index.load("a")[0].url == f"{server.url}/linux-64/a-1.0-0.conda"
+        assert versions(index, "a") == ["2.0", "1.0"]
+        assert index.records("a")[-1].url == f"{server.url}/linux-64/a-1.0-0.conda"
         assert sorted(server.paths) == [ZST, "/noarch/repodata.json.zst"]
         assert scene.reporter.advanced[Phase.INDEX] == server.bytes_sent
 
@@ -124,18 +124,18 @@ def test_a_channel_that_drops_the_form_that_was_remembered_is_still_found(scene,
         scene.sync(server.url)
         for path in folder.glob("*/*.zst"):
             path.unlink()
-        assert versions(scene.sync(server.url), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
         for path in folder.glob("*/repodata.json"):
             path.with_name("repodata.json.zst").write_bytes(zstandard.compress(path.read_bytes()))
             path.unlink()
-        assert versions(scene.sync(server.url), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
 
 
 def test_an_unchanged_index_is_not_sent_again(scene, folder):
     with serve(folder) as server:
         scene.sync(server.url)
         sent = server.bytes_sent
-        assert versions(scene.sync(server.url), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
         assert statuses(server, ZST) == [200, 304]
         assert server.bytes_sent == sent
         assert "if-none-match" in server.requests[-1].headers
@@ -223,7 +223,7 @@ def test_a_store_that_cannot_be_written_serves_this_process_with_one_warning(sce
     with serve(folder) as server:
         for _ in range(2):
             index = scene.sync(server.url, max_age=100)
-            assert versions(index, "a") == ["1.0", "2.0"]
+            assert versions(index, "a") == ["2.0", "1.0"]
         assert sorted(server.paths) == [ZST, "/noarch/repodata.json.zst"]
         (warning,) = scene.reporter.warnings
         assert warning == (
@@ -238,9 +238,9 @@ def test_a_read_only_folder_with_a_fresh_index_is_used_without_a_word(scene, fol
         scene.sync(server.url).close()
         server.forget()
         scene.store.folder.chmod(0o555)
-        assert versions(scene.sync(server.url, max_age=100), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url, max_age=100), "a") == ["2.0", "1.0"]
         assert server.paths == []
-        assert versions(scene.sync(server.url, max_age=0), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url, max_age=0), "a") == ["2.0", "1.0"]
         assert statuses(server, ZST) == [304]
         assert scene.reporter.warnings == []
 
@@ -267,12 +267,12 @@ def test_an_index_that_may_not_be_read_is_fetched_again_and_offline_is_an_error(
         assert str(caught.value) == f"the stored index {path} cannot be read: permission denied."
         assert caught.value.hint
         server.forget()
-        assert versions(scene.sync(server.url, max_age=100), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url, max_age=100), "a") == ["2.0", "1.0"]
         assert server.paths == [ZST]
         assert scene.reporter.warnings == [
             f"the stored index {path} cannot be read: permission denied; the channel is asked again."
         ]
-        assert versions(scene.sync(server.url, offline=True), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url, offline=True), "a") == ["2.0", "1.0"]
 
 
 def test_a_store_without_any_place_is_an_error_without_further_downloads(
@@ -312,9 +312,9 @@ def test_a_channel_that_appears_later_is_found(scene, tmp_path):
 def test_records_come_in_the_order_of_the_channels(scene, folder, tmp_path):
     other = make_channel(tmp_path / "other", [pkg("a", "9.0"), pkg("c")])
     index = scene.sync(str(other), str(folder), str(other))
-    assert versions(index, "a") == ["9.0", "1.0", "2.0"]
+    assert versions(index, "a") == ["9.0", "2.0", "1.0"]
     assert [channel.url for channel in index.channels] == [other.as_uri(), folder.as_uri()]
-    assert versions(scene.sync(str(folder), str(other)), "a") == ["1.0", "2.0", "9.0"]
+    assert versions(scene.sync(str(folder), str(other)), "a") == ["2.0", "1.0", "9.0"]
 
 
 PLAIN = b'{"packages.conda": {"a-7.0-0.conda": {"name": "a", "version": "7.0", "build": "0"}}}'
@@ -339,8 +339,8 @@ def test_broken_data_is_an_error_that_names_the_url_and_keeps_the_old_index(scen
             scene.sync(server.url)
         assert str(caught.value).startswith(f"the index {server.url}{ZST} is broken: ")
         assert "--offline" in caught.value.hint
-        assert versions(scene.sync(server.url, offline=True), "a") == ["1.0", "2.0"]
-        assert len(list(scene.store.folder.iterdir())) == 2
+        assert versions(scene.sync(server.url, offline=True), "a") == ["2.0", "1.0"]
+        assert len(list(scene.store.folder.glob("*.sqlite"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_a_body_that_breaks_off_is_asked_for_again(scene, folder, fault):
         cut_after=fault.cut_after, content_length=fault.content_length, chunked=fault.chunked, times=1
     )
     with serve(folder, faults={ZST: [once]}) as server:
-        assert versions(scene.sync(server.url), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
         assert statuses(server, ZST) == [200, 200]
         server.faults[ZST] = Fault(
             cut_after=fault.cut_after,
@@ -363,7 +363,7 @@ def test_a_body_that_breaks_off_is_asked_for_again(scene, folder, fault):
         with pytest.raises(ChannelError, match=f"the answer from {server.url}{ZST} broke off after"):
             scene.sync(server.url)
         assert statuses(server, ZST) == [200, 200, 200]
-        assert versions(scene.sync(server.url, offline=True), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url, offline=True), "a") == ["2.0", "1.0"]
 
 
 def test_a_body_that_claims_to_be_shorter_is_refused(scene, folder):
@@ -391,7 +391,7 @@ def test_redirects_are_followed_and_packages_stay_with_the_channel(scene, folder
             for sub in SUBDIRS
         }
         with serve(tmp_path, faults=faults) as server:
-            assert scene.sync(server.url).load("a")[0].url == f"{server.url}/linux-64/a-1.0-0.conda"
+            assert scene.sync(server.url).records("a")[-1].url == f"{server.url}/linux-64/a-1.0-0.conda"
 
 
 def test_the_plain_file_may_come_compressed_by_the_server(scene, tmp_path):
@@ -411,7 +411,7 @@ def test_offline_uses_what_is_stored_however_old(scene, folder):
         scene.sync(server.url)
         url = server.url
     scene.clock.time += 10**8
-    assert versions(scene.sync(url, offline=True), "a") == ["1.0", "2.0"]
+    assert versions(scene.sync(url, offline=True), "a") == ["2.0", "1.0"]
 
 
 def test_offline_without_a_stored_index_says_so(scene):
@@ -423,7 +423,7 @@ def test_offline_without_a_stored_index_says_so(scene):
 
 
 def test_offline_still_reads_local_channels(scene, folder):
-    assert versions(scene.sync(str(folder), offline=True), "a") == ["1.0", "2.0"]
+    assert versions(scene.sync(str(folder), offline=True), "a") == ["2.0", "1.0"]
 
 
 def damage(scene, url):
@@ -444,10 +444,10 @@ def test_damage_found_while_reading_is_repaired_by_fetching_again(scene, folder)
         damage(scene, server.url)
         index = scene.sync(server.url)
         assert statuses(server, ZST) == [200, 304]
-        assert versions(index, "a") == ["1.0", "2.0"]
+        assert versions(index, "a") == ["2.0", "1.0"]
         assert statuses(server, ZST) == [200, 304, 200]
         assert "is damaged and is made anew" in scene.reporter.warnings[-1]
-        assert versions(scene.sync(server.url, offline=True), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url, offline=True), "a") == ["2.0", "1.0"]
 
 
 def test_damage_found_offline_is_an_error_and_not_an_empty_index(scene, folder):
@@ -455,11 +455,11 @@ def test_damage_found_offline_is_an_error_and_not_an_empty_index(scene, folder):
         scene.sync(server.url)
         path = damage(scene, server.url)
         with pytest.raises(ChannelError, match="not on this machine"):
-            scene.sync(server.url, offline=True).load("a")
+            scene.sync(server.url, offline=True).records("a")
         path.write_bytes(path.read_bytes()[:5000])
         with pytest.raises(ChannelError, match="not on this machine"):
             scene.sync(server.url, offline=True)
-        assert versions(scene.sync(server.url), "a") == ["1.0", "2.0"]
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
 
 
 def test_records_that_are_not_valid_are_named_in_one_warning_each(scene, tmp_path):
@@ -495,8 +495,8 @@ def test_clients_that_sync_at_once_share_one_store(scene, folder):
             thread.start()
         for thread in threads:
             thread.join(30)
-    assert found == [["1.0", "2.0"]] * 4
-    assert len(list(scene.store.folder.iterdir())) == 2
+    assert found == [["2.0", "1.0"]] * 4
+    assert len(list(scene.store.folder.glob("*.sqlite"))) == 2
 
 
 class WithCredentials:
@@ -526,7 +526,7 @@ def test_credentials_reach_their_host_only_and_are_nowhere_in_the_store_or_the_r
             client = ChannelClient(transport, scene.store, scene.clock, scene.reporter)
             written = server.url.replace("://", "://user:secret@") + "/t/tk-secret/channel"
             index = client.sync([Channel.parse(written)], SUBDIRS)
-            records = [index.complete(record) for name in "ab" for record in index.load(name)]
+            records = [record for name in "ab" for record in index.records(name)]
             basic = "Basic " + base64.b64encode(b"user:secret").decode()
             assert [seen.headers.get("authorization") for seen in server.requests] == [basic, basic]
             assert [seen.headers.get("authorization") for seen in other.requests] == [None]
@@ -535,7 +535,7 @@ def test_credentials_reach_their_host_only_and_are_nowhere_in_the_store_or_the_r
         "http://files.example.org/b/b-1.0-0.conda",
     ]
     assert "secret" not in repr((records, index.channels))
-    stored = list(scene.store.folder.iterdir())
+    stored = list(scene.store.folder.glob("*.sqlite"))
     assert len(stored) == 2
     for each in stored:
         assert b"secret" not in each.read_bytes()
@@ -552,7 +552,7 @@ def test_real_records_of_a_large_channel_arrive_whole(scene):
     channel = shared_path("corpus/conda-forge")
     index = scene.sync(str(channel), subdirs=["linux-64"])
     assert scene.reporter.warnings == []
-    python = {record.fn for record in index.load("python")}
+    python = {record.fn for record in index.records("python")}
     document = json.loads(
         zstandard.ZstdDecompressor()
         .stream_reader((channel / "linux-64" / "repodata.json.zst").open("rb"))
@@ -564,7 +564,7 @@ def test_real_records_of_a_large_channel_arrive_whole(scene):
         fn for fn in expected if fn.replace(".tar.bz2", ".conda") not in expected or fn.endswith(".conda")
     }
     assert {record["name"] for record in files.values()} <= set(index.names())
-    for record in index.load("numpy")[:50]:
+    for record in index.records("numpy")[:50]:
         published = files[record.fn]
-        completed = index.complete(record).to_dict()
+        completed = record.to_dict()
         assert {key: completed[key] for key in published} == published

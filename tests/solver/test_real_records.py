@@ -12,6 +12,7 @@ import zstandard
 
 from envmgr.models.match_spec import MatchSpec
 from envmgr.models.record import Origin, PackageRecord
+from envmgr.models.record_table import tables_of
 from envmgr.models.virtual_package import virtual_record
 from envmgr.solver.candidates import Ordering
 from envmgr.solver.explain import MAX_LINES, explain
@@ -128,7 +129,7 @@ def test_entries_are_matched_as_match_specs_match_them() -> None:
     entries = sorted({text for records in index.values() for record in records for text in record.depends})
     checked = 0
     for text in entries[::7]:
-        candidates = Ordering().arrange(index.get(target_name(text), ()))
+        candidates = Ordering().arrange(tables_of(index.get(target_name(text), ())))
         if not 0 < len(candidates.records) <= 120:
             continue
         checked += 1

@@ -1,0 +1,390 @@
+"""The records of one name as a solver reads them: by column, and by mask over the columns.
+
+A popular name has thousands of records, and a solve asks the same few questions of each: which version, which
+build, who carries this dependency. So a table answers for all records at once: bit *i* of a mask stands for record
+*i*, a dependency is kept once with the mask of its carriers, and a record itself is read only when somebody wants
+that one. Records stand in the order of preference: fewest track_features, highest version, highest build number,
+newest timestamp, ``.conda`` before ``.tar.bz2``, file name; those whose version cannot be read (CEP 33) come last.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace as replaced
+
+from envmgr.errors import DataError
+from envmgr.models.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from envmgr.models.record import Origin, PackageRecord
+
+    Reader = Callable[[int], PackageRecord]
+
+Carried = tuple[str, bytes]
+
+
+class Columns(Struct, array_like=True, frozen=True):
+    """A table as it is stored. Masks are little-endian bytes.
+
+    ``version_of`` is each record's place in ``versions``, whose equal ``ranks`` mean equal versions. ``features``
+    is empty where no record tracks any. ``timestamps`` are milliseconds since the Unix epoch, 0 where unknown;
+    ``indexed`` likewise, empty where no record has an indexed_timestamp (CEP 47). ``odd_names`` are the file names
+    other than ``name-version-build.conda``. ``rows`` is what the source needs to find a record again.
+    """
+
+    name: str
+    readable: int
+    versions: list[str]
+    ranks: list[int]
+    version_of: list[int]
+    builds: str
+    build_numbers: list[int]
+    features: list[int]
+    timestamps: list[int]
+    indexed: list[int]
+    odd_names: dict[int, str]
+    depends: list[Carried]
+    constrains: list[Carried]
+    extras: dict[str, list[Carried]]
+    rows: list[int]
+    unusable: dict[str, str]
+
+
+class RecordTable:
+    """`Columns` with the records behind them; ``origins`` are the sources, each with the mask of its records.
+
+    *read* gives the record at a place; *origins* may be the one source of all of them.
+    """
+
+    __slots__ = ("_lists", "_read", "columns", "count", "origins")
+
+    def __init__(
+        self, columns: Columns, read: Reader, origins: Origin | Sequence[tuple[Origin | None, int]] | None
+    ) -> None:
+        self.columns = columns
+        self.count = len(columns.version_of)
+        whole = (1 << self.count) - 1
+        self.origins = tuple(origins) if isinstance(origins, (list, tuple)) else ((origins, whole),)
+        self._read = read
+        self._lists: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, records: Iterable[PackageRecord]) -> RecordTable:
+        """The table of *records*, all of one name and one source."""
+        ordered = in_order(records)
+        columns = columns_of(ordered)
+        return cls(columns, ordered.__getitem__, ordered[0].origin if ordered else None)
+
+    def record(self, place: int) -> PackageRecord:
+        """Record number *place*; this may read it from the source."""
+        return self._read(place)
+
+    def records(self) -> list[PackageRecord]:
+        """All records, which reads each of them."""
+        return [self._read(place) for place in range(self.count)]
+
+    @property
+    def builds(self) -> list[str]:
+        """The build string of each record."""
+        found: list[str] | None = self._lists.get("builds")
+        if found is None:
+            found = self._lists["builds"] = self.columns.builds.split("\n") if self.count else []
+        return found
+
+    @property
+    def depends(self) -> list[tuple[str, int]]:
+        """Each distinct dependency with the mask of the records that carry it, in order of first appearance."""
+        return self._carried("depends", self.columns.depends)
+
+    @property
+    def constrains(self) -> list[tuple[str, int]]:
+        """Each distinct run constraint with the mask of its carriers."""
+        return self._carried("constrains", self.columns.constrains)
+
+    def extra_depends(self, extra: str) -> list[tuple[str, int]]:
+        """Each distinct dependency of an extra (CEP 44) with the mask of its carriers."""
+        return self._carried(f"[{extra}]", self.columns.extras.get(extra, []))
+
+    def _carried(self, what: str, stored: list[Carried]) -> list[tuple[str, int]]:
+        found: list[tuple[str, int]] | None = self._lists.get(what)
+        if found is None:
+            found = self._lists[what] = [(text, int.from_bytes(mask, "little")) for text, mask in stored]
+        return found
+
+    def version(self, place: int) -> str:
+        """The version of record number *place*."""
+        return self.columns.versions[self.columns.version_of[place]]
+
+    def version_masks(self) -> dict[str, int]:
+        """Each distinct version with the mask of its records."""
+        masks = dict.fromkeys(self.columns.versions, 0)
+        texts, start = self.columns.versions, 0
+        version_of = self.columns.version_of
+        for place in range(1, self.count + 1):
+            if place == self.count or version_of[place] != version_of[start]:
+                masks[texts[version_of[start]]] |= (1 << place) - (1 << start)
+                start = place
+        return masks
+
+    def file_name(self, place: int) -> str:
+        """The file name of record number *place*, told without reading the record."""
+        columns = self.columns
+        odd = columns.odd_names.get(place)
+        return odd or f"{columns.name}-{self.version(place)}-{self.builds[place]}.conda"
+
+    def place_of(self, record: PackageRecord) -> int | None:
+        """Where this table has *record* itself, if it has."""
+        for origin, mask in self.origins:
+            if origin is not None and record.origin is not None:
+                if (origin.channel, origin.subdir) != (record.origin.channel, record.origin.subdir):
+                    continue
+            elif origin is not record.origin:
+                continue
+            for place, build in enumerate(self.builds):
+                if build == record.build and mask >> place & 1 and self.file_name(place) == record.file_name:
+                    return place
+        return None
+
+    def moment(self, place: int) -> int:
+        """When record number *place* was published (CEP 47): milliseconds since the Unix epoch, 0 where unknown."""
+        indexed = self.columns.indexed
+        return (indexed[place] if indexed else 0) or self.columns.timestamps[place]
+
+    def depending(self, entries: dict[str, int]) -> RecordTable:
+        """The same records that also depend on *entries* (text to mask of carriers)."""
+        added = [(text, _bytes(mask)) for text, mask in entries.items()]
+
+        def read(place: int) -> PackageRecord:
+            record = self._read(place)
+            more = [text for text, mask in entries.items() if mask >> place & 1]
+            return replaced(record, depends=[*record.depends, *more]) if more else record
+
+        changed = replaced(self.columns, depends=[*self.columns.depends, *added])
+        return RecordTable(changed, read, self.origins)
+
+    def independent(self) -> RecordTable:
+        """The same records without dependencies and constraints."""
+
+        def read(place: int) -> PackageRecord:
+            return replaced(self._read(place), depends=[], constrains=[])
+
+        return RecordTable(replaced(self.columns, depends=[], constrains=[]), read, self.origins)
+
+
+Segment = tuple[RecordTable, int, int]
+
+
+def gathered(segments: Sequence[Segment]) -> RecordTable:
+    """One table of runs of records, each (table, first place, place after the last), in this order."""
+    name = segments[0][0].columns.name if segments else ""
+    versions: dict[str, int] = {}
+    depends: dict[str, int] = {}
+    constrains: dict[str, int] = {}
+    extras: dict[str, dict[str, int]] = {}
+    origins: dict[Origin | None, int] = {}
+    starts: list[int] = []
+    version_of: list[int] = []
+    build_numbers: list[int] = []
+    features: list[int] = []
+    timestamps: list[int] = []
+    indexed: list[int] = []
+    builds: list[str] = []
+    odd_names: dict[int, str] = {}
+    for table, start, stop in segments:
+        columns, begin, width = table.columns, len(version_of), stop - start
+        starts.append(begin)
+        version_of += [
+            versions.setdefault(columns.versions[each], len(versions))
+            for each in columns.version_of[start:stop]
+        ]
+        build_numbers += columns.build_numbers[start:stop]
+        features += columns.features[start:stop] or [0] * width
+        timestamps += columns.timestamps[start:stop]
+        indexed += columns.indexed[start:stop] or [0] * width
+        builds += table.builds[start:stop]
+        odd_names |= {
+            begin + place - start: fn for place, fn in columns.odd_names.items() if start <= place < stop
+        }
+        window = (1 << width) - 1
+        pairs = [(depends, table.depends), (constrains, table.constrains)]
+        pairs += [(extras.setdefault(extra, {}), table.extra_depends(extra)) for extra in columns.extras]
+        for found, carried in pairs:
+            for text, mask in carried:
+                moved = (mask >> start & window) << begin
+                if moved:
+                    found[text] = found.get(text, 0) | moved
+        for origin, mask in table.origins:
+            origins[origin] = origins.get(origin, 0) | (mask >> start & window) << begin
+    keys = [version_key(text) if is_readable(text) else None for text in versions]
+    ranks = _dense_ranks(keys)
+    columns = Columns(
+        name=name,
+        readable=sum(keys[each] is not None for each in version_of),
+        versions=list(versions),
+        ranks=ranks,
+        version_of=version_of,
+        builds="\n".join(builds),
+        build_numbers=build_numbers,
+        features=features if any(features) else [],
+        timestamps=timestamps,
+        indexed=indexed if any(indexed) else [],
+        odd_names=odd_names,
+        depends=_stored(depends),
+        constrains=_stored(constrains),
+        extras={extra: _stored(found) for extra, found in extras.items()},
+        rows=[],
+        unusable={},
+    )
+
+    def read(place: int) -> PackageRecord:
+        from bisect import bisect_right
+
+        number = bisect_right(starts, place) - 1
+        table, start, _ = segments[number]
+        return table.record(start + place - starts[number])
+
+    return RecordTable(columns, read, list(origins.items()))
+
+
+def selected(table: RecordTable, places: Sequence[int]) -> RecordTable:
+    """The records of *table* at *places*, in that order."""
+    return gathered(runs((table, place) for place in places))
+
+
+def runs(places: Iterable[tuple[RecordTable, int]]) -> list[Segment]:
+    """Single records as segments, neighbours joined."""
+    segments: list[Segment] = []
+    for table, place in places:
+        if segments and segments[-1][0] is table and segments[-1][2] == place:
+            segments[-1] = (table, segments[-1][1], place + 1)
+        else:
+            segments.append((table, place, place + 1))
+    return segments
+
+
+def tables_of(records: Iterable[PackageRecord | RecordTable]) -> list[RecordTable]:
+    """One table for each source of *records*, in the order of first appearance; tables stay as they are."""
+    tables: list[RecordTable] = []
+    by_origin: dict[Origin | None, list[PackageRecord]] = {}
+    for each in records:
+        if isinstance(each, RecordTable):
+            tables.append(each)
+        else:
+            by_origin.setdefault(each.origin, []).append(each)
+    return [*tables, *map(RecordTable.of, by_origin.values())]
+
+
+def in_order(records: Iterable[PackageRecord]) -> list[PackageRecord]:
+    """*records* in the order of preference, those with unreadable versions last."""
+    given = list(records)
+    keys = {record.version: None for record in given}
+    readable = sorted((version_key(text), text) for text in keys if is_readable(text))
+    rank_of: dict[str, int] = {}
+    rank, before = 0, None
+    for key, text in reversed(readable):
+        rank += key != before
+        before, rank_of[text] = key, rank
+    unreadable = len(given) + 1
+    return sorted(
+        given,
+        key=lambda record: (
+            record.version not in rank_of,
+            feature_count(record),
+            rank_of.get(record.version, unreadable),
+            -record.build_number,
+            -(record.timestamp or 0),
+            not record.file_name.endswith(".conda"),
+            record.file_name,
+        ),
+    )
+
+
+def columns_of(
+    ordered: Sequence[PackageRecord], rows: Sequence[int] = (), unusable: dict[str, str] | None = None
+) -> Columns:
+    """The columns of records that stand in order; *rows* are kept for the source."""
+    versions: dict[str, int] = {}
+    version_of = [versions.setdefault(record.version, len(versions)) for record in ordered]
+    keys = [version_key(text) if is_readable(text) else None for text in versions]
+    features = [feature_count(record) for record in ordered]
+    indexed = [int(record.indexed_timestamp or 0) for record in ordered]
+    name = ordered[0].name if ordered else ""
+    extras: dict[str, None] = {}
+    for record in ordered:
+        if record.extra_depends:
+            extras |= dict.fromkeys(record.extra_depends)
+    return Columns(
+        name=name,
+        readable=sum(keys[each] is not None for each in version_of),
+        versions=list(versions),
+        ranks=_dense_ranks(keys),
+        version_of=version_of,
+        builds="\n".join(record.build for record in ordered),
+        build_numbers=[record.build_number for record in ordered],
+        features=features if any(features) else [],
+        timestamps=[int(record.timestamp or 0) for record in ordered],
+        indexed=indexed if any(indexed) else [],
+        odd_names={
+            place: record.file_name
+            for place, record in enumerate(ordered)
+            if record.file_name != f"{name}-{record.version}-{record.build}.conda"
+        },
+        depends=_carriers(record.depends for record in ordered),
+        constrains=_carriers(record.constrains for record in ordered),
+        extras={
+            extra: _carriers(record.extra_depends.get(extra, ()) for record in ordered) for extra in extras
+        },
+        rows=list(rows),
+        unusable=unusable or {},
+    )
+
+
+def feature_count(record: PackageRecord) -> int:
+    """How many features a record tracks."""
+    return len(record.features_tracked) if record.track_features else 0
+
+
+@cache
+def version_key(text: str) -> Any:
+    """The place of a version in the order of versions (CEP 33); raises DataError for what has none."""
+    return Version.parse(text).key
+
+
+@cache
+def is_readable(version: str) -> bool:
+    """Whether *version* has a place in the order of versions (CEP 33)."""
+    try:
+        version_key(version)
+    except DataError:
+        return False
+    return True
+
+
+def _dense_ranks(keys: Sequence[Any]) -> list[int]:
+    """A number for each key, equal for equal keys and rising with them; -1 for None."""
+    distinct = sorted({key for key in keys if key is not None})
+    rank_of = {key: rank for rank, key in enumerate(distinct)}
+    return [-1 if key is None else rank_of[key] for key in keys]
+
+
+def _carriers(entries: Iterable[Iterable[str]]) -> list[Carried]:
+    carriers: dict[str, int] = {}
+    bit = 1
+    for texts in entries:
+        for text in texts:
+            carriers[text] = carriers.get(text, 0) | bit
+        bit <<= 1
+    return _stored(carriers)
+
+
+def _stored(carriers: dict[str, int]) -> list[Carried]:
+    return [(text, _bytes(mask)) for text, mask in carriers.items()]
+
+
+def _bytes(mask: int) -> bytes:
+    return mask.to_bytes((mask.bit_length() + 7) // 8, "little")
