@@ -25,7 +25,9 @@ def homes_in(layer: Path, record: PackageRecord) -> tuple[Path, Path]:
         import hashlib
 
         key = hashlib.sha256(without_credentials(record.url).encode()).hexdigest()
-    return layer, layer / BY_HASH / "".join(letter for letter in key.lower() if letter.isalnum())[:32]
+    if not key.isalnum():
+        key = "".join(letter for letter in key if letter.isalnum())
+    return layer, layer / BY_HASH / key[:32].lower()
 
 
 def distribution(record: PackageRecord) -> str:

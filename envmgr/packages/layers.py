@@ -7,6 +7,7 @@ A layer is a folder as conda and mamba keep one (see store.py). A different pack
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ class Layers:
 
     def holds(self, record: PackageRecord) -> bool:
         """Whether *record* needs no download: it is unpacked here, or its archive lies here (by size)."""
+        if not any(map(os.path.isdir, self.layers)):
+            return False
         return any(self.located(record)) or any(self.archives(record))
 
     def homes(self, record: PackageRecord) -> Iterator[Path]:

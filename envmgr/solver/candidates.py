@@ -80,9 +80,9 @@ class Candidates:
     __slots__ = (
         "_build_starts",
         "_builds",
-        "_globs",
-        "_keys",
+        "_exact",
         "_masks",
+        "_rising",
         "_running",
         "_texts",
         "_version_starts",
@@ -101,9 +101,9 @@ class Candidates:
         self._build_starts = build_starts
         self._masks: dict[str, int] = {}
         self._builds: dict[str, int] = {}
-        self._globs: dict[str, int] = {}
+        self._exact: dict[str, list[int]] = {}
         self._texts: dict[str, int] = {text: mask << 1 for text, mask in table.version_masks().items()}
-        self._keys: list[Any] = []
+        self._rising: list[str] = []
         self._running: list[int] = []
 
     def version_group(self, place: int) -> int:
@@ -141,7 +141,7 @@ class Candidates:
             matches = spec.version.matches
             mask = self._union(carriers for text, carriers in self._texts.items() if matches(_parsed(text)))
         if spec.build is not None and mask:
-            mask &= self._match_build(str(spec.build))
+            mask = self._match_build(str(spec.build), mask)
         return mask & self._match_rest(spec, mask) if spec.has_other_tests else mask
 
     def _match_rest(self, spec: MatchSpec, mask: int) -> int:
@@ -170,7 +170,7 @@ class Candidates:
                 return self.matching_spec(parse_match_spec(text))
             version, build = found.groups()
             mask = self._match_version(version) if version else self.full & ~1
-            return mask & self._match_build(build) if build and build != "*" else mask
+            return self._match_build(build, mask) if build and build != "*" else mask
         except DataError:
             return 0
 
@@ -184,41 +184,45 @@ class Candidates:
     def _match_order(self, clauses: tuple[tuple[str, Any], ...]) -> int:
         if not self._running:
             self._sort_versions()
-        low, high = 0, len(self._keys)
+        rising = self._rising
+        low, high = 0, len(rising)
         for operator, key in clauses:
             if operator == ">=":
-                low = max(low, bisect_left(self._keys, key))
+                low = max(low, bisect_left(rising, key, key=version_key))
             elif operator == "<":
-                high = min(high, bisect_left(self._keys, key))
+                high = min(high, bisect_left(rising, key, key=version_key))
             elif operator == ">":
-                low = max(low, bisect_right(self._keys, key))
+                low = max(low, bisect_right(rising, key, key=version_key))
             else:
-                high = min(high, bisect_right(self._keys, key))
+                high = min(high, bisect_right(rising, key, key=version_key))
                 if operator != "<=":
-                    low = max(low, bisect_left(self._keys, key))
+                    low = max(low, bisect_left(rising, key, key=version_key))
         return self._running[high] & ~self._running[low] if high > low else 0
 
     def _sort_versions(self) -> None:
-        keyed = sorted((version_key(text), mask) for text, mask in self._texts.items())
-        self._keys = [key for key, _ in keyed]
+        columns = self.table.columns
+        ranked = sorted(zip(columns.ranks, columns.versions, strict=True))
+        self._rising = [text for _, text in ranked]
         self._running = [0]
-        for _, mask in keyed:
-            self._running.append(self._running[-1] | mask)
+        for text in self._rising:
+            self._running.append(self._running[-1] | self._texts[text])
 
-    def _match_build(self, text: str) -> int:
-        if not self._builds:
-            for place, written in enumerate(self.table.builds):
-                build = written.lower()
-                self._builds[build] = self._builds.get(build, 0) | (2 << place)
-        pattern = parse_string_match(text)
-        if pattern.is_exact:
-            return self._builds.get(text.lower(), 0)
-        mask = self._globs.get(text)
+    def _match_build(self, text: str, within: int) -> int:
+        """The candidates of *within* whose build string *text* accepts."""
+        mask = self._builds.get(text)
         if mask is None:
-            matches = pattern.matches
-            mask = self._union(mask for build, mask in self._builds.items() if matches(build))
-            self._globs[text] = mask
-        return mask
+            mask = self._builds[text] = self._all_of_build(parse_string_match(text))
+        return mask & within
+
+    def _all_of_build(self, pattern: StringMatch) -> int:
+        if pattern.is_exact:
+            if not self._exact:
+                for place, build in enumerate(self.table.builds):
+                    self._exact.setdefault(build.lower(), []).append(place)
+            return self._union(2 << place for place in self._exact.get(pattern.text, ()))
+        matches = pattern.matches
+        bits = ["1" if matches(build) else "0" for build in reversed(self.table.builds)]
+        return int("".join(bits), 2) << 1
 
     @staticmethod
     def _union(masks: Iterable[int]) -> int:
