@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.report import raw, render
 
-NAMES = ("startup", "solve", "unpack", "link", "create")
+NAMES = ("startup", "quality", "solve", "unpack", "link", "create")
 
 
 def main() -> None:
@@ -31,14 +31,14 @@ def main() -> None:
         print(
             f"note: the machine is busy (load {busy:.1f}, {os.cpu_count()} CPUs); trust ratios, not times.\n"
         )
-    trials = []
+    results = []
     for name in options.names or NAMES:
         sys.stderr.write(f"{name} ...\n")
         module = importlib.import_module(f"benchmarks.{name}")
-        trials += (measured := module.run(module.QUICK if options.quick else module.FULL))
+        results += (measured := module.run(module.QUICK if options.quick else module.FULL))
         print(render(measured), flush=True)
         if options.json:
-            options.json.write_text(json.dumps(raw(trials), indent=1))
+            options.json.write_text(json.dumps(raw(results), indent=1))
 
 
 main()

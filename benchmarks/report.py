@@ -13,10 +13,20 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.measure import Trial
+
+
+class Table(Struct, frozen=True):
+    """A result that is no comparison of times round by round: its text, and what is saved as JSON."""
+
+    text: str
+    raw: list[dict[str, Any]]
+
 
 HEADER = ["size", "side", "median s", "quartiles", "cpu s", "peak MB", "envmgr/side", "quartiles", "growth"]
 
@@ -29,9 +39,10 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def render(trials: Sequence[Trial]) -> str:
+def render(results: Sequence[Trial | Table]) -> str:
     """A table for each title; growth is against the size before, the input's beside each size."""
-    blocks = []
+    blocks = [result.text for result in results if isinstance(result, Table)]
+    trials = [result for result in results if not isinstance(result, Table)]
     for title, group in groupby(trials, key=lambda trial: trial.title):
         rows: list[list[str]] = [HEADER]
         notes: list[str] = []
@@ -40,14 +51,16 @@ def render(trials: Sequence[Trial]) -> str:
             rows += _rows(trial, before)
             notes += [f"  {trial.size:,} {trial.unit}: {note}" for note in trial.notes]
             before = trial
-        blocks.append("\n".join([title, *_aligned(rows), *notes]))
+        blocks.append("\n".join([title, *aligned(rows), *notes]))
     return "\n\n".join(blocks) + "\n"
 
 
-def raw(trials: Sequence[Trial]) -> dict[str, Any]:
+def raw(results: Sequence[Trial | Table]) -> dict[str, Any]:
     """All runs of all trials, times in seconds and memory in bytes, and the machine that they ran on."""
+    trials = [asdict(result) for result in results if not isinstance(result, Table)]
+    tables = [result.raw for result in results if isinstance(result, Table)]
     machine = {"python": sys.version, "platform": platform.platform(), "machine": platform.machine()}
-    return {"machine": machine, "trials": [asdict(trial) for trial in trials]}
+    return {"machine": machine, "trials": trials, "tables": tables}
 
 
 def _rows(trial: Trial, before: Trial | None) -> list[list[str]]:
@@ -88,8 +101,9 @@ def _size(trial: Trial, before: Trial | None) -> str:
     return f"{trial.size:,} {trial.unit}{grown}"
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
