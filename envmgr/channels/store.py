@@ -51,6 +51,7 @@ _STALE_SECONDS = 3600.0
 _LONGEST_NAME = 180
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+_NO_RECORDS = columns_of(())
 _Read = TypeVar("_Read")
 _decode_records = msgspec.json.Decoder(dict[str, PackageRecord]).decode
 _decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -142,7 +143,10 @@ class StoredIndex:
 
         found: dict[str, tuple[int, PackageRecord]] = {}
         unusable: dict[str, str] = {}
-        for row, blob in self._query("SELECT id, records FROM block WHERE name = ? ORDER BY id", name):
+        rows = self._query("SELECT id, records FROM block WHERE name = ? ORDER BY id", name)
+        if not rows:
+            return _NO_RECORDS
+        for row, blob in rows:
             text = self._guarded(self._decompress, blob)
             try:
                 records = _decode_records(text)
@@ -152,9 +156,9 @@ class StoredIndex:
                 found[fn] = row, record.placed(fn, self.origin)
         for fn in superseded(found):
             del found[fn]
-        rows = {fn: row for fn, (row, _) in found.items()}
+        row_of = {fn: row for fn, (row, _) in found.items()}
         ordered = in_order(record for _, record in found.values())
-        return columns_of(ordered, [rows[record.fn] for record in ordered], unusable)
+        return columns_of(ordered, [row_of[record.fn] for record in ordered], unusable)
 
     def names(self) -> list[str]:
         """All package names, sorted."""

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _CLAUSE = r"(?:[<>=!]=?|~=)?[0-9A-Za-z_.*+!-]+"
 _PLAIN = lazy_pattern(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([A-Za-z0-9_.+*]+))?)? *")
 _ORDERED = lazy_pattern(r"(==|[<>]=?)?([0-9A-Za-z_.+!-]+)")
+_FAMILY = lazy_pattern(r"(=)?((?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*)((?(1)(?:\.?\*)?|\.?\*))")
+_CANONICAL = lazy_pattern(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
+
+_MANY = 4  # A build pattern is tried on all builds, for the next time, unless few of them are in question.
 
 parse_version_spec = lru_cache(maxsize=None)(VersionSpec.parse)
 parse_string_match = lru_cache(maxsize=None)(StringMatch.parse)
@@ -85,6 +89,7 @@ class Candidates:
         "_rising",
         "_running",
         "_texts",
+        "_unusual",
         "_version_starts",
         "full",
         "records",
@@ -103,6 +108,7 @@ class Candidates:
         self._builds: dict[str, int] = {}
         self._exact: dict[str, list[int]] = {}
         self._texts: dict[str, int] = {text: mask << 1 for text, mask in table.version_masks().items()}
+        self._unusual: list[str] | None = None
         self._rising: list[str] = []
         self._running: list[int] = []
 
@@ -175,11 +181,36 @@ class Candidates:
             return 0
 
     def _match_version(self, text: str) -> int:
+        if "|" in text and "(" not in text:
+            return self._union(map(self._match_version, text.split("|")))
         clauses = _ordered_clauses(text)
         if clauses is not None:
             return self._match_order(clauses)
-        matches = parse_version_spec(text).matches
-        return self._union(mask for version, mask in self._texts.items() if matches(_parsed(version)))
+        family = _FAMILY.fullmatch(text)
+        if family is not None:
+            return self._match_family(family[2])
+        return self._match_versions(parse_version_spec(text), self._texts)
+
+    def _match_versions(self, spec: VersionSpec, texts: Iterable[str]) -> int:
+        matches = spec.matches
+        return self._union(self._texts[text] for text in texts if matches(_parsed(text)))
+
+    def _match_family(self, prefix: str) -> int:
+        """The candidates of ``prefix.*`` (CEP 29), whose versions are parsed only where their writing is unusual.
+
+        Of plain numbers the writing tells: ``1.2.10`` begins with ``1.2.``, and 1 is as good as 1.0.
+        """
+        if self._unusual is None:
+            usual = _CANONICAL.fullmatch
+            self._unusual = [text for text in self._texts if not usual(text)]
+        found = self._match_versions(parse_version_spec(f"{prefix}.*"), self._unusual)
+        begin, same = f"{prefix}.", prefix
+        while True:
+            found |= self._texts.get(same, 0)
+            if not same.endswith(".0"):
+                break
+            same = same[:-2]
+        return found | self._union(mask for text, mask in self._texts.items() if text.startswith(begin))
 
     def _match_order(self, clauses: tuple[tuple[str, Any], ...]) -> int:
         if not self._running:
@@ -210,8 +241,13 @@ class Candidates:
     def _match_build(self, text: str, within: int) -> int:
         """The candidates of *within* whose build string *text* accepts."""
         mask = self._builds.get(text)
-        if mask is None:
-            mask = self._builds[text] = self._all_of_build(parse_string_match(text))
+        if mask is not None:
+            return mask & within
+        pattern = parse_string_match(text)
+        if not pattern.is_exact and within.bit_count() * _MANY < self.table.count:
+            builds, matches = self.table.builds, pattern.matches
+            return self._union(2 << place for place in places_in(within >> 1) if matches(builds[place]))
+        mask = self._builds[text] = self._all_of_build(pattern)
         return mask & within
 
     def _all_of_build(self, pattern: StringMatch) -> int:

@@ -86,7 +86,7 @@ def _score(search: Search, link: Link, group: int, scores: dict[int, int]) -> No
     candidates = search.universe.variables[target].candidates
     domain = search.domains[target]
     reach: list[tuple[int, int]] = []
-    for carriers, allowed in link.classes:
+    for carriers, allowed in link.all_classes():
         if carriers & group:
             best = allowed & domain & ~1
             reach.append((carriers & group, candidates.version_group(_first(best)) if best else 0))

@@ -3,7 +3,8 @@
 A `Link` gathers every ``depends`` and ``constrains`` entry of a source name about one target name into disjoint
 classes: (the candidates that carry these entries, the values of the target that they accept together). So one
 look at a link tells what all remaining candidates of the source ask of the target, however many builds repeat
-the same entry. A `Rule` is a dependency under a condition (CEP 43). This module groups; it matches nothing.
+the same entry. A class is matched when it is first needed: most candidates are ruled out before anybody asks what
+they say. A `Rule` is a dependency under a condition (CEP 43). This module groups; how to match it is told.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from envmgr.models.match_spec import MatchSpec
     from envmgr.models.requirement import Requirement
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """One entry of a record: *carriers* have it in their ``depends`` (or ``constrains`` when *optional*)."""
 
     carriers: int
@@ -33,35 +34,65 @@ class EntryClass(NamedTuple):
     carriers: int
     entries: tuple[Entry, ...]
 
-    @property
-    def required(self) -> bool:
-        """Whether the target must be installed for these candidates."""
-        return not all(entry.optional for entry in self.entries)
-
 
 class Link(Struct, eq=False):
     """All that the candidates of *source* say about *target*.
 
     ``without`` are the values of the source that say nothing (bit 0 among them), ``required`` the candidates
-    that need the target installed. ``classes`` is filled once the target is loaded (``target`` is -1 until
-    then): pairs of (carriers, accepted values of the target).
+    that need the target installed. ``target`` is -1 until that is loaded. ``classes`` are the pairs of (carriers,
+    accepted values of the target) that were read so far; ``unread`` are the candidates whose class was not.
     """
 
     source: int
     name: str
-    entries: tuple[EntryClass, ...]
+    stated: list[Entry]
     without: int
     required: int
     target: int = -1
     classes: list[tuple[int, int]] = field(default_factory=list)
+    unread: int = 0
+    _split: tuple[EntryClass, ...] = ()
+    _waiting: Sequence[EntryClass] = ()
+    _accept: Callable[[tuple[Entry, ...]], int] | None = None
+
+    @property
+    def entries(self) -> tuple[EntryClass, ...]:
+        """The disjoint classes of the source's candidates by what they say."""
+        if not self._split:
+            self._split = split_classes(self.stated)
+        return self._split
+
+    def attach(self, target: int, accept: Callable[[tuple[Entry, ...]], int]) -> None:
+        """The target was loaded; *accept* tells which of its values some entries accept together."""
+        self.target = target
+        if not self.classes:
+            self._accept = accept
+            self._waiting = self.entries
+            self.unread = union(each.carriers for each in self.stated)
+
+    def read(self, carriers: int) -> None:
+        """Match the classes that hold any of *carriers*."""
+        assert self._accept is not None
+        left = []
+        for each in self._waiting:
+            if each.carriers & carriers:
+                self.classes.append((each.carriers, self._accept(each.entries)))
+                self.unread &= ~each.carriers
+            else:
+                left.append(each)
+        self._waiting = left
+
+    def all_classes(self) -> list[tuple[int, int]]:
+        """All pairs of (carriers, accepted values of the target)."""
+        if self.unread:
+            self.read(self.unread)
+        return self.classes
 
     def accepted(self, carriers: int) -> int:
         """The values of the target that at least one of *carriers* accepts."""
-        union = 0
-        for mask, allowed in self.classes:
-            if mask & carriers:
-                union |= allowed
-        return union
+        if self.unread & carriers:
+            self.read(carriers)
+        return union(allowed for mask, allowed in self.classes if mask & carriers)
 
 
 class Rule(Struct, eq=False):
@@ -78,6 +109,14 @@ class Rule(Struct, eq=False):
     conditions: tuple[MatchSpec, ...]
     optional: bool = False
     requirement: Requirement | None = None
+
+
+def union(masks: Iterable[int]) -> int:
+    """All bits of *masks*."""
+    found = 0
+    for mask in masks:
+        found |= mask
+    return found
 
 
 def split_classes(entries: Iterable[Entry]) -> tuple[EntryClass, ...]:
@@ -103,12 +142,8 @@ def _refined(classes: list[EntryClass], entry: Entry) -> Iterable[EntryClass]:
             yield EntryClass(old.carriers & ~entry.carriers, old.entries)
 
 
-def make_link(source: int, name: str, full: int, entries: Iterable[Entry]) -> Link:
+def make_link(source: int, name: str, full: int, entries: list[Entry]) -> Link:
     """The link from variable *source*, whose values are *full*, to *name*."""
-    classes = split_classes(entries)
-    carriers = required = 0
-    for entry_class in classes:
-        carriers |= entry_class.carriers
-        if entry_class.required:
-            required |= entry_class.carriers
-    return Link(source, name, classes, full & ~carriers, required)
+    carriers = union([entry.carriers for entry in entries])
+    required = union([entry.carriers for entry in entries if not entry.optional])
+    return Link(source, name, entries, full & ~carriers, required)

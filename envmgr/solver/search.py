@@ -269,10 +269,15 @@ class Search:
         return self._visit_clauses(variable) if self._watches[variable] else None
 
     def _wake(self, variable: int) -> Clause | None:
-        """A variable became needed: apply what its neighbours' domains already say."""
+        """A variable became needed: apply what its neighbours' domains already say, the narrowest first.
+
+        What those rule out need not be read in the other links.
+        """
         self._fresh[variable] = False
-        for link in self.links(variable):
-            conflict = self._pull(link) if link.target >= 0 else None
+        domains = self.domains
+        known = [link for link in self.links(variable) if link.target >= 0]
+        for link in sorted(known, key=lambda link: domains[link.target].bit_count()):
+            conflict = self._pull(link)
             if conflict is not None:
                 return conflict
         for link in self.universe.variables[variable].incoming:
@@ -301,6 +306,8 @@ class Search:
         source = self.domains[link.source]
         if source & link.without:
             return None
+        if link.unread & source:
+            link.read(source)
         target = self.domains[link.target]
         refused = target
         for carriers, allowed in link.classes:
@@ -317,6 +324,8 @@ class Search:
         """Drop the candidates of the source that accept nothing which remains in the target."""
         target = self.domains[link.target]
         source = self.domains[link.source]
+        if link.unread & source:
+            link.read(source)
         dropped = 0
         for carriers, allowed in link.classes:
             if not allowed & target:
@@ -426,13 +435,13 @@ class Search:
             return reason
         carriers = allowed = 0
         if variable == reason.target:
-            for mask, values in reason.classes:
+            for mask, values in reason.all_classes():
                 if not values & gone:
                     carriers |= mask
                     allowed |= values
         else:
             allowed = reason.accepted(gone)
-            for mask, values in reason.classes:
+            for mask, values in reason.all_classes():
                 if not values & ~allowed:
                     carriers |= mask
         full = self.universe.variables[reason.target].full

@@ -11,7 +11,7 @@ them one by one, and carries the extra's dependencies.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct, field
@@ -240,7 +240,7 @@ class Universe:
         if target == link.source:
             self._attach(link, target)
             self.variables[target].incoming.remove(link)
-            refusals = [(link, carriers & ~allowed, allowed) for carriers, allowed in link.classes]
+            refusals = [(link, carriers & ~allowed, allowed) for carriers, allowed in link.all_classes()]
             self.variables[target].refusals += [refusal for refusal in refusals if refusal[1]]
             return False
         if target is None:
@@ -250,12 +250,8 @@ class Universe:
         return True
 
     def _attach(self, link: Link, target: int) -> None:
-        link.target = target
         known = self.variables[target]
-        if not link.classes:
-            link.classes = [
-                (carriers, self._accepted(known.candidates, entries)) for carriers, entries in link.entries
-            ]
+        link.attach(target, partial(self._accepted, known.candidates))
         known.incoming.append(link)
 
     @staticmethod
@@ -277,12 +273,17 @@ class _EntryReader:
 
     def read(self, carried: Iterable[tuple[str, int]], *, optional: bool) -> None:
         """Add each entry with the candidates that carry it."""
+        targets = self.targets
         for text, places in carried:
-            mask = places << 1
+            entry = Entry(places << 1, text, optional)
             if "[" in text or ":" in text:
-                self._add_detailed(Entry(mask, text, optional))
+                self._add_detailed(entry)
+                continue
+            name = target_name(text)
+            if name in targets:
+                targets[name].append(entry)
             else:
-                self._add(target_name(text), Entry(mask, text, optional))
+                targets[name] = [entry]
 
     def _add(self, name: str, entry: Entry) -> None:
         self.targets.setdefault(name, []).append(entry)
@@ -291,7 +292,7 @@ class _EntryReader:
         try:
             self._add_spec(parse_match_spec(entry.text), entry)
         except DataError:
-            self._add(target_name(entry.text), entry._replace(optional=False))
+            self._add(target_name(entry.text), replace(entry, optional=False))
 
     def _add_spec(self, spec: MatchSpec, entry: Entry) -> None:
         if not spec.is_name_exact:
@@ -348,5 +349,8 @@ def extra_names(spec: MatchSpec) -> list[str]:
 @cache
 def target_name(text: str) -> str:
     """The package name that an entry of a record is about, read without parsing the rest."""
+    name = text.partition(" ")[0]
+    if name.isidentifier() or name.replace("-", "_").isidentifier():
+        return name.lower()
     found = _NAME.match(text.lstrip().rpartition("::")[2])
     return found[0].lower() if found else text
