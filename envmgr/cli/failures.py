@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import EnvmgrError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def print_failure(error: EnvmgrError, *, as_json: bool) -> None:
@@ -23,8 +26,14 @@ def print_failure(error: EnvmgrError, *, as_json: bool) -> None:
             as_json = False
     if not as_json:
         lines = [f"envmgr: {sentence}", *(f"  {line}" for line in facts.get("explanation", ()))]
+        lines += _proposed(facts.get("proposals", ()))
         lines += [f"  hint: {error.hint}"] if error.hint else []
         sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+
+def _proposed(proposals: Sequence[dict[str, Any]]) -> list[str]:
+    """What would work, one edit of the request a line."""
+    return ["  what would work:", *(f"    {proposal['text']}" for proposal in proposals)] if proposals else []
 
 
 def explained(error: BaseException) -> EnvmgrError:

@@ -143,20 +143,23 @@ def _solve(
 
 
 def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
+    from envmgr.solver.edits import hint_beside, proposals_as_json
     from envmgr.solver.explain import explain
+    from envmgr.solver.repair import propose
 
     index = candidates.index
-    explanation = explain(
-        conflict, names=index.names(), channels=[channel.name for channel in index.channels]
-    )
+    names = frozenset(index.names())
+    explanation = explain(conflict, names=names, channels=[channel.name for channel in index.channels])
+    proposals = propose(conflict, names=names)
     return SolveError(
         explanation.sentence,
-        hint=explanation.hint,
+        hint=hint_beside(explanation.hint, proposals),
         explanation=list(explanation.lines),
         conflicting=[
             {"spec": requirement.source.text or str(requirement.spec), "source": str(requirement.source)}
             for requirement in explanation.requirements
         ],
+        proposals=proposals_as_json(proposals),
     )
 
 

@@ -18,6 +18,7 @@ from envmgr.models.version import Version
 from envmgr.models.virtual_package import override_variable
 from envmgr.solver.candidates import parse_match_spec
 from envmgr.solver.clause import Asked, Clause, Conditional, Needs, leaves
+from envmgr.solver.edits import GENERAL_HINT
 from envmgr.solver.ranges import (
     MAX_RUNS,
     describe_versions,
@@ -109,7 +110,7 @@ class _Teller:
             sentence = f"{texts[0]} ({requirements[0].source}) cannot be fulfilled."
         else:
             sentence = f"{join_words(texts)} cannot be fulfilled together."
-            self.hint = "Loosen or leave out one of these lines."
+            self.hint = GENERAL_HINT
         self._tell_lines()
         if len(self.lines) > MAX_LINES:
             self.lines[MAX_LINES - 1 :] = ["..."]

@@ -6,17 +6,15 @@ names. This module knows names only; which of them are missing is decided in sol
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from envmgr.solver.near_names import near_names
 from envmgr.solver.ranges import join_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from envmgr.models.record import PackageRecord
-
-NEAR_NAMES = 3
 
 
 class Searched:
@@ -54,23 +52,3 @@ class Searched:
         if self._listed is None:
             self._listed = frozenset(self._names)
         return self._listed
-
-
-def near_names(name: str, names: Iterable[str]) -> list[str]:
-    """Up to three of *names* that a user may have meant, nearest first; names that begin with *name* count.
-
-    The name itself is none of them. The order of *names* changes nothing.
-    """
-    likely = sorted(other for other in names if other != name and _may_be_near(name, other))
-    near = get_close_matches(name, likely, NEAR_NAMES, 0.75)
-    longer = [other for other in likely if other.startswith((f"{name}-", f"{name}_"))]
-    return list(dict.fromkeys([*near, *longer]))[:NEAR_NAMES]
-
-
-def _may_be_near(name: str, other: str) -> bool:
-    """A quick look before the thorough comparison: channels have 100,000 names."""
-    if other.startswith(name):
-        return True
-    return abs(len(name) - len(other)) <= 2 and (
-        other[:1] == name[:1] or other[1:4] == name[1:4] or other[-3:] == name[-3:]
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envmgr.solver.explain import MAX_LINES, explain
-from envmgr.solver.searched import near_names
+from envmgr.solver.near_names import near_names
 from envmgr.solver.solve import Conflict, solve
 from tests.solver.cases import Case, case, lines, rec
 from tests.solver.universes import Maker

@@ -1,0 +1,117 @@
+"""What a user may have meant who wrote a name that no channel has.
+
+Three kinds of slips are known: another word for the same thing (the name in ``import``, on PyPI or in a shell:
+``cv2``, ``torch``, ``g++``), conda's habits (``r-`` before an R package, ``py`` before a Python one, ``_`` for
+``-``), and plain misspelling. The surer kind hides the others. A name of the first two kinds counts only where a
+channel has it, so that nothing is suggested which is not there.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+NEAR_NAMES: Final = 3
+_CLOSE: Final = 0.75
+
+_OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "attr": ("attrs",),
+    "bio": ("biopython",),
+    "bs4": ("beautifulsoup4",),
+    "crypto": ("pycryptodome",),
+    "cuda": ("cuda-toolkit", "cudatoolkit"),
+    "cv2": ("opencv", "py-opencv"),
+    "dateutil": ("python-dateutil",),
+    "docx": ("python-docx",),
+    "dotenv": ("python-dotenv",),
+    "fitz": ("pymupdf",),
+    "g++": ("gxx",),
+    "git-python": ("gitpython",),
+    "java": ("openjdk",),
+    "jupyter-notebook": ("notebook",),
+    "magic": ("python-magic",),
+    "mpl_toolkits": ("basemap", "matplotlib"),
+    "node": ("nodejs",),
+    "npm": ("nodejs",),
+    "nvcc": ("cuda-nvcc",),
+    "opencv-contrib-python": ("opencv", "py-opencv"),
+    "opencv-python": ("opencv", "py-opencv"),
+    "opencv-python-headless": ("opencv", "py-opencv"),
+    "osgeo": ("gdal",),
+    "pil": ("pillow",),
+    "pptx": ("python-pptx",),
+    "psycopg2-binary": ("psycopg2",),
+    "pytorch-gpu": ("pytorch",),
+    "r": ("r-base",),
+    "ruamel-yaml": ("ruamel.yaml",),
+    "serial": ("pyserial",),
+    "skimage": ("scikit-image",),
+    "sklearn": ("scikit-learn",),
+    "sqlite3": ("sqlite",),
+    "tables": ("pytables",),
+    "tensorflow-cpu": ("tensorflow", "tensorflow-base"),
+    "torch": ("pytorch",),
+    "torch-geometric": ("pytorch_geometric",),
+    "usb": ("pyusb",),
+    "yaml": ("pyyaml",),
+    "zmq": ("pyzmq",),
+}
+
+_CHANNELS: Final = (
+    ("bioconductor-", "bioconda"),
+    ("ros-jazzy-", "robostack-jazzy"),
+    ("ros-humble-", "robostack-humble"),
+    ("ros-kilted-", "robostack-kilted"),
+    ("ros-noetic-", "robostack-noetic"),
+    ("snakemake", "bioconda"),
+    ("pytorch-cuda", "pytorch"),
+)
+
+
+def near_names(name: str, names: Iterable[str]) -> list[str]:
+    """Up to three of *names* that a user may have meant by *name*, nearest first.
+
+    The name itself is none of them. The order of *names* changes nothing.
+    """
+    listed = names if isinstance(names, frozenset) else frozenset(names)
+    return _other_words(name, listed) or _misspelt(name, listed)
+
+
+def channel_of(name: str) -> str | None:
+    """The channel that is known for names like this one, where their beginning tells."""
+    return next((channel for beginning, channel in _CHANNELS if name.startswith(beginning)), None)
+
+
+def _other_words(name: str, listed: Collection[str]) -> list[str]:
+    for words in (_OTHER_WORDS.get(name, ()), _respellings(name)):
+        found = [word for word in dict.fromkeys(words) if word != name and word in listed]
+        if found:
+            return found[:NEAR_NAMES]
+    return []
+
+
+def _respellings(name: str) -> list[str]:
+    """The name as conda may spell it: joined otherwise, or with the language before it."""
+    plain = [name.replace("_", "-"), name.replace("-", "_"), name.replace("-", "").replace("_", "")]
+    stem = name.removeprefix("python-").removesuffix("-python").removesuffix("-py").removesuffix("-binary")
+    stem = stem.removeprefix("py") if stem == name and len(name) > 4 else stem
+    return [*plain, stem, f"r-{name}", f"py{name}", f"py-{name}", f"python-{name}", f"bioconductor-{name}"]
+
+
+def _misspelt(name: str, listed: Collection[str]) -> list[str]:
+    likely = sorted(other for other in listed if other != name and _may_be_near(name, other))
+    near = get_close_matches(name, likely, NEAR_NAMES, _CLOSE)
+    longer = [other for other in likely if other.startswith((f"{name}-", f"{name}_"))]
+    return list(dict.fromkeys([*near, *longer]))[:NEAR_NAMES]
+
+
+def _may_be_near(name: str, other: str) -> bool:
+    """A quick look before the thorough comparison: channels have 100,000 names."""
+    if other.startswith(name):
+        return True
+    return abs(len(name) - len(other)) <= 2 and (
+        other[:1] == name[:1] or other[1:4] == name[1:4] or other[-3:] == name[-3:]
+    )
