@@ -25,6 +25,8 @@ COMMANDS = {
     "create": "make a new environment from specs or files",
     "run": "run a command inside an environment",
     "list": "list the packages of an environment",
+    "why": "tell who needs a package and what keeps it from being newer",
+    "tree": "show who needs whom, from the requests down",
     "env": "conda's spellings: env list, env create",
     "info": "show settings, platform and virtual packages",
     "build": "build packages from recipes into the local channel",

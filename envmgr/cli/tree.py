@@ -1,0 +1,118 @@
+"""``envmgr tree``: who needs whom, from what was asked for down to the machine, or from a package up."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from envmgr.cli.options import CommandParser, add_output, add_target
+from envmgr.cli.why import add_plan, chosen_request
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from envmgr.ops.tree import Tree
+    from envmgr.solver.tree import TreeOptions
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = CommandParser("tree", "Show who needs whom in an environment or a plan, as a tree.")
+    made.add_argument("packages", nargs="*", metavar="NAME", help="start from these packages")
+    add_target(made)
+    made.add_argument(
+        "-i", "--invert", "--reverse", action="store_true", help="show what needs NAME, and what needs that"
+    )
+    made.add_argument("--depth", type=whole_number, metavar="N", help="show N levels below the first")
+    made.add_argument("--specs", action="store_true", help="show what each package asks of the next")
+    made.add_argument(
+        "--no-dedupe", action="store_true", help="open a package each time, not only the first (*)"
+    )
+    add_plan(made)
+    add_output(made)
+    return made
+
+
+def whole_number(text: str) -> int:
+    """A count that is not negative."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Draw the tree, or print the graph as a JSON object."""
+    options = parser().parse_args(arguments)
+    from envmgr.cli.render import write_json, write_lines
+    from envmgr.cli.session import open_context
+    from envmgr.ops.tree import TreeRequest, tree
+    from envmgr.solver.tree import TreeOptions
+
+    context, _ = open_context(options)
+    walk = TreeOptions(depth=options.depth, inverted=options.invert, everything=options.no_dedupe)
+    found = tree(TreeRequest(walk, tuple(options.packages), chosen_request(options)), context)
+    if options.json:
+        write_json(_json(found, walk))
+    else:
+        write_lines(_lines(found, walk, specs=options.specs or options.invert))
+    return 0
+
+
+def _lines(found: Tree, walk: TreeOptions, *, specs: bool) -> Iterator[str]:
+    from envmgr.solver.tree import BOXES, MOST_ROWS, PLAIN, tree_lines, tree_rows
+
+    glyphs = BOXES if _can_carry(f"{BOXES.branch}{BOXES.last}{BOXES.pipe}") else PLAIN
+    rows = list(tree_rows(found.graph, (*found.roots, *found.orphans), walk))
+    starts = [place for place, row in enumerate(rows) if row.level == 0]
+    end = starts[len(found.roots)] if len(starts) > len(found.roots) else len(rows)
+    if not found.is_asked and not found.names and rows:
+        yield "nothing was asked for by name; these are needed by nothing else:"
+    yield from tree_lines(rows[:end], glyphs, specs=specs)
+    if rows[end:]:
+        yield "not needed by anything that was asked for:"
+        yield from tree_lines(rows[end:], glyphs, specs=specs)
+    if len(rows) >= MOST_ROWS:
+        yield f"... cut after {MOST_ROWS} lines; --depth makes it shorter"
+    if found.pypi:
+        yield "from PyPI"
+        last = len(found.pypi) - 1
+        for place, text in enumerate(found.pypi):
+            yield f"{glyphs.last if place == last else glyphs.branch}{text}"
+    if any(row.mark == "repeated" for row in rows):
+        yield "(*) is opened above"
+
+
+def _can_carry(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _json(found: Tree, walk: TreeOptions) -> dict[str, Any]:
+    """The graph that the tree shows: its roots, and each package once with what it needs (or who needs it)."""
+    from envmgr.cli.render import record_fields
+    from envmgr.solver.tree import reached
+
+    graph = found.graph
+    packages = []
+    for name in reached(graph, (*found.roots, *found.orphans), walk):
+        record = graph.find(name)
+        fields = record_fields(record) if record is not None else {"name": name, "version": None}
+        lines = [{"line": line.source.text, "place": str(line.source)} for line in graph.lines_about(name)]
+        needs = [{"name": need.target, "specs": need.specs} for need in graph.needs.get(name, {}).values()]
+        users = [{"name": need.source, "specs": need.specs} for need in graph.needed_by.get(name, ())]
+        packages.append({**fields, "requests": lines, "needs": needs, "needed_by": users})
+    prefix = found.chosen.prefix
+    return {
+        "success": True,
+        "prefix": None if prefix is None else str(prefix),
+        "inverted": walk.inverted,
+        "roots": found.roots,
+        "orphans": found.orphans,
+        "packages": packages,
+        "pypi": found.pypi,
+    }

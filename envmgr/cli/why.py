@@ -1,0 +1,84 @@
+"""``envmgr why``: who asked for a package, who needs it, and what keeps it from being newer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envmgr.cli.options import CommandParser, add_channels, add_output, add_target, positive_seconds
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from envmgr.ops.chosen import ChosenRequest
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = CommandParser(
+        "why", "Tell who needs a package, in an environment or a plan, and what keeps it from being newer."
+    )
+    made.add_argument("package", metavar="NAME", help="the package that the question is about")
+    add_target(made)
+    add_plan(made)
+    add_output(made)
+    return made
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """-f FILE and --spec SPEC: ask about a plan; and the options of its solve."""
+    group = parser.add_argument_group("a plan instead of an environment")
+    group.add_argument(
+        "-f", "--file", action="append", default=[], metavar="FILE", help="environment.yml (repeatable)"
+    )
+    group.add_argument("--spec", action="append", default=[], metavar="SPEC", help="a package (repeatable)")
+    add_channels(parser)
+    solving = parser.add_argument_group("solving")
+    solving.add_argument("--exclude-newer", metavar="WHEN", help="ignore packages newer than this date")
+    solving.add_argument(
+        "--solve-seconds",
+        type=positive_seconds,
+        metavar="N",
+        help="give up solving after N seconds (default: 60)",
+    )
+
+
+def chosen_request(options: argparse.Namespace) -> ChosenRequest:
+    """What the options of `add_target` and `add_plan` ask about."""
+    from envmgr.cli.moments import parse_moment
+    from envmgr.ops.chosen import ChosenRequest
+    from envmgr.ops.request import Asked
+    from envmgr.ops.resolve import ResolveOptions
+
+    asked = Asked(
+        tuple(options.spec),
+        tuple(options.file),
+        tuple(options.channel),
+        options.override_channels,
+        options.subdir,
+    )
+    solving = ResolveOptions(
+        channel_priority=options.channel_priority,
+        exclude_newer=parse_moment(options.exclude_newer) if options.exclude_newer else None,
+        solve_seconds=options.solve_seconds,
+    )
+    return ChosenRequest(options.name, options.prefix, asked, solving)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Answer in sentences, or as a JSON object with the same facts."""
+    options = parser().parse_args(arguments)
+    from envmgr.cli.render import write_json, write_lines
+    from envmgr.cli.session import open_context
+    from envmgr.ops.why import WhyRequest, why
+    from envmgr.solver.why_text import why_lines
+
+    context, _ = open_context(options)
+    answer = why(WhyRequest(options.package, chosen_request(options)), context)
+    if options.json:
+        from msgspec import to_builtins
+
+        write_json({"success": True, **to_builtins(answer)})
+    else:
+        write_lines(why_lines(answer))
+    return 0

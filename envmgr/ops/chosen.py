@@ -1,0 +1,206 @@
+"""The records that a question is about: those of an environment, or those of a plan that is not carried out.
+
+An environment is read from its conda-meta and needs no index. Its lines are the specs that it has on record
+(CEP 32, ``requested_specs``) and those of its ``conda-meta/pinned``. A plan is solved as `create` solves it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from envmgr.errors import DataError, UsageError
+from envmgr.models.requirement import Requirement, Source
+from envmgr.ops.request import Asked, EnvironmentRequest, parse_channels, read_request
+from envmgr.ops.resolve import ResolveOptions, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from envmgr.host.probe import VirtualPackages
+    from envmgr.models.channel import Channel
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
+    from envmgr.prefix.store import InstalledPackage
+
+RECORDED = "the environment"
+
+
+class ChosenRequest(Struct, frozen=True):
+    """Which records: those of the environment *name* or *prefix* (or the active one), or those of a plan.
+
+    It is a plan as soon as *asked* has specs or files.
+    """
+
+    name: str | None = None
+    prefix: str | None = None
+    asked: Asked = field(default_factory=Asked)
+    options: ResolveOptions = field(default_factory=ResolveOptions)
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether a plan is asked about and no environment."""
+        return bool(self.asked.specs or self.asked.files)
+
+
+class Chosen(Struct, frozen=True):
+    """The records, the lines they stand for, and where newer ones would come from (``channels``, best first).
+
+    ``prefix`` is None for a plan. ``limits`` restrict packages without asking for them. ``pypi`` names what pip
+    brought, or will bring.
+    """
+
+    records: tuple[PackageRecord, ...]
+    requirements: tuple[Requirement, ...]
+    limits: tuple[Requirement, ...]
+    channels: tuple[Channel, ...]
+    subdir: str
+    pypi: tuple[str, ...] = ()
+    prefix: Path | None = None
+
+    def __str__(self) -> str:
+        return "the plan" if self.prefix is None else str(self.prefix)
+
+
+def checked_name(text: str) -> str:
+    """*text* as the name of a package; UsageError where it can be none."""
+    from envmgr.models.identifiers import is_package_name
+
+    name = text.strip().lower()
+    if is_package_name(name):
+        return name
+    hint = "Name the package without a version." if any(mark in text for mark in "=<> ") else None
+    raise UsageError(f"{text!r} is not the name of a package.", hint=hint)
+
+
+def machine_of(virtual: VirtualPackages) -> Callable[[str], PackageRecord | None]:
+    """The answer to which record a virtual package has on this machine; None for none."""
+    return lambda name: next(iter(virtual.records(name)), None)
+
+
+def choose(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
+    """The records, and the context with the credentials that their request brought.
+
+    Raises UsageError where it is not clear what is asked about, PrefixError and DataError for an environment that
+    is not there or cannot be read, and whatever `resolve` raises for a plan.
+    """
+    named = request.name is not None or request.prefix is not None
+    if request.is_plan and named:
+        raise UsageError(
+            "-n and -p ask about an environment, -f and --spec about a plan; only one of them can be meant."
+        )
+    return _planned(request, context) if request.is_plan else _installed(request, context)
+
+
+def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
+    from envmgr.ops.create import _with_defaults
+
+    wanted = read_request(request.asked, context)
+    if wanted.explicit:
+        raise UsageError(
+            "an explicit list says nothing of who needs whom.",
+            hint="Ask about the environment made from it, with -n or -p.",
+        )
+    if not request.asked.files:
+        wanted = _with_defaults(wanted, context)
+    for warning in wanted.warnings:
+        context.reporter.warned(warning)
+    context = context.with_credentials(wanted.written_urls)
+    return Chosen(
+        records=_solved(wanted, request.options, context),
+        requirements=wanted.requirements,
+        limits=(),
+        channels=wanted.channels,
+        subdir=wanted.subdir,
+        pypi=tuple(item.text for item in wanted.subsections.get("pip", ())),
+    ), context
+
+
+def _solved(
+    wanted: EnvironmentRequest, options: ResolveOptions, context: Context
+) -> tuple[PackageRecord, ...]:
+    if not wanted.requirements:
+        return ()
+    return resolve(wanted.requirements, wanted.channels, wanted.subdir, options, context)
+
+
+def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
+    from envmgr.ops.environments import locate_existing
+    from envmgr.ops.list import foreign_distributions
+    from envmgr.prefix.store import PrefixStore
+
+    if request.asked.subdir is not None:
+        raise UsageError("--platform is for a plan; an environment has its platform already.")
+    prefix = locate_existing(request.name, request.prefix, context)
+    packages = PrefixStore(prefix).records()
+    records = tuple(package.record for package in packages)
+    settings = context.settings
+    context = context.with_credentials(
+        [*request.asked.channels, *settings.channels, *settings.default_channels, settings.channel_alias]
+    )
+    return Chosen(
+        records=records,
+        requirements=tuple(_recorded(packages, context)),
+        limits=_pinned(prefix),
+        channels=_channels(records, request.asked, context),
+        subdir=next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
+        or settings.subdir,
+        pypi=tuple(f"{each.name} {each.version}" for each in foreign_distributions(prefix, packages)),
+        prefix=prefix,
+    ), context
+
+
+def _recorded(packages: Sequence[InstalledPackage], context: Context) -> Iterable[Requirement]:
+    """The specs that asked for packages; one that cannot be read or names no package is told and left out."""
+    from envmgr.models.match_spec import parse_match_spec
+
+    for package in packages:
+        for text in package.requested:
+            try:
+                spec = parse_match_spec(text)
+            except DataError as error:
+                context.reporter.warned(f"{package.document_name}: {error}")
+                continue
+            if spec.name == package.record.name:
+                yield Requirement(spec, Source(RECORDED, None, text))
+
+
+def _pinned(prefix: Path) -> tuple[Requirement, ...]:
+    """Conda's pins: one spec a line in conda-meta/pinned."""
+    from envmgr.envfile.explicit import parse_specs_file
+
+    path = prefix / "conda-meta" / "pinned"
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return ()
+    return tuple(line for line in parse_specs_file(content, file=str(path)) if line.spec.is_name_exact)
+
+
+def _channels(records: Sequence[PackageRecord], asked: Asked, context: Context) -> tuple[Channel, ...]:
+    """Those of the command line, then those that the records came from.
+
+    The order among these was not recorded. One that is not configured was named before the configured ones; and
+    of several, the one that brought least is likely the special one that stood first. Where no record tells, the
+    configured channels are taken.
+    """
+    from envmgr.models.channel import Channel
+
+    given = parse_channels([name for name in asked.channels if name != "nodefaults"], context)
+    configured = parse_channels(context.settings.channels, context)
+    counts: dict[str, int] = {}
+    for record in records:
+        if record.origin is not None:
+            counts[record.origin.channel] = counts.get(record.origin.channel, 0) + 1
+    known = {channel.url: channel for channel in configured}
+    others = sorted((url for url in counts if url not in known), key=lambda url: (counts[url], url))
+    alias = context.settings.channel_alias
+    recorded = [Channel.parse(url, alias=alias) for url in others]
+    recorded += [channel for channel in configured if channel.url in counts]
+    if asked.override_channels and given:
+        recorded = []
+    elif not recorded:
+        recorded = list(configured)
+    return tuple({channel.url: channel for channel in (*given, *recorded)}.values())
