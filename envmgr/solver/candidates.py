@@ -78,7 +78,8 @@ class Candidates:
     """The records of one name, best first, and the masks of specs over them.
 
     *version_starts* and *build_starts* are the places where a run begins of candidates that rank equal up to their
-    version, and up to their build number.
+    version, and up to their build number. ``kept`` is the mask of the record that is installed and shall stay, which
+    is the first then, or 0.
     """
 
     __slots__ = (
@@ -92,14 +93,16 @@ class Candidates:
         "_unusual",
         "_version_starts",
         "full",
+        "kept",
         "records",
         "table",
     )
 
     def __init__(
-        self, table: RecordTable, version_starts: Sequence[int], build_starts: Sequence[int]
+        self, table: RecordTable, version_starts: Sequence[int], build_starts: Sequence[int], *, kept: int = 0
     ) -> None:
         self.table = table
+        self.kept = kept
         self.records = Records(table)
         self.full = (2 << table.count) - 1
         self._version_starts = version_starts
@@ -297,7 +300,8 @@ class Ordering:
             rows = self._rows(tables, preferred)
             table = gathered(runs((tables[row[-2]], row[-1]) for row in rows))
             keys = [row[:5] for row in rows]
-        return Candidates(table, _starts([key[:-1] for key in keys]), _starts(keys))
+        kept = 0 if preferred is None else 2
+        return Candidates(table, _starts([key[:-1] for key in keys]), _starts(keys), kept=kept)
 
     def _place_of_preferred(self, tables: Sequence[RecordTable]) -> tuple[int, int] | None:
         if self._preferred is None:

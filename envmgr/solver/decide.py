@@ -1,7 +1,8 @@
 """Choosing what to try next: which name, and which of its candidates.
 
 The order makes answers good (docs/internals/solver.md): first the best version of each package that the user
-asked for, in the user's order, then its best build; after that the needed name with the fewest candidates left.
+asked for, in the user's order; then what is installed stays, where it is if it can; then the best build of what was
+asked for; after that the needed name that was found first.
 Among builds of equal rank the one whose own dependencies can be newest wins, then the newest in time.
 """
 
@@ -25,21 +26,49 @@ class Choice(NamedTuple):
     mask: int
 
 
-def choose(search: Search, explicit: Sequence[int]) -> Choice | None:
+class Wanted(NamedTuple):
+    """The variables that are chosen before others: *explicit* has a line each, *kept* is installed and shall stay.
+
+    Variables in *staying* shall at least not go, in whatever version.
+    """
+
+    explicit: Sequence[int]
+    kept: Sequence[int] = ()
+    staying: Sequence[int] = ()
+
+
+def choose(search: Search, wanted: Wanted) -> Choice | None:
     """The next decision, or None when every needed name has one candidate left."""
-    domains = search.domains
+    domains, explicit = search.domains, wanted.explicit
     for variable in explicit:
         domain = domains[variable]
         if not domain & 1 and domain & (domain - 1):
             group = _best_versions(search, variable)
             if domain & ~group:
                 return Choice(variable, group)
+    choice = _choose_installed(search, wanted)
+    if choice is not None:
+        return choice
     for variable in explicit:
         domain = domains[variable]
         if not domain & 1 and domain & (domain - 1):
             return Choice(variable, best_candidate(search, variable))
     variable = _next_needed(search)
     return None if variable < 0 else Choice(variable, best_candidate(search, variable))
+
+
+def _choose_installed(search: Search, wanted: Wanted) -> Choice | None:
+    """Let no installed package go, and then keep its record where it is."""
+    domains, variables = search.domains, search.universe.variables
+    for variable in wanted.staying:
+        domain = domains[variable]
+        if domain & 1 and domain != 1:
+            return Choice(variable, domain & ~1)
+    for variable in wanted.kept:
+        domain, kept = domains[variable], variables[variable].candidates.kept
+        if domain & kept and domain != kept and not domain & 1:
+            return Choice(variable, kept)
+    return None
 
 
 def _best_versions(search: Search, variable: int) -> int:

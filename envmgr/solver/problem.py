@@ -34,10 +34,14 @@ class Problem(Struct, frozen=True, kw_only=True):
     maps a channel's canonical URL to its rank, 0 being the best; channels that it does not name come last.
 
     ``requirements`` are ordered: the versions of the packages asked for first are best. ``constraints`` limit
-    packages without asking for them. ``installed`` records are preferred for the names that no requirement
-    names, and are candidates even where no channel has them. ``exclude_newer`` is in milliseconds since the
-    Unix epoch, compared with ``indexed_timestamp`` or else ``timestamp`` (CEP 47); records that have neither
-    are kept. ``budget_seconds`` of ``monotonic`` end the search with a SolveError; None means no limit.
+    packages without asking for them. ``installed`` records are what a prefix holds; they are candidates even where
+    no channel has them. Each stays where it can: a line is content with an installed record that fulfils it, and
+    what nothing needs is kept too. Names in ``free`` take their best record instead, wherever they were; with
+    ``prune``, packages that nothing needs go. (update.py makes these fields from the modes that users know.)
+
+    ``exclude_newer`` is in milliseconds since the Unix epoch, compared with ``indexed_timestamp`` or else
+    ``timestamp`` (CEP 47); records that have neither are kept. ``budget_seconds`` of ``monotonic`` end the search
+    with a SolveError; None means no limit.
     """
 
     requirements: tuple[Requirement, ...]
@@ -45,6 +49,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     channel_rank: Mapping[str, int] = field(default_factory=dict)
     channel_priority: ChannelPriority = "strict"
     installed: tuple[PackageRecord, ...] = ()
+    free: frozenset[str] = frozenset()
+    prune: bool = False
     constraints: tuple[Requirement, ...] = ()
     exclude_newer: int | None = None
     strategy: Strategy = "highest"

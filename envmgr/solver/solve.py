@@ -10,19 +10,22 @@ from envmgr.errors import DataError, SolveError
 from envmgr.solver.analyse import analyse
 from envmgr.solver.clause import Asked, Clause, Conditional, Learned, leaves
 from envmgr.solver.conditions import alternatives
-from envmgr.solver.decide import choose
+from envmgr.solver.decide import Wanted, choose
 from envmgr.solver.links import Rule
 from envmgr.solver.order import in_link_order
 from envmgr.solver.ranges import join_words
 from envmgr.solver.search import Search
 from envmgr.solver.universe import Universe, extra_names
+from envmgr.solver.update import keep_order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.solver.problem import Problem
+
+    Audit = Callable[[Universe, Clause], None]
 
 
 class Statistics(Struct, frozen=True):
@@ -56,22 +59,24 @@ class Conflict(Struct, frozen=True):
     statistics: Statistics
 
 
-def solve(problem: Problem) -> Solution | Conflict:
+def solve(problem: Problem, *, audit: Audit | None = None) -> Solution | Conflict:
     """The best solution of *problem*, or why there is none.
 
-    Raises SolveError when the budget ends first, and DataError for a line that names no package.
+    *audit* is for debugging: it sees every clause that the search learns, and may raise. Raises SolveError when the
+    budget ends first, and DataError for a line that names no package.
     """
-    return _Solver(problem).run()
+    return _Solver(problem, audit).run()
 
 
 class _Solver:
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, audit: Audit | None = None) -> None:
         for requirement in (*problem.requirements, *problem.constraints):
             if not requirement.spec.is_name_exact:
                 raise DataError(
                     f"{requirement.source}: '{requirement.spec}' names no package; a request needs one exact name."
                 )
         self.problem = problem
+        self._audit = audit
         self.universe = Universe(problem)
         self.decisions = 0
         self.conflicts = 0
@@ -123,7 +128,7 @@ class _Solver:
         facts, rules = _lines(requirements, constraints)
         search = Search(self.universe, facts, rules)
         search.adopt()
-        explicit = list(dict.fromkeys(search.variable(requirement.spec.name) for requirement in requirements))
+        wanted = self._wanted(search, requirements)
         for name in facts:
             if any(not asked.optional for asked in facts[name]):
                 search.variable(name)
@@ -132,17 +137,26 @@ class _Solver:
             if conflict is not None:
                 lesson = analyse(search, conflict)
                 self.conflicts += 1
+                if self._audit is not None:
+                    self._audit(self.universe, lesson.clause)
                 if not lesson.clause.masks:
                     return lesson.clause
                 search.learn(lesson.clause, lesson.level)
                 self._check_budget(search)
                 continue
             self._check_budget(search)
-            choice = choose(search, explicit)
+            choice = choose(search, wanted)
             if choice is None:
                 return search
             self.decisions += 1
             search.decide(*choice)
+
+    def _wanted(self, search: Search, requirements: Sequence[Requirement]) -> Wanted:
+        problem = self.problem
+        explicit = dict.fromkeys(search.variable(line.spec.name) for line in requirements)
+        installed = {name: search.variable(name) for name in keep_order(problem.installed)}
+        kept = [variable for name, variable in installed.items() if name not in problem.free]
+        return Wanted(list(explicit), kept, () if problem.prune else list(installed.values()))
 
     def _check_budget(self, search: Search) -> None:
         if self._deadline is None or self.problem.monotonic() <= self._deadline:

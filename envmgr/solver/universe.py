@@ -138,7 +138,7 @@ class Universe:
             problem.strategy == "lowest-direct" and name in self._direct
         )
         ranks = dict(problem.channel_rank) if problem.channel_priority == "flexible" else None
-        preferred = None if name in self._direct else self._installed.get(name)
+        preferred = None if name in problem.free else self._installed.get(name)
         return Ordering(channel_ranks=ranks, lowest=lowest, preferred=preferred)
 
     def _usable(self, name: str, tables: Sequence[RecordTable]) -> tuple[list[RecordTable], list[HiddenPart]]:

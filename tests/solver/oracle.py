@@ -112,6 +112,28 @@ class Oracle:
     def is_solvable(self, *assumptions: int) -> bool:
         return bool(self.solver.solve(list(assumptions)))
 
+    def contradicts(self, terms: Iterable[tuple[str, list[PackageRecord | None]]]) -> bool:
+        """Whether no answer has all *terms* at once: a name (or ``name[extra]``) and its values, None for absent."""
+        assumed = []
+        for variable, values in terms:
+            assumed.append(self.new())
+            name, _, extra = variable.partition("[")
+            asked = self.extra(name, extra[:-1]) if extra else None
+            states = [self.state(name, value, asked) for value in values]
+            self.add([-assumed[-1], *states])
+        return not self.is_solvable(*assumed)
+
+    def state(self, name: str, value: PackageRecord | None, asked: int | None) -> int:
+        """A variable that is true only where the name, or its extra, has this value."""
+        number = self.new()
+        if value is not None:
+            facts = [self.numbers[value]] if asked is None else [self.numbers[value], asked]
+        else:
+            facts = [-self.numbers[record] for record in self.of_name(name)] if asked is None else [-asked]
+        for fact in facts:
+            self.add([-number, fact])
+        return number
+
     def best_versions(self) -> dict[str, tuple[Any, ...]]:
         """For each name that is always asked for, in order: the best rank that is left, then fixed."""
         found = {}

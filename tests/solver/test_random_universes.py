@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,14 +14,20 @@ from tests.solver.oracle import Oracle, is_solvable
 from tests.solver.universes import Maker
 from tests.solver.validator import channel_violations, violations
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envmgr.solver.clause import Clause
+    from envmgr.solver.universe import Universe
+
 SEEDS = st.integers(0, 2**32)
 EXAMPLES = int(os.environ.get("ENVMGR_SOLVER_EXAMPLES", "250"))
 
 
 def check(case: Case) -> None:
     problem = case.problem()
-    outcome = solve(problem)
     oracle = Oracle(case)
+    outcome = solve(problem, audit=auditor(Oracle(case)))
     if isinstance(outcome, Conflict):
         assert not oracle.is_solvable()
         check_smallest(case, outcome)
@@ -31,6 +38,20 @@ def check(case: Case) -> None:
         assert channel_violations(outcome.records, problem.requirements, case.load, ranks) == []
     if all(line.spec.when is None for line in problem.requirements):
         check_best(oracle, outcome)
+
+
+def auditor(oracle: Oracle) -> Callable[[Universe, Clause], None]:
+    """Fails for a learned clause that does not follow from the entries of the records and the lines."""
+
+    def audit(universe: Universe, clause: Clause) -> None:
+        terms = []
+        for number, mask in clause.terms():
+            variable = universe.variables[number]
+            absent = [None] if mask & 1 else []
+            terms.append((variable.name, [*absent, *variable.candidates.installed_values(mask)]))
+        assert oracle.contradicts(terms), terms
+
+    return audit
 
 
 def check_best(oracle: Oracle, outcome: Solution) -> None:

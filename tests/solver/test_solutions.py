@@ -133,13 +133,6 @@ def test_strategies(strategy: str, expected: list[str]) -> None:
     assert chosen(case(records, "a"), strategy=strategy) == expected
 
 
-def test_what_is_installed_stays_unless_a_line_asks_for_it() -> None:
-    old, new = rec("b", "1"), rec("b", "2")
-    one = case([rec("a", depends=["b"]), old, new], "a")
-    assert chosen(one, installed=(old,)) == ["b-1-0", "a-1-0"]
-    assert "b-2-0" in chosen(case(one.records, "a", "b"), installed=(old,))
-
-
 def test_an_extra_adds_its_dependencies_and_an_unknown_one_adds_nothing() -> None:
     records = [rec("a", extra_depends={"plot": ["b"]}), rec("b"), rec("c", depends=["a[extras=[plot]]"])]
     assert chosen(case(records, "a")) == ["a-1-0"]
