@@ -10,8 +10,9 @@ from envmgr.cli.options import (
     add_channels,
     add_confirmation,
     add_output,
+    add_solving,
     add_target,
-    positive_seconds,
+    solving_options,
 )
 
 if TYPE_CHECKING:
@@ -39,22 +40,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     made.add_argument("--only-deps", action="store_true", help="only what the named packages need")
-    made.add_argument(
-        "--exclude-newer",
-        metavar="WHEN",
-        help="ignore packages newer than this date (YYYY-MM-DD or RFC 3339)",
-    )
-    made.add_argument(
-        "--solve-seconds",
-        type=positive_seconds,
-        metavar="N",
-        help="give up solving after N seconds (default: 60)",
-    )
     made.add_argument("--download-only", action="store_true", help="fill the cache and create nothing")
     made.add_argument(
         "--copy", action="store_true", default=None, help="copy files instead of hard-linking them"
     )
     add_channels(made)
+    add_solving(made)
     add_confirmation(made)
     add_output(made)
     return made
@@ -76,10 +67,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateRequest:
-    from envmgr.cli.moments import parse_moment
     from envmgr.ops.create import CreateRequest
     from envmgr.ops.request import Asked
-    from envmgr.ops.resolve import ResolveOptions
 
     asked = Asked(
         tuple(options.specs),
@@ -88,19 +77,12 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateReq
         options.override_channels,
         options.subdir,
     )
-    solving = ResolveOptions(
-        no_deps=options.no_deps,
-        only_deps=options.only_deps,
-        channel_priority=options.channel_priority,
-        exclude_newer=parse_moment(options.exclude_newer) if options.exclude_newer else None,
-        solve_seconds=options.solve_seconds,
-    )
     return CreateRequest(
         asked=asked,
         name=options.name,
         prefix=options.prefix,
         clone=options.clone,
-        options=solving,
+        options=solving_options(options),
         dry_run=options.dry_run,
         download_only=options.download_only,
         copy=bool(options.copy),

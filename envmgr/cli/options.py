@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from envmgr.errors import UsageError
+
+if TYPE_CHECKING:
+    from envmgr.ops.resolve import ResolveOptions
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -79,6 +82,45 @@ def add_channels(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--offline", action="store_true", default=None, help="use only what is cached or local"
+    )
+
+
+def add_solving(parser: argparse.ArgumentParser) -> None:
+    """What a solve may choose from, what it prefers, and how long it may take."""
+    group = parser.add_argument_group("solving")
+    group.add_argument(
+        "--exclude-newer",
+        metavar="WHEN",
+        help="ignore packages newer than this date (YYYY-MM-DD or RFC 3339)",
+    )
+    group.add_argument(
+        "--strategy",
+        choices=["highest", "lowest", "lowest-direct"],
+        default="highest",
+        help="which versions are best; lowest-direct means the lowest of the named packages (default: highest)",
+    )
+    group.add_argument("--no-pin", action="store_true", help="ignore the configured pinned_packages")
+    group.add_argument(
+        "--solve-seconds",
+        type=positive_seconds,
+        metavar="N",
+        help="give up solving after N seconds (default: 60)",
+    )
+
+
+def solving_options(options: argparse.Namespace) -> ResolveOptions:
+    """What `add_channels` and `add_solving` mean, and --no-deps and --only-deps where there are such options."""
+    from envmgr.cli.moments import parse_moment
+    from envmgr.ops.resolve import ResolveOptions
+
+    return ResolveOptions(
+        no_deps=getattr(options, "no_deps", False),
+        only_deps=getattr(options, "only_deps", False),
+        channel_priority=options.channel_priority,
+        exclude_newer=parse_moment(options.exclude_newer) if options.exclude_newer else None,
+        solve_seconds=options.solve_seconds,
+        strategy=options.strategy,
+        no_pin=options.no_pin,
     )
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.cli.options import CommandParser, add_channels, add_output, add_target, positive_seconds
+from envmgr.cli.options import (
+    CommandParser,
+    add_channels,
+    add_output,
+    add_solving,
+    add_target,
+    solving_options,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -33,22 +40,13 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--spec", action="append", default=[], metavar="SPEC", help="a package (repeatable)")
     add_channels(parser)
-    solving = parser.add_argument_group("solving")
-    solving.add_argument("--exclude-newer", metavar="WHEN", help="ignore packages newer than this date")
-    solving.add_argument(
-        "--solve-seconds",
-        type=positive_seconds,
-        metavar="N",
-        help="give up solving after N seconds (default: 60)",
-    )
+    add_solving(parser)
 
 
 def chosen_request(options: argparse.Namespace) -> ChosenRequest:
     """What the options of `add_target` and `add_plan` ask about."""
-    from envmgr.cli.moments import parse_moment
     from envmgr.ops.chosen import ChosenRequest
     from envmgr.ops.request import Asked
-    from envmgr.ops.resolve import ResolveOptions
 
     asked = Asked(
         tuple(options.spec),
@@ -57,12 +55,7 @@ def chosen_request(options: argparse.Namespace) -> ChosenRequest:
         options.override_channels,
         options.subdir,
     )
-    solving = ResolveOptions(
-        channel_priority=options.channel_priority,
-        exclude_newer=parse_moment(options.exclude_newer) if options.exclude_newer else None,
-        solve_seconds=options.solve_seconds,
-    )
-    return ChosenRequest(options.name, options.prefix, asked, solving)
+    return ChosenRequest(options.name, options.prefix, asked, solving_options(options))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -198,6 +198,7 @@ KEYS: Final = (
     Key("index_max_age_seconds", _seconds),
     Key("add_pip_as_python_dependency", _boolean, ("add_pip_as_python_dependency",)),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),
+    Key("pinned_packages", _texts, ("pinned_packages",), "&", "&"),
     Key("link_scripts", _choice("run", "refuse")),
     Key("always_copy", _boolean, ("always_copy", "copy")),
     Key("always_yes", _boolean, ("always_yes", "yes")),

@@ -66,6 +66,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether python brings pip."""
     create_default_packages: tuple[str, ...] = ()
     """Specs that every new environment gets."""
+    pinned_packages: tuple[str, ...] = ()
+    """Specs that limit packages in every solve without asking for them."""
     link_scripts: LinkScripts = "run"
     """Whether packages' link scripts run, or packages that have them are refused."""
     always_copy: bool = False

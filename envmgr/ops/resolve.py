@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.errors import SolveError
+from envmgr.errors import DataError, SolveError
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
+    from envmgr.solver.problem import Strategy
     from envmgr.solver.solve import Conflict
 
 
@@ -32,6 +33,8 @@ class ResolveOptions(Struct, frozen=True):
     channel_priority: ChannelPriority | None = None
     exclude_newer: int | None = None
     solve_seconds: float | None = None
+    strategy: Strategy = "highest"
+    no_pin: bool = False
 
 
 def resolve(
@@ -129,6 +132,8 @@ def _solve(
         channel_rank={channel.url: rank for rank, channel in enumerate(candidates.index.channels)},
         channel_priority=options.channel_priority or settings.channel_priority,
         exclude_newer=options.exclude_newer,
+        constraints=() if options.no_pin else _pins(context),
+        strategy=options.strategy,
         budget_seconds=budget,
         monotonic=_monotonic(),
     )
@@ -140,6 +145,19 @@ def _solve(
     if isinstance(answer, Solution):
         return tuple(record for record in answer.records if not record.is_virtual)
     raise _refusal(answer, candidates)
+
+
+def _pins(context: Context) -> tuple[Requirement, ...]:
+    from envmgr.models.match_spec import parse_match_spec
+    from envmgr.models.requirement import Requirement, Source
+
+    pins = []
+    for text in context.settings.pinned_packages:
+        try:
+            pins.append(Requirement(parse_match_spec(text), Source("pinned_packages", None, text)))
+        except DataError as error:
+            raise DataError(f"pinned_packages: {error}", hint=error.hint) from None
+    return tuple(pins)
 
 
 def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:

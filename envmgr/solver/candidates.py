@@ -78,8 +78,8 @@ class Candidates:
     """The records of one name, best first, and the masks of specs over them.
 
     *version_starts* and *build_starts* are the places where a run begins of candidates that rank equal up to their
-    version, and up to their build number. ``kept`` is the mask of the record that is installed and shall stay, which
-    is the first then, or 0.
+    version, and up to their build number. ``kept`` is the mask of the record that is installed and shall stay (then
+    it is the first), or 0.
     """
 
     __slots__ = (
