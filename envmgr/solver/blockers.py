@@ -177,6 +177,7 @@ class _Examiner:
             Blocker(kind, name, need.specs, self._label(need.source), held_by=self._lines_of(need.source))
             for kind, need in needs
             if not need.accepts(record) and self._insists(need, lambda text: _accept([text], record))
+            if not self._goes_along(need.source, name)
         ]
 
     def _sayings(self, name: str) -> list[tuple[Kind, list[Need]]]:
@@ -197,6 +198,17 @@ class _Examiner:
                 builds &= ~carriers
         return not builds
 
+    def _goes_along(self, name: str, with_name: str) -> bool:
+        """Whether the two tie each other and no line holds *name*, as a python_abi goes along with its python."""
+        return self._ties(with_name, name) and self._ties(name, with_name) and not self._lines_of(name)
+
+    def _ties(self, name: str, other: str) -> bool:
+        """Whether the chosen record of *name* says which version of *other* it takes."""
+        record = self.graph.find(name)
+        entries = (*record.depends, *record.constrains) if record else ()
+        specs = [read_entry(text) for text in entries if target_name(text) == other]
+        return any(spec is not None and (spec.version or spec.build) for spec in specs)
+
     def _lines_of(self, name: str) -> tuple[Holder, ...]:
         """The lines that ask for more of *name* than that it is there."""
         return tuple(
@@ -216,6 +228,7 @@ class _Examiner:
             there = self.graph.find(target)
             if target != record.name and there is not None and not _accept(texts, there):
                 found.append(self._against("exclusion", record, there, texts))
+        found = [each for each in found if not self._goes_along(each.target, record.name)]
         return self._without_consequences(found)
 
     def _about(self, record: PackageRecord, target: str, texts: Sequence[str]) -> Blocker | None:
@@ -240,6 +253,8 @@ class _Examiner:
     def _holders(self, name: str, texts: Sequence[str], asker: str) -> list[Holder]:
         """The lines, and then the chosen packages, that accept none of what *texts* ask for."""
         wanted = self._matching(name, texts)
+        if not wanted:  # Then nobody holds it: there is nothing else.
+            return []
         candidates = self._candidates(name)
         found = [
             Holder(line.source.text, place=str(line.source))
@@ -249,6 +264,8 @@ class _Examiner:
         for kind, needs in self._sayings(name):
             for need in needs:
                 if need.source == asker or self._matching(name, need.specs) & wanted:
+                    continue
+                if self._goes_along(need.source, name):
                     continue
                 if self._insists(need, lambda text: bool(candidates.matching(text) & wanted)):
                     label = self._label(need.source)

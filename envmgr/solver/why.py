@@ -84,12 +84,13 @@ class Request(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What happens to another package; versions, None for not there."""
+    """What happens to another package; versions, None for not there. ``asked`` says that a line names it."""
 
     name: str
     before: str | None
     after: str | None
     kind: ChangeKind
+    asked: bool = False
 
 
 class Newest(Struct, frozen=True, omit_defaults=True):
@@ -252,21 +253,27 @@ class _Alternative:
         return answer if isinstance(answer, Solution) else None
 
     def _problem(self, constraints: Sequence[Requirement]) -> Problem:
+        """The problem with one more line: what stands in an environment stays where it can, a plan is made anew."""
         others = tuple(record for record in self.question.records if record.name != self.record.name)
         return replace(
             self.problem,
             requirements=(*self.problem.requirements, self.wish),
             constraints=(*self.problem.constraints, *constraints),
-            installed=others,
+            installed=others if self.question.installed else (),
         )
 
     def _changes(self, answer: Solution) -> list[Change]:
         before = {record.name: record for record in self.question.records}
         after = {record.name: record for record in answer.records}
+        asked = {line.spec.name for line in self.question.requirements}
         changes = [_change(before.get(name), after.get(name)) for name in sorted({*before, *after})]
         order: tuple[ChangeKind, ...] = ("older", "removed", "newer", "rebuilt", "added")
-        told = [each for each in changes if each is not None and each.name != self.record.name]
-        return sorted(told, key=lambda change: order.index(change.kind))
+        told = [
+            replace(change, asked=change.name in asked)
+            for change in changes
+            if change is not None and change.name != self.record.name
+        ]
+        return sorted(told, key=lambda change: (order.index(change.kind), not change.asked))
 
 
 def _change(before: PackageRecord | None, after: PackageRecord | None) -> Change | None:

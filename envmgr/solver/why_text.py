@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 
 from envmgr.models.virtual_package import override_variable
 from envmgr.solver.graph import joined
-from envmgr.solver.ranges import join_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from envmgr.solver.blockers import Blocker, Holder
     from envmgr.solver.why import Change, Newest, Request, Step, Why
 
@@ -104,7 +101,8 @@ def _blocker_lines(why: Why) -> list[str]:
         return []
     where = f" (its build {newest.build} comes closest)" if newest.build else ""
     lines = [f"Against {why.name} {newest.version} stands{where}:"]
-    lines += [f"  {_blocker(blocker)}" for blocker in newest.blockers[:MOST_BLOCKERS]]
+    for blocker in newest.blockers[:MOST_BLOCKERS]:
+        lines += [f"  {_blocker(blocker)}", *_holder_lines(blocker)]
     return lines + _more(len(newest.blockers) - MOST_BLOCKERS, "reason")
 
 
@@ -114,11 +112,11 @@ def _blocker(blocker: Blocker) -> str:
         return f"{_asker(blocker.place)} {specs}"
     if blocker.kind in ("package", "constraint"):
         verb = "needs" if blocker.kind == "package" else "works only with"
-        return f"{blocker.package} {verb} {specs}{_held(blocker.held_by, ', and ')}"
+        return f"{blocker.package} {verb} {specs}{_held(blocker, ', and ')}"
     if blocker.kind in ("dependency", "exclusion"):
         verb = "needs" if blocker.kind == "dependency" else "works only with"
         there = f"{blocker.target} is {blocker.found}"
-        return f"{blocker.package} {verb} {specs}, but {there}{_held(blocker.held_by, ' because ')}"
+        return f"{blocker.package} {verb} {specs}, but {there}{_held(blocker, ' because ')}"
     if blocker.kind == "machine":
         has = f"{blocker.target} {blocker.found}" if blocker.found else f"no {blocker.target}"
         variable = override_variable(blocker.target)
@@ -151,11 +149,20 @@ def _specs(blocker: Blocker) -> str:
     return " or ".join(shown) + more
 
 
-def _held(holders: Sequence[Holder], before: str) -> str:
-    if not holders:
-        return ""
-    words = [_holder(holder) for holder in holders[:MOST_HOLDERS]]
-    return before + join_words(words, more=len(holders) - MOST_HOLDERS)
+def _held(blocker: Blocker, before: str) -> str:
+    """The one who holds a blocker, in the same sentence; or the colon before several."""
+    if len(blocker.held_by) == 1:
+        return f"{before}{_holder(blocker.held_by[0])}"
+    return ":" if blocker.held_by else ""
+
+
+def _holder_lines(blocker: Blocker) -> list[str]:
+    """Several who hold a blocker, one a line."""
+    holders = blocker.held_by
+    if len(holders) < 2:
+        return []
+    lines = [f"    {_holder(holder)}" for holder in holders[:MOST_HOLDERS]]
+    return lines + [f"  {line}" for line in _more(len(holders) - MOST_HOLDERS, "reason")]
 
 
 def _holder(holder: Holder) -> str:
@@ -192,10 +199,11 @@ def _reachable_lines(why: Why, newest: Newest) -> list[str]:
 
 
 def _change(change: Change) -> str:
+    asked = ", which was asked for" if change.asked else ""
     if change.kind == "removed":
-        return f"{change.name} {change.before} goes"
+        return f"{change.name} {change.before} goes{asked}"
     if change.kind == "added":
         return f"{change.name} {change.after} comes"
     if change.kind == "rebuilt":
         return f"{change.name} {change.after} in another build"
-    return f"{change.name} {change.after} instead of {change.before} ({change.kind})"
+    return f"{change.name} {change.after} instead of {change.before} ({change.kind}{asked})"
