@@ -1,7 +1,8 @@
 """The records that a question is about: those of an environment, or those of a plan that is not carried out.
 
 An environment is read from its conda-meta and needs no index. Its lines are the specs that it has on record
-(CEP 32, ``requested_specs``) and those of its ``conda-meta/pinned``. A plan is solved as `create` solves it.
+(CEP 32, ``requested_specs``); its ``conda-meta/pinned`` and the configured pins limit it. A plan is solved as
+`create` solves it.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     return Chosen(
         records=_solved(wanted, request.options, context),
         requirements=wanted.requirements,
-        limits=(),
+        limits=_limits(None, request.options, context),
         channels=wanted.channels,
         subdir=wanted.subdir,
         pypi=tuple(item.text for item in wanted.subsections.get("pip", ())),
@@ -143,7 +144,7 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     return Chosen(
         records=records,
         requirements=tuple(_recorded(packages, context)),
-        limits=_pinned(prefix),
+        limits=_limits(prefix, request.options, context),
         channels=_channels(records, request.asked, context),
         subdir=next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
         or settings.subdir,
@@ -167,11 +168,21 @@ def _recorded(packages: Sequence[InstalledPackage], context: Context) -> Iterabl
                 yield Requirement(spec, Source(RECORDED, None, text))
 
 
-def _pinned(prefix: Path) -> tuple[Requirement, ...]:
-    """Conda's pins: one spec a line in conda-meta/pinned."""
+def _limits(prefix: Path | None, options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
+    """The configured pins, and those of an environment: one spec a line in conda-meta/pinned, as conda has them."""
+    from envmgr.ops.resolve import _pins
+
+    if options.no_pin:
+        return ()
+    limits = _pins(context)
+    if prefix is not None:
+        limits += _pinned(prefix / "conda-meta" / "pinned")
+    return limits
+
+
+def _pinned(path: Path) -> tuple[Requirement, ...]:
     from envmgr.envfile.explicit import parse_specs_file
 
-    path = prefix / "conda-meta" / "pinned"
     try:
         content = path.read_bytes()
     except OSError:

@@ -99,6 +99,7 @@ def _problem(
         channel_priority=options.channel_priority or settings.channel_priority,
         constraints=chosen.limits,
         exclude_newer=options.exclude_newer,
+        strategy=options.strategy,
         budget_seconds=options.solve_seconds or settings.solve_seconds,
         monotonic=time.monotonic,
     )

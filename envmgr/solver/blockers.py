@@ -40,6 +40,7 @@ Kind = Literal[
     "channel",  # strict channel priority hides it
     "date",  # exclude_newer hides it
     "features",  # it tracks features, which counts before the version
+    "strategy",  # the lowest version was asked for
 ]
 
 
@@ -136,6 +137,7 @@ class _Examiner:
             *self._users(record),
             *self._own(record),
             *self._features(record),
+            *self._strategy(record.name),
         ]
         return {each.key: each for each in sorted(blockers, key=lambda each: not each.is_final)}
 
@@ -155,6 +157,12 @@ class _Examiner:
         wanted = set(chosen.features_tracked) if chosen else set()
         more = [feature for feature in record.features_tracked if feature not in wanted]
         return [Blocker("features", record.name, tuple(more))] if more else []
+
+    def _strategy(self, name: str) -> list[Blocker]:
+        strategy = self.problem.strategy
+        direct = any(line.spec.name == name for line in self.problem.requirements)
+        lowest = strategy == "lowest" or (strategy == "lowest-direct" and direct)
+        return [Blocker("strategy", name, (strategy,))] if lowest else []
 
     # What others say of the package
 

@@ -25,7 +25,7 @@ from envmgr.solver.solve import Solution, solve
 from envmgr.solver.universe import Universe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from envmgr.models.record import PackageRecord
     from envmgr.solver.problem import Problem
@@ -216,7 +216,7 @@ class _Alternative:
         if not self._is_open():
             return newest
         try:
-            answer = self._least_change() or solve(self._problem(()))
+            answer = solve(self._problem())
         except SolveError as error:
             return replace(newest, verdict="undecided", reason=str(error))
         if not isinstance(answer, Solution):
@@ -239,26 +239,12 @@ class _Alternative:
                 mask &= candidates.matching_spec(line.spec)
         return bool(mask)
 
-    def _least_change(self) -> Solution | None:
-        """What leaves all else that was asked for in an environment as it is, if that can be had."""
-        if not self.question.installed:
-            return None
-        asked = {line.spec.name for line in self.problem.requirements} - {self.record.name}
-        pins = []
-        for record in self.question.records:
-            if record.name in asked:
-                text = f"{record.name} =={record.version} {record.build}"
-                pins.append(Requirement(MatchSpec.parse(text), Source(QUESTION, None, text)))
-        answer = solve(self._problem(pins))
-        return answer if isinstance(answer, Solution) else None
-
-    def _problem(self, constraints: Sequence[Requirement]) -> Problem:
+    def _problem(self) -> Problem:
         """The problem with one more line: what stands in an environment stays where it can, a plan is made anew."""
         others = tuple(record for record in self.question.records if record.name != self.record.name)
         return replace(
             self.problem,
             requirements=(*self.problem.requirements, self.wish),
-            constraints=(*self.problem.constraints, *constraints),
             installed=others if self.question.installed else (),
         )
 

@@ -134,6 +134,8 @@ def _rule(blocker: Blocker, specs: str) -> str:
         return f"{first} and comes first (strict channel priority; --channel-priority flexible changes that)"
     if blocker.kind == "date":
         return "it is newer than the date of --exclude-newer"
+    if blocker.kind == "strategy":
+        return f"--strategy {specs} takes the lowest version"
     return f"it tracks features ({' '.join(blocker.specs)}), and records that track fewer come first"
 
 
