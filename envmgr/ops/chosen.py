@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from envmgr.host.probe import VirtualPackages
     from envmgr.models.channel import Channel
+    from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.prefix.store import InstalledPackage
@@ -165,7 +166,20 @@ def _recorded(packages: Sequence[InstalledPackage], context: Context) -> Iterabl
                 context.reporter.warned(f"{package.document_name}: {error}")
                 continue
             if spec.name == package.record.name:
-                yield Requirement(spec, Source(RECORDED, None, text))
+                yield Requirement(spec, Source(RECORDED, None, _plain(spec)))
+
+
+def _plain(spec: MatchSpec) -> str:
+    """A spec as people write it, where it says nothing beside name, version and build.
+
+    >>> from envmgr.models.match_spec import MatchSpec
+    >>> _plain(MatchSpec.parse("numpy[version='>=1.2,<2']")), _plain(MatchSpec.parse("python=3.12"))
+    ('numpy >=1.2,<2', 'python=3.12')
+    """
+    text = str(spec)
+    if "[" not in text or spec.has_other_tests or spec.extras or spec.when is not None:
+        return text
+    return " ".join(str(part) for part in (spec.name, spec.version or "*", spec.build) if part is not None)
 
 
 def _limits(prefix: Path | None, options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:

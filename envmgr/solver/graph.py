@@ -180,8 +180,8 @@ def _extras(texts: Iterable[str]) -> list[str]:
 def joined(specs: Iterable[str]) -> str:
     """Entries about one name for a reader, which all hold.
 
-    >>> joined(["numpy <2.0a0", "numpy", "numpy >=1.22"])
-    'numpy <2 and >=1.22'
+    >>> joined(["numpy >=1.22", "numpy", "numpy <2.0a0"])
+    'numpy >=1.22 and <2'
     """
     texts = plain_entries(specs)
     wordy = [text for text in texts if text.strip() != target_name(text)] or texts[:1]

@@ -216,7 +216,9 @@ class _Alternative:
         if not self._is_open():
             return newest
         try:
-            answer = solve(self._problem())
+            answer = solve(self._anew())
+            if self.question.installed and isinstance(answer, Solution):
+                answer = solve(self._with_least_change())
         except SolveError as error:
             return replace(newest, verdict="undecided", reason=str(error))
         if not isinstance(answer, Solution):
@@ -239,14 +241,19 @@ class _Alternative:
                 mask &= candidates.matching_spec(line.spec)
         return bool(mask)
 
-    def _problem(self) -> Problem:
-        """The problem with one more line: what stands in an environment stays where it can, a plan is made anew."""
+    def _with_least_change(self) -> Problem:
+        """The problem with the wish, where what stands in an environment stays if it can."""
         others = tuple(record for record in self.question.records if record.name != self.record.name)
         return replace(
-            self.problem,
-            requirements=(*self.problem.requirements, self.wish),
-            installed=others if self.question.installed else (),
+            self.problem, requirements=(*self.problem.requirements, self.wish), installed=others, prune=False
         )
+
+    def _anew(self) -> Problem:
+        """The same, where nothing need stay: quicker to refuse, since a refusal looks at few packages."""
+        problem = self._with_least_change()
+        if not self.question.installed:
+            return replace(problem, installed=())
+        return replace(problem, free=frozenset(record.name for record in problem.installed), prune=True)
 
     def _changes(self, answer: Solution) -> list[Change]:
         before = {record.name: record for record in self.question.records}

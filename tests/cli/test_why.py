@@ -241,6 +241,17 @@ def test_an_odd_recorded_spec_is_left_out(envmgr: Envmgr, prefix: Path, requeste
     assert "app 1 needs numpy <2" in answer.out
 
 
+def test_a_recorded_spec_is_shown_as_people_write_it(envmgr: Envmgr, channel: Path, tmp_path: Path):
+    grow(channel)
+    place = tmp_path / "two"
+    asked = ["numpy >=1.20,<2", "app=1"]
+    made = envmgr("create", "-p", place, "-c", channel, "--override-channels", "-q", "-y", *asked)
+    assert made.code == 0, made.err
+    answer = envmgr("why", "numpy", "-p", place)
+    assert "  the environment asks for numpy >=1.20,<2\n" in answer.out
+    assert "  app 1 needs numpy <2, and the environment asks for app=1\n" in answer.out
+
+
 def test_a_package_of_pip_is_said_to_be_one(envmgr: Envmgr, tmp_path: Path):
     channel = make_channel(tmp_path / "pythons", [pkg("python", "3.11.1")])
     place = tmp_path / "py"
