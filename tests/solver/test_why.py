@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,9 +20,12 @@ from envmgr.solver.why import Question, Why, answer_why
 from envmgr.solver.why_text import why_lines
 from tests.solver.cases import Case, case, lines, rec
 from tests.solver.test_real_records import VIRTUAL, problem_for
+from tests.solver.universes import Maker
 from tests.solver.validator import violations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from envmgr.models.record import PackageRecord
 
 
@@ -733,6 +737,45 @@ def test_every_package_of_a_real_plan_has_a_reason_and_a_true_verdict(request_te
         other = solve(replace(problem, requirements=(*problem.requirements, *wish)))
         assert isinstance(other, Solution)
         assert violations(other.records, problem.requirements, virtual=VIRTUAL.values()) == []
+
+
+def test_answers_about_random_worlds_agree_with_solves_and_the_validator() -> None:
+    verdicts: Counter[str] = Counter()
+    for seed in range(1200):
+        asked = Maker(seed, rich=seed % 2 == 1, channels=1 + seed % 3).case()
+        names = sorted({record.name for record in asked.records})
+        asked.specs = random.Random(seed).sample(names, min(2, len(names)))
+        outcome = solve(asked.problem())
+        if isinstance(outcome, Solution):
+            verdicts.update(checked_verdict(asked, outcome.records, record) for record in outcome.records)
+    assert min(verdicts[verdict] for verdict in ("newest", "blocked", "update", "trade-off")) >= 10
+
+
+def checked_verdict(asked: Case, records: Sequence[PackageRecord], record: PackageRecord) -> str:
+    answer, problem = ask(asked, record.name), asked.problem()
+    assert why_lines(answer)
+    assert answer.requests, record.name
+    newest = max(each.parsed_version for each in asked.records if each.name == record.name)
+    if newest <= record.parsed_version:
+        assert answer.newest.verdict == "newest"
+        return "newest"
+    wish = lines(f"{record.name} >{record.version}")
+    other = solve(replace(problem, requirements=(*problem.requirements, *wish)))
+    assert (answer.newest.verdict == "blocked") == isinstance(other, Conflict)
+    check_blockers(asked, records, record, answer)
+    return answer.newest.verdict
+
+
+def check_blockers(asked: Case, records: Sequence[PackageRecord], record: PackageRecord, answer: Why) -> None:
+    """Where something is said to stand against a version, none of its builds can simply take the place."""
+    stands = [each for each in answer.newest.blockers if each.kind not in ("channel", "date", "features")]
+    if not stands or answer.newest.build is not None:
+        return
+    others = [each for each in records if each.name != record.name]
+    for build in asked.records:
+        if build.name == record.name and build.version == answer.newest.version:
+            found = violations([*others, build], lines(*asked.specs), virtual=asked.virtual_records())
+            assert found or build.track_features, build.dist_name
 
 
 def test_blocked_packages_of_small_worlds_are_blocked_indeed() -> None:
