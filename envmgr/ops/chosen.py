@@ -93,6 +93,11 @@ def choose(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
         raise UsageError(
             "-n and -p ask about an environment, -f and --spec about a plan; only one of them can be meant."
         )
+    if not (request.is_plan or named or context.environ.get("CONDA_PREFIX")):
+        raise UsageError(
+            "no environment was named and none is active.",
+            hint="Name one with -n NAME or -p PREFIX, or a plan with -f FILE or --spec SPEC.",
+        )
     return _planned(request, context) if request.is_plan else _installed(request, context)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -114,10 +115,11 @@ def _missing(question: Question, chosen: Chosen) -> PrefixError | SolveError:
     name, many = question.name, len(question.channels) > 1
     sentence, hint = f"{name} is not in {chosen}", None
     near = Searched((), {}, [record.name for record in question.records]).near(name)
-    pypi = [text for text in chosen.pypi if text.partition(" ")[0] == name]
+    pypi = [text for text in chosen.pypi if re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0].lower() == name]
     listed = newest_records(question.problem, name) if question.problem else []
     if pypi:
-        sentence += f" as a conda package: {pypi[0]} came from PyPI, and nobody recorded who needs it"
+        comes = "will come" if chosen.prefix is None else "came"
+        sentence += f" as a conda package: {pypi[0]} {comes} from PyPI, which leaves open who needs it"
     elif listed:
         found = f"{join_words(question.channels)} {'have' if many else 'has'} {name} {listed[0].version}"
         sentence += f", where nothing asked for it; {found}"

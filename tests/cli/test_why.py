@@ -263,6 +263,13 @@ def test_a_package_of_pip_is_said_to_be_one(envmgr: Envmgr, tmp_path: Path):
     failed = envmgr("why", "requests", "-p", place)
     assert failed.code == 1
     assert "requests 2.31 came from PyPI" in failed.err
+    file = tmp_path / "env.yml"
+    file.write_text(
+        f"channels: ['{channel}', nodefaults]\ndependencies:\n  - python\n  - pip: ['requests[socks]>=2']\n"
+    )
+    failed = envmgr("why", "requests", "-f", file)
+    assert failed.code == 1
+    assert "requests[socks]>=2 will come from PyPI" in failed.err
 
 
 def test_asking_changes_nothing(envmgr: Envmgr, channel: Path, prefix: Path):
