@@ -33,6 +33,8 @@ def why_lines(why: Why) -> list[str]:
 
 
 def _request_lines(why: Why) -> list[str]:
+    if not why.request_count:
+        return ["What was asked for is not on record."]
     if not why.requests:
         return ["Nothing that was asked for leads to it."]
     lines = [f"It is there because of {_of(len(why.requests), why.request_count)}:"]

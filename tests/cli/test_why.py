@@ -237,7 +237,7 @@ def test_an_odd_recorded_spec_is_left_out(envmgr: Envmgr, prefix: Path, requeste
     document.write_text(json.dumps({**content, "requested_specs": [requested], "requested_spec": None}))
     answer = envmgr("why", "numpy", "-p", prefix)
     assert answer.code == 0, answer.err
-    assert "Nothing that was asked for leads to it." in answer.out
+    assert "What was asked for is not on record." in answer.out
     assert "app 1 needs numpy <2" in answer.out
 
 

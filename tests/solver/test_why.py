@@ -464,6 +464,12 @@ def test_a_virtual_package_tells_who_needs_it() -> None:
         """)
 
 
+def test_a_package_that_no_request_leads_to_is_said_to_be_one() -> None:
+    installed = [rec("left"), NUMPYS[2]]
+    answer = ask(case([*NUMPYS, rec("left")], "numpy"), "left", installed=installed)
+    assert why_lines(answer)[2:4] == ["Nothing that was asked for leads to it.", "No package needs it."]
+
+
 def test_a_pin_counts_as_a_line() -> None:
     answer = ask(case(NUMPYS, "numpy"), "numpy", constraints=lines("numpy <2.1", file="pinned"))
     assert [(each.kind, each.place) for each in answer.newest.blockers] == [("line", "pinned:5")]
