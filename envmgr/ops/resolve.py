@@ -163,6 +163,7 @@ def _pins(context: Context) -> tuple[Requirement, ...]:
 def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
     from envmgr.solver.edits import hint_beside, proposals_as_json
     from envmgr.solver.explain import explain
+    from envmgr.solver.explanation import causes_as_json
     from envmgr.solver.repair import propose
 
     index = candidates.index
@@ -173,6 +174,7 @@ def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
         explanation.sentence,
         hint=hint_beside(explanation.hint, proposals),
         explanation=list(explanation.lines),
+        causes=causes_as_json(explanation.causes),
         conflicting=[
             {"spec": requirement.source.text or str(requirement.spec), "source": str(requirement.source)}
             for requirement in explanation.requirements

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EditKind = Literal["version", "relax", "rename", "drop", "override", "priority", "date"]
 
 MAX_SHOWN = 4
+FAR = 100  # added to the distance of a version in another major series: an override or a channel is milder
 GENERAL_HINT = "Loosen or leave out one of these lines."
 
 _RANKS: dict[EditKind, int] = {
@@ -58,9 +59,10 @@ class Edit(Struct, frozen=True):
     distance: int = 0
 
     @property
-    def rank(self) -> tuple[int, int]:
+    def rank(self) -> tuple[float, int]:
         """How much of the request is lost; less is better."""
-        return _RANKS[self.kind], self.distance
+        rank = _RANKS[self.kind]
+        return rank + 2.5 * (self.kind == "version" and self.distance >= FAR), self.distance
 
     @property
     def old_text(self) -> str | None:
@@ -148,11 +150,10 @@ def _loading(load: Load, machine: dict[str, str]) -> Load:
 
 
 def hint_beside(hint: str | None, proposals: Sequence[Proposal]) -> str | None:
-    """*hint* where it says more than the proposals: where none is made, or packages would only be left out."""
-    edits = [edit for proposal in proposals for edit in proposal.edits]
-    if any(edit.kind != "drop" for edit in edits) or (edits and hint == GENERAL_HINT):
+    """*hint* where it says more than the proposals: where there is none that keeps every package."""
+    if any(all(edit.kind != "drop" for edit in proposal.edits) for proposal in proposals):
         return None
-    return hint
+    return None if proposals and hint == GENERAL_HINT else hint
 
 
 def proposals_as_json(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """A conflict in words: which of the user's lines cannot stand together, and the chain of reasons.
 
-The reasons are the premises of the proof that were not learned: they make a graph from the lines to what is
-missing or contradicted. It is written as an indented tree, one plain sentence a line; candidates that one
-reason rules out are not ruled out again, versions are grouped into ranges, and the tree is cut at `MAX_LINES`.
+The reasons are a graph from the lines to what is missing or contradicted: the links of a short proof
+(shorten.py), or else the premises of the search's own proof. They become a tree of causes, one plain sentence
+each; candidates that one reason rules out are not ruled out again, versions are grouped into ranges, and the tree
+is cut at `MAX_LINES`.
 This module decides the words and nothing else: which lines are to blame is settled already (solve.py).
 """
 
@@ -14,28 +15,32 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.match_spec import condition_text
-from envmgr.models.version import Version
-from envmgr.models.virtual_package import override_variable
+from envmgr.solver.absent import Absent, every
 from envmgr.solver.candidates import parse_match_spec
 from envmgr.solver.clause import Asked, Clause, Conditional, Needs, leaves
 from envmgr.solver.edits import GENERAL_HINT
+from envmgr.solver.explanation import Cause, Explanation, nested
 from envmgr.solver.ranges import (
-    MAX_RUNS,
+    are_some_builds,
     describe_versions,
     is_plural,
     join_words,
-    neighbours,
+    joined_range,
     plain_entries,
 )
 from envmgr.solver.searched import Searched
+from envmgr.solver.shorten import short_reasons
 from envmgr.solver.universe import extra_names, may_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
+    from envmgr.solver.explanation import Outcome
+    from envmgr.solver.links import Link
     from envmgr.solver.solve import Conflict
     from envmgr.solver.universe import Universe, Variable
 
@@ -43,19 +48,6 @@ MAX_LINES = 14
 MAX_DEPTH = 6
 MAX_SENTENCES = 200  # A puzzle's proof repeats itself; past this many it tells nothing new.
 MAX_NAMES = 10
-MAX_VERSION = 40  # characters of a version that cannot be read
-
-
-class Explanation(Struct, frozen=True):
-    """Why a request cannot be fulfilled: one *sentence*, then *lines* of an indented tree, and what can be done."""
-
-    sentence: str
-    lines: tuple[str, ...]
-    requirements: tuple[Requirement, ...]
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        return "\n".join((self.sentence, *(f"  {line}" for line in self.lines)))
 
 
 def explain(conflict: Conflict, *, names: Iterable[str] = (), channels: Sequence[str] = ()) -> Explanation:
@@ -68,7 +60,7 @@ def explain(conflict: Conflict, *, names: Iterable[str] = (), channels: Sequence
 
 
 class _Reason(Struct, frozen=True):
-    """Candidates *carriers* of *source* accept only *allowed* of *target*."""
+    """Candidates *carriers* of *source* accept only *allowed* of *target*; *link* has their entries."""
 
     source: int
     carriers: int
@@ -76,6 +68,7 @@ class _Reason(Struct, frozen=True):
     allowed: int
     entries: tuple[str, ...]
     optional: bool
+    link: Link | None = None
     condition: str = ""
     line: Requirement | None = None
     identity: bool = False
@@ -88,15 +81,19 @@ class _Teller:
         self.conflict = conflict
         self.universe: Universe = conflict.universe
         self.searched = Searched(channels, conflict.problem.channel_rank, names)
-        self.lines: list[str] = []
-        self.hint: str | None = None
+        self.absent = Absent(self.universe, self.searched)
+        self.causes: list[tuple[int, Cause]] = []
         self.sentences = 0
         self.reasons: dict[int, list[_Reason]] = {}
         self.asked: dict[int, list[Asked]] = {}
         self.accepted: dict[int, int] = {}  # what the lines leave of a name that they are about
-        self.mentioned: dict[int, int] = {}  # what the sentences so far leave of a name
+        self.mentioned: dict[int, int] = {}  # what the lines so far leave of a name
+        self.current: dict[int, int] = {}  # what one or another version of this line's package leaves of it
+        short = short_reasons(conflict)
         for leaf in leaves(conflict.proof):
-            self._sort(leaf)
+            self._sort(leaf, whole=short is None)
+        for link, carriers in short or ():
+            self._add(self._from_link(link, carriers, link.accepted(carriers)))
 
     def tell(self) -> Explanation:
         """The whole explanation."""
@@ -105,42 +102,46 @@ class _Teller:
         if len(texts) > 1 and all(map(self.universe.offers_nothing, requirements)):
             words = join_words(texts[:MAX_NAMES], more=len(texts) - MAX_NAMES)
             self._tell_hopeless()
-            return Explanation(f"{words} cannot be fulfilled.", tuple(self.lines), requirements, self.hint)
+            return self._explanation(f"{words} cannot be fulfilled.")
         if len(texts) == 1:
             sentence = f"{texts[0]} ({requirements[0].source}) cannot be fulfilled."
         else:
-            sentence = f"{join_words(texts)} cannot be fulfilled together."
-            self.hint = GENERAL_HINT
+            words = join_words(texts[:MAX_NAMES], more=len(texts) - MAX_NAMES)
+            sentence = f"{words} cannot be fulfilled together."
+            self.absent.hint = GENERAL_HINT
         self._tell_lines()
-        if len(self.lines) > MAX_LINES:
-            self.lines[MAX_LINES - 1 :] = ["..."]
-        return Explanation(sentence, tuple(self.lines), requirements, self.hint)
+        if len(self.causes) > MAX_LINES:
+            self.causes[MAX_LINES - 1 :] = [(0, Cause("more", "..."))]
+        return self._explanation(sentence)
+
+    def _explanation(self, sentence: str) -> Explanation:
+        return Explanation(sentence, nested(self.causes), self.conflict.requirements, self.absent.hint)
 
     # Reading the proof
 
-    def _sort(self, leaf: Clause) -> None:
+    def _sort(self, leaf: Clause, *, whole: bool) -> None:
+        """Take in a premise; a link's only where the *whole* proof is told."""
         cause = leaf.cause
         if isinstance(cause, Asked):
             variable = leaf.variables[0]
             self.asked.setdefault(variable, []).append(cause)
             full = self.universe.variables[variable].full
             self.accepted[variable] = self.accepted.get(variable, full) & ~leaf.masks[0]
-        elif isinstance(cause, Needs):
-            self._add(self._needs(cause))
+        elif isinstance(cause, Needs) and whole:
+            self._add(self._from_link(cause.link, cause.carriers, cause.allowed))
         elif isinstance(cause, Conditional):
             self._add(self._conditional(leaf, cause))
 
     def _add(self, reason: _Reason) -> None:
         self.reasons.setdefault(reason.source, []).append(reason)
 
-    def _needs(self, cause: Needs) -> _Reason:
-        link = cause.link
-        entries = [entry for carriers, some in link.entries if carriers & cause.carriers for entry in some]
+    def _from_link(self, link: Link, carriers: int, allowed: int) -> _Reason:
+        entries = [entry for mask, some in link.entries if mask & carriers for entry in some]
         identity = self.universe.variables[link.source].base == link.target
         texts = tuple(plain_entries(entry.text for entry in entries))
         optional = all(entry.optional for entry in entries)
         return _Reason(
-            link.source, cause.carriers, link.target, cause.allowed, texts, optional, identity=identity
+            link.source, carriers, link.target, allowed, texts, optional, link=link, identity=identity
         )
 
     def _conditional(self, leaf: Clause, cause: Conditional) -> _Reason:
@@ -160,50 +161,21 @@ class _Teller:
             line=rule.requirement,
         )
 
-    # Names that have nothing to offer
+    # Writing the tree
 
     def _tell_hopeless(self) -> None:
         """One sentence for each line whose package has no record that may be used."""
         requirements = self.conflict.requirements
         if not self.searched.channels:
-            self._say(0, self._nothing(requirements[0]))
+            self._say(0, "nothing", self.absent.package(requirements[0]), line=requirements[0])
             return
         for requirement in requirements[:MAX_NAMES]:
-            self._say(0, self._nothing(requirement, f" ({requirement.source})"))
+            sentence = self.absent.package(requirement, f" ({requirement.source})")
+            self._say(0, "nothing", sentence, line=requirement)
         if len(requirements) > MAX_NAMES:
-            self._say(0, f"and {len(requirements) - MAX_NAMES} more")
-        if len([line for line in requirements if self._is_unknown(line.spec.name)]) > 1:
-            self.hint = "Check the spelling of these names, or add the channels that have them."
-
-    def _nothing(self, requirement: Requirement, place: str = "") -> str:
-        """Why no record of a line's package may be used; *place* goes behind the name."""
-        spec, searched = requirement.spec, self.searched
-        known = self.universe.variables[self.universe.variable(spec.name)]
-        if known.hidden:
-            return f"no {known.name} may be used{place}{self._hidden(known, _every([spec]))}"
-        if not searched.channels:
-            return self._no_channel()
-        if searched.lists(known.name):
-            return f"{searched.text} {searched.verb} no {known.name} that can be read{place}"
-        return f"{searched.text} {searched.verb} no {known.name}{place}{self._near(known.name)}"
-
-    def _is_unknown(self, name: str) -> bool:
-        hidden = self.universe.variables[self.universe.variable(name)].hidden
-        return not hidden and not self.searched.lists(name)
-
-    def _near(self, name: str) -> str:
-        near = self.searched.near(name)
-        if not near:
-            self.hint = f"Check the spelling of '{name}', or add the channel that has it."
-            return ""
-        self.hint = f"Did you mean {' or '.join(near)}?"
-        return f"; near names: {join_words(near)}"
-
-    def _no_channel(self) -> str:
-        self.hint = "Name a channel with -c."
-        return "no channel was searched"
-
-    # Writing the tree
+            self._say(0, "more", f"and {len(requirements) - MAX_NAMES} more")
+        if len([line for line in requirements if self.absent.is_unknown(line.spec.name)]) > 1:
+            self.absent.hint = "Check the spelling of these names, or add the channels that have them."
 
     def _tell_lines(self) -> None:
         """One tree for each line; a single line is the sentence already."""
@@ -211,12 +183,15 @@ class _Teller:
         depth = 0 if len(requirements) == 1 else 1
         for requirement in requirements:
             if depth:
-                self._say(0, f"{requirement.source.text} ({requirement.source})")
+                self._say(0, "line", f"{requirement.source.text} ({requirement.source})", line=requirement)
             for reason in self.reasons.get(-1, ()):
                 if reason.line is requirement:
                     self._tell_reason(reason, 0, depth, frozenset())
             for name in (requirement.spec.name, *extra_names(requirement.spec)):
                 self._tell_line(requirement, name, depth)
+            for variable, left in self.current.items():
+                self.mentioned[variable] = self.mentioned.get(variable, left) & left
+            self.current.clear()
 
     def _tell_line(self, requirement: Requirement, name: str, depth: int) -> None:
         """What follows from a line for its package, or for one of its extras."""
@@ -238,15 +213,16 @@ class _Teller:
         known = self.universe.variables[variable]
         asked = self.asked.get(variable, ())
         if self.universe.offers_nothing(requirement):
-            self._say(depth, self._nothing(requirement))
+            sentence = self.absent.package(requirement)
         elif len(asked) > 1:
-            hidden = self._hidden(known, _every([one.requirement.spec for one in asked]))
-            self._say(depth, f"no {known.name} fulfils all of these lines{hidden}")
+            hidden = self.absent.hidden(known, every([one.requirement.spec for one in asked]))
+            sentence = f"no {known.name} fulfils all of these lines{hidden}"
         elif known.virtual:
-            self._say(depth, self._virtual(known))
+            sentence = self.absent.machine(known)
         else:
             spec = requirement.spec
-            self._say(depth, f"{self._none_like_that(known, spec)}{self._hidden(known, _every([spec]))}")
+            sentence = f"{self.absent.versions(known, spec)}{self.absent.hidden(known, every([spec]))}"
+        self._say(depth, "nothing", sentence, line=requirement)
 
     def _tell_reasons(self, variable: int, live: int, depth: int, above: frozenset[int]) -> None:
         """The reasons that rule out the candidates *live*; plain dead ends first, and each candidate once."""
@@ -271,140 +247,104 @@ class _Teller:
 
     def _tell_reason(self, reason: _Reason, carriers: int, depth: int, above: frozenset[int]) -> None:
         self.sentences += 1
-        if self.sentences > MAX_SENTENCES or len(self.lines) > MAX_LINES:
+        if self.sentences > MAX_SENTENCES or len(self.causes) > MAX_LINES:
             return
-        allowed = self._narrowed(reason, carriers)
+        allowed = reason.allowed if reason.link is None else reason.link.accepted(carriers)
         if not reason.identity:
-            self._say(depth, f"{self._subject(reason, carriers)} {self._object(reason, carriers, allowed)}")
+            self._tell_need(reason, carriers, allowed, depth)
             depth += 1
         if not self._is_end(reason) and allowed & ~1:
             self._tell_reasons(reason.target, allowed & self.accepted.get(reason.target, -1), depth, above)
 
-    def _narrowed(self, reason: _Reason, carriers: int) -> int:
-        """What these carriers alone accept of the target."""
-        for link in self.universe.links(reason.source) if reason.source >= 0 else ():
-            if link.target == reason.target and not reason.condition:
-                return link.accepted(carriers)
-        return reason.allowed
+    # Writing a sentence
 
-    def _subject(self, reason: _Reason, carriers: int) -> str:
+    def _tell_need(self, reason: _Reason, carriers: int, allowed: int, depth: int) -> None:
+        target = self.universe.variables[reason.target]
+        texts = self._entries(reason, carriers)
+        subject, versions = self._subject(reason, carriers)
+        where = f" where there is {reason.condition}" if reason.condition else ""
+        words, outcome = self._outcome(reason, target, texts, allowed)
+        left = allowed & ~1
+        self._say(
+            depth,
+            "limit" if reason.optional else "need",
+            f"{subject} {self._wanted(target, texts, allowed)}{where}{words}",
+            line=reason.line,
+            package=self.universe.variables[reason.source].name if reason.source >= 0 else "",
+            versions=versions,
+            entries=tuple(texts),
+            target=target.name,
+            allowed=describe_versions(target.candidates, left, target.full) if left else "",
+            outcome=outcome,
+        )
+
+    def _subject(self, reason: _Reason, carriers: int) -> tuple[str, str]:
+        """The beginning of a sentence, and the versions in it."""
         if reason.source < 0:
-            return "this line needs"
+            return "this line needs", ""
         known = self.universe.variables[reason.source]
         candidates = known.candidates
-        versions = describe_versions(candidates, carriers, self.accepted.get(reason.source, known.full))
-        verb = "work only with" if reason.optional else "need"
-        if not is_plural(candidates, carriers):
+        within = self.accepted.get(reason.source, known.full)
+        versions = describe_versions(candidates, carriers, within)
+        some = "some builds of " if are_some_builds(candidates, carriers, within) else ""
+        if some or is_plural(candidates, carriers):
+            verb = "work only with" if reason.optional else "need"
+        else:
             verb = "works only with" if reason.optional else "needs"
-        return f"{known.name} {versions} {verb}"
-
-    def _object(self, reason: _Reason, carriers: int, allowed: int) -> str:
-        known = self.universe.variables[reason.target]
-        texts = self._entries(reason, carriers)
-        wanted = self._wanted(known, texts, allowed)
-        if reason.condition:
-            wanted += f" where there is {reason.condition}"
-        return wanted + self._outcome(reason, known, texts, allowed)
+        return f"{some}{known.name} {versions} {verb}", versions
 
     def _entries(self, reason: _Reason, carriers: int) -> list[str]:
-        for link in self.universe.links(reason.source) if reason.source >= 0 and not reason.condition else ():
-            if link.target == reason.target:
-                classes = [some for mask, some in link.entries if mask & carriers]
-                return plain_entries(entry.text for some in classes for entry in some)
-        return list(reason.entries)
+        if reason.link is None:
+            return list(reason.entries)
+        classes = [some for mask, some in reason.link.entries if mask & carriers]
+        return plain_entries(entry.text for some in classes for entry in some)
 
     def _wanted(self, known: Variable, texts: list[str], allowed: int) -> str:
+        """What is asked for, in few words: the one entry, one range for all of them, or the versions left."""
+        if known.full == 1 and not known.virtual:
+            return known.name
         if len(texts) == 1:
             return texts[0]
-        if known.full == 1:
-            return known.name
-        if len(texts) > 2 and allowed & ~1:
+        whole = joined_range(known.name, texts)
+        if whole is not None and known.candidates.matching(whole) == allowed & ~1:
+            return whole
+        if allowed & ~1 and (len(texts) > 2 or any(len(text.split()) > 2 for text in texts)):
             return f"{known.name} {describe_versions(known.candidates, allowed, known.full)}"
         shown = [texts[0], *(text.removeprefix(known.name).strip() or "any" for text in texts[1:2])]
         return " or ".join(shown) + (f" (or {len(texts) - 2} other ranges)" if len(texts) > 2 else "")
 
-    def _outcome(self, reason: _Reason, known: Variable, texts: list[str], allowed: int) -> str:
-        """How the sentence ends: what stands against this need."""
-        accepted = self.accepted.get(reason.target, -1)
+    def _outcome(
+        self, reason: _Reason, known: Variable, texts: list[str], allowed: int
+    ) -> tuple[str, Outcome]:
+        """How the sentence ends, and in one word: what stands against this need."""
         if reason.source == reason.target:
-            return ", which it is not itself"
+            return ", which it is not itself", "itself"
         if known.virtual:
-            return f", but {self._virtual(known)}"
+            return f", but {self.absent.machine(known)}", "machine"
         if not allowed and known.full == 1 and not known.hidden:
             if not self.searched.channels:
-                return f", but {self._no_channel()}"
-            return f", which is not in {self.searched.text}"
+                return f", but {self.absent.no_channel()}", "missing"
+            return f", which is not in {self.searched.text}", "missing"
         if not allowed:
-            return f", but {self._none_like_that(known, _spec_of(texts))}{self._hidden(known, _some(texts))}"
-        if not allowed & accepted:
-            return f", but {self._other_lines(reason.target)}"
-        before = self.mentioned.get(reason.target)
-        if before is None:
-            self.mentioned[reason.target] = allowed
-            return ""
-        self.mentioned[reason.target] = before & allowed
-        return "" if before & allowed else f", which excludes the {known.name} above"
-
-    def _other_lines(self, variable: int) -> str:
-        return join_words([_asks(asked) for asked in self.asked.get(variable, ())])
-
-    def _none_like_that(self, known: Variable, spec: MatchSpec | None) -> str:
-        """What the channels have where no candidate fits: the versions beside the one that was asked for."""
-        channels = f"{self.searched.text} {self.searched.verb}"
-        if known.full == 1:
-            return f"no {known.name} may be used"
-        if spec is not None and spec.version is not None:
-            matches = spec.version.matches
-            if any(matches(Version.parse(text)) for text in known.candidates.versions_in(known.full)):
-                return f"{channels} only other builds of {known.name} {spec.version}"
-            beside = neighbours(known.candidates, str(spec.version))
-            if beside:
-                return f"{channels} none; the nearest {known.name} is {' or '.join(beside)}"
-        versions = describe_versions(known.candidates, known.full & ~1, known.full)
-        return f"{channels} only {known.name} {versions}"
-
-    def _hidden(self, known: Variable, fits: Callable[[PackageRecord], bool]) -> str:
-        """A word on the records that would fit if they could be read or no rule of this solve hid them."""
-        fitting = [hidden for hidden in known.hidden if fits(hidden.record)]
-        if known.full == 1:
-            fitting = fitting or list(known.hidden)
-        by_reason: dict[str, list[PackageRecord]] = {}
-        for hidden in fitting:
-            by_reason.setdefault(hidden.reason, []).append(hidden.record)
-        words = []
-        if "unreadable" in by_reason:
-            words.append(self._unreadable(known.name, by_reason["unreadable"]))
-        if "channel" in by_reason:
-            whose = f"the {known.name} of {self._places(by_reason['channel'])}"
-            words.append(f"strict channel priority hides {whose}")
-            self.hint = f"Try --channel-priority flexible, which takes in {whose}."
-        if "newer" in by_reason:
-            words.append("newer ones are excluded by date")
-        return "".join(f"; {word}" for word in words)
-
-    def _unreadable(self, name: str, records: Sequence[PackageRecord]) -> str:
-        versions = list(dict.fromkeys(_shortened(record.version) for record in records))
-        told = join_words(versions[:MAX_RUNS], more=len(versions) - MAX_RUNS)
-        has = "has an unreadable version" if len(versions) == 1 else "have unreadable versions"
-        return f"{name} {told} of {self._places(records)} {has}"
-
-    def _places(self, records: Sequence[PackageRecord]) -> str:
-        return join_words(list(dict.fromkeys(self.searched.place_of(record) for record in records)))
-
-    def _virtual(self, known: Variable) -> str:
-        variable = override_variable(known.name)
-        self.hint = f"Set {variable} to solve for another machine."
-        found = known.candidates.records
-        has = f"has {known.name} {found[0].version}" if found else f"has no {known.name}"
-        return f"this machine {has} ({variable} overrides it)"
+            versions = self.absent.versions(known, _spec_of(texts))
+            return f", but {versions}{self.absent.hidden(known, _some(texts))}", "no version"
+        if not allowed & self.accepted.get(reason.target, -1):
+            return f", but {join_words([_asks(asked) for asked in self.asked[reason.target]])}", "line"
+        before = self.mentioned.get(reason.target, allowed)
+        if len(self.conflict.requirements) == 1:
+            self.mentioned[reason.target] = before & allowed
+        else:
+            self.current[reason.target] = self.current.get(reason.target, 0) | allowed
+        if before & allowed:
+            return "", ""
+        return f", which excludes the {known.name} above", "excluded"
 
     def _full(self, variable: int) -> int:
         return self.universe.variables[variable].full
 
-    def _say(self, depth: int, sentence: str) -> None:
-        line = "  " * depth + sentence
-        if line not in self.lines or depth == 0:
-            self.lines.append(line)
+    def _say(self, depth: int, kind: Any, sentence: str, **facts: Any) -> None:
+        if depth == 0 or all((depth, sentence) != (at, cause.sentence) for at, cause in self.causes):
+            self.causes.append((depth, Cause(kind, sentence, **facts)))
 
 
 def _reach(reason: _Reason, left: int) -> tuple[int, int]:
@@ -421,20 +361,10 @@ def _asks(asked: Asked) -> str:
     return f"{who} {source.text}"
 
 
-def _every(specs: Sequence[MatchSpec]) -> Callable[[PackageRecord], bool]:
-    return lambda record: all(may_fit(spec, record) for spec in specs)
-
-
 def _some(texts: Sequence[str]) -> Callable[[PackageRecord], bool]:
     """A test for what one of these entries accepts; an entry that cannot be read accepts nothing."""
     specs = [spec for spec in (_spec_of([text]) for text in texts) if spec is not None]
     return lambda record: any(may_fit(spec, record) for spec in specs)
-
-
-def _shortened(version: str) -> str:
-    """A version that follows no rule, as it may stand in a sentence."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in version[: MAX_VERSION + 1])
-    return plain if len(plain) <= MAX_VERSION else f"{plain[:MAX_VERSION]}..."
 
 
 def _spec_of(texts: Sequence[str]) -> MatchSpec | None:

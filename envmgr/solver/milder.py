@@ -15,7 +15,7 @@ from envmgr.models.match_spec import MatchSpec
 from envmgr.models.record_table import version_key
 from envmgr.models.requirement import Requirement
 from envmgr.models.version_spec import VersionSpec
-from envmgr.solver.edits import Edit, apply_edits
+from envmgr.solver.edits import FAR, Edit, apply_edits
 from envmgr.solver.loosen import bounds, series, with_name, with_version, without
 from envmgr.solver.near_names import near_names
 from envmgr.solver.solve import Conflict, Solution
@@ -53,6 +53,8 @@ class Milder:
 
     def _edits(self, line: Requirement, others: Sequence[Edit]) -> Iterator[Edit]:
         spec = line.spec
+        if spec.name.startswith("__"):
+            return
         if not self.trial.load(spec.name):
             yield from self._renamed(line)
             return
@@ -133,7 +135,8 @@ def _kind(line: Requirement) -> EditKind:
 
 
 def _distance(versions: Iterable[str], limit: str, version: str) -> int:
-    """How many series lie on the way from the wanted versions to this one, itself counted."""
+    """How many series lie on the way from the wanted versions to this one, itself counted; more in another major."""
     low, high = sorted((version_key(limit), version_key(version)))
     between = [text for text in versions if low <= version_key(text) <= high]
-    return len({series(text, limit) for text in between} - {series(limit, limit)})
+    steps = len({series(text, limit) for text in between} - {series(limit, limit)})
+    return steps if series(version, "1") == series(limit, "1") else steps + FAR

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 NEAR_NAMES: Final = 3
-_CLOSE: Final = 0.75
+_CLOSE: Final = 0.8
+_SHORT: Final = 5  # characters of a name in which one letter weighs more
 
 _OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "attr": ("attrs",),
@@ -103,7 +104,7 @@ def _respellings(name: str) -> list[str]:
 
 def _misspelt(name: str, listed: Collection[str]) -> list[str]:
     likely = sorted(other for other in listed if other != name and _may_be_near(name, other))
-    near = get_close_matches(name, likely, NEAR_NAMES, _CLOSE)
+    near = get_close_matches(name, likely, NEAR_NAMES, _CLOSE if len(name) > _SHORT else _CLOSE - 0.05)
     longer = [other for other in likely if other.startswith((f"{name}-", f"{name}_"))]
     return list(dict.fromkeys([*near, *longer]))[:NEAR_NAMES]
 

@@ -55,7 +55,7 @@ class _Repairer:
             pass
         return tuple(sorted(found, key=self._order)[:MAX_PROPOSALS])
 
-    def _order(self, proposal: Proposal) -> tuple[list[tuple[int, int]], list[int]]:
+    def _order(self, proposal: Proposal) -> tuple[list[tuple[float, int]], list[int]]:
         """Milder edits first, then those of later lines."""
         lines = [id(line) for line in self.trial.lines]
         places = [-lines.index(id(edit.line)) for edit in proposal.edits if edit.line is not None]

@@ -1,0 +1,138 @@
+"""Words for what is not there: unknown names, versions that no channel has, records that a rule hides, the machine.
+
+Each sentence that the reader can act on leaves a hint; the last one stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envmgr.models.version import Version
+from envmgr.models.virtual_package import override_variable
+from envmgr.solver.machine import SYSTEMS, can_be_overridden
+from envmgr.solver.near_names import channel_of
+from envmgr.solver.ranges import MAX_RUNS, describe_versions, join_words, neighbours
+from envmgr.solver.universe import may_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from envmgr.models.match_spec import MatchSpec
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.solver.searched import Searched
+    from envmgr.solver.universe import Universe, Variable
+
+MAX_VERSION = 40  # characters of a version that cannot be read
+
+
+class Absent:
+    """Tells what is missing in *universe*, and keeps the *hint* of the last sentence that has one."""
+
+    def __init__(self, universe: Universe, searched: Searched) -> None:
+        self.universe = universe
+        self.searched = searched
+        self.hint: str | None = None
+
+    def package(self, requirement: Requirement, place: str = "") -> str:
+        """Why no record of a line's package may be used; *place* goes behind the name."""
+        spec, searched = requirement.spec, self.searched
+        known = self._known(spec.name)
+        if known.hidden:
+            return f"no {known.name} may be used{place}{self.hidden(known, every([spec]))}"
+        if not searched.channels:
+            return self.no_channel()
+        if searched.lists(known.name):
+            return f"{searched.text} {searched.verb} no {known.name} that can be read{place}"
+        return f"{searched.text} {searched.verb} no {known.name}{place}{self._near(known.name)}"
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether no channel has *name*."""
+        return not self._known(name).hidden and not self.searched.lists(name)
+
+    def no_channel(self) -> str:
+        """What to say where nothing was searched."""
+        self.hint = "Name a channel with -c."
+        return "no channel was searched"
+
+    def versions(self, known: Variable, spec: MatchSpec | None) -> str:
+        """What the channels have where no candidate fits: the versions beside the one that was asked for."""
+        channels = f"{self.searched.text} {self.searched.verb}"
+        if known.full == 1:
+            return f"no {known.name} may be used"
+        if spec is not None and spec.version is not None:
+            matches = spec.version.matches
+            if any(matches(Version.parse(text)) for text in known.candidates.versions_in(known.full)):
+                return f"{channels} only other builds of {known.name} {spec.version}"
+            beside = neighbours(known.candidates, str(spec.version))
+            if beside:
+                return f"{channels} none; the nearest {known.name} is {' or '.join(beside)}"
+        versions = describe_versions(known.candidates, known.full & ~1, known.full)
+        return f"{channels} only {known.name} {versions}"
+
+    def hidden(self, known: Variable, fits: Callable[[PackageRecord], bool]) -> str:
+        """A word on the records that would fit if they could be read or no rule of this solve hid them."""
+        fitting = [hidden for hidden in known.hidden if fits(hidden.record)]
+        if known.full == 1:
+            fitting = fitting or list(known.hidden)
+        by_reason: dict[str, list[PackageRecord]] = {}
+        for hidden in fitting:
+            by_reason.setdefault(hidden.reason, []).append(hidden.record)
+        words = []
+        if "unreadable" in by_reason:
+            words.append(self._unreadable(known.name, by_reason["unreadable"]))
+        if "channel" in by_reason:
+            whose = f"the {known.name} of {self._places(by_reason['channel'])}"
+            words.append(f"strict channel priority hides {whose}")
+            self.hint = f"Try --channel-priority flexible, which takes in {whose}."
+        if "newer" in by_reason:
+            words.append("newer ones are excluded by date")
+        return "".join(f"; {word}" for word in words)
+
+    def machine(self, known: Variable) -> str:
+        """What this machine has of a virtual package, and whether that can be overridden."""
+        found = known.candidates.records
+        if not can_be_overridden(known.name, present=bool(found)):
+            system = SYSTEMS.get(known.name)
+            return f"only {system} has it" if system else f"this machine has no {known.name}"
+        variable = override_variable(known.name)
+        self.hint = f"Set {variable} to solve for another machine."
+        has = f"has no {known.name}"
+        if found:
+            has = f"has {known.name} {found[0].build if known.name == '__archspec' else found[0].version}"
+        return f"this machine {has} ({variable} overrides it)"
+
+    def _known(self, name: str) -> Variable:
+        return self.universe.variables[self.universe.variable(name)]
+
+    def _near(self, name: str) -> str:
+        near = self.searched.near(name)
+        if near:
+            self.hint = f"Did you mean {' or '.join(near)}?"
+            return f"; near names: {join_words(near)}"
+        channel = channel_of(name)
+        if channel is None or any(one.rpartition("/")[2] == channel for one in self.searched.channels):
+            self.hint = f"Check the spelling of '{name}', or add the channel that has it."
+        else:
+            self.hint = f"Packages like '{name}' are on the channel {channel}; add it with -c {channel}."
+        return ""
+
+    def _unreadable(self, name: str, records: Sequence[PackageRecord]) -> str:
+        versions = list(dict.fromkeys(_shortened(record.version) for record in records))
+        told = join_words(versions[:MAX_RUNS], more=len(versions) - MAX_RUNS)
+        has = "has an unreadable version" if len(versions) == 1 else "have unreadable versions"
+        return f"{name} {told} of {self._places(records)} {has}"
+
+    def _places(self, records: Sequence[PackageRecord]) -> str:
+        return join_words(list(dict.fromkeys(self.searched.place_of(record) for record in records)))
+
+
+def every(specs: Sequence[MatchSpec]) -> Callable[[PackageRecord], bool]:
+    """A test for what all of *specs* accept."""
+    return lambda record: all(may_fit(spec, record) for spec in specs)
+
+
+def _shortened(version: str) -> str:
+    """A version that follows no rule, as it may stand in a sentence."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in version[: MAX_VERSION + 1])
+    return plain if len(plain) <= MAX_VERSION else f"{plain[:MAX_VERSION]}..."
