@@ -68,6 +68,9 @@ class Absent:
             if beside:
                 return f"{channels} none; the nearest {known.name} is {' or '.join(beside)}"
         versions = describe_versions(known.candidates, known.full & ~1, known.full)
+        if spec is not None and spec.channel is not None:
+            places = self._places(known.candidates.installed_values(known.full & ~1))
+            return f"{known.name} {versions} is only in {places}"
         return f"{channels} only {known.name} {versions}"
 
     def hidden(self, known: Variable, fits: Callable[[PackageRecord], bool]) -> str:

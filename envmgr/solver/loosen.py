@@ -111,7 +111,7 @@ def _moved(clause: str, version: str) -> str:
     if fuzzy and sign in ("", "=="):
         return f"{short}.*"
     if sign in (">", ">="):
-        return f">={short}"
+        return f">={series(version, literal if '.' in literal else f'{literal}.0')}"
     if sign in ("<", "<="):
         above = _next(short)
         return f"<{above}" if above else f"<={version}"

@@ -46,10 +46,15 @@ class Milder:
         line = dropped.line
         if line is None:
             return
+        renamed: set[str] = set()
         for edit in self._edits(line, others):
+            new = edit.new.spec.name if edit.new is not None else ""
+            if new in renamed:
+                continue
             outcome = self.trial.solve_with([*others, edit])
             if isinstance(outcome, Solution):
                 yield edit, outcome
+                renamed |= {new} if edit.kind == "rename" else set()
 
     def _edits(self, line: Requirement, others: Sequence[Edit]) -> Iterator[Edit]:
         spec = line.spec
@@ -135,7 +140,7 @@ def _kind(line: Requirement) -> EditKind:
 
 
 def _distance(versions: Iterable[str], limit: str, version: str) -> int:
-    """How many series lie on the way from the wanted versions to this one, itself counted; more in another major."""
+    """How many series lie on the way from the wanted versions to this one, itself counted; `FAR` beyond a major."""
     low, high = sorted((version_key(limit), version_key(version)))
     between = [text for text in versions if low <= version_key(text) <= high]
     steps = len({series(text, limit) for text in between} - {series(limit, limit)})

@@ -1,11 +1,15 @@
 """Snapshots of the words for each kind of conflict; every text must stay short enough to read at once."""
 
+# ruff: noqa: E501  a sentence that is printed on one line stands on one line here.
+
 from __future__ import annotations
 
 import pytest
 
+from envmgr.solver.edits import hint_beside
 from envmgr.solver.explain import MAX_LINES, explain
 from envmgr.solver.near_names import near_names
+from envmgr.solver.repair import propose
 from envmgr.solver.solve import Conflict, solve
 from tests.solver.cases import Case, case, lines, rec
 from tests.solver.universes import Maker
@@ -65,7 +69,8 @@ KINDS = {
           python=3.12 (env.yml:5)
           python <3.12 (env.yml:6)
             no python fulfils all of these lines
-        hint: Loosen or leave out one of these lines.
+        would work: env.yml:6: relax python <3.12 to python <3.13 (gives python 3.12.7)
+        would work: env.yml:5: python=3.11 instead of python=3.12 (gives python 3.11.2)
         """,
     ),
     "a need against another line": (
@@ -75,7 +80,8 @@ KINDS = {
           numpy <1.25 (env.yml:5)
             numpy 1.19.5 to 1.24.4 need python >=3.8,<3.12, but env.yml:6 asks for python=3.12
           python=3.12 (env.yml:6)
-        hint: Loosen or leave out one of these lines.
+        would work: env.yml:6: python=3.11 instead of python=3.12 (gives python 3.11.2 with numpy 1.24.4)
+        would work: env.yml:5: relax numpy <1.25 to numpy <1.27 (gives numpy 1.26.0 with python 3.12.7)
         """,
     ),
     "a chain of needs against another line": (
@@ -91,7 +97,8 @@ KINDS = {
               lib 1 needs numpy <1.25
                 numpy 1.19.5 to 1.24.4 need python >=3.8,<3.12, but env.yml:6 asks for python=3.12
           python=3.12 (env.yml:6)
-        hint: Loosen or leave out one of these lines.
+        would work: env.yml:6: python=3.11 instead of python=3.12 (gives python 3.11.2 with app 1)
+        would work: env.yml:5: drop app (gives python 3.12.7)
         """,
     ),
     "two lines that meet in a third name": (
@@ -104,7 +111,8 @@ KINDS = {
             a 1 needs c <2
           b (env.yml:6)
             b 1 needs c >=2, which excludes the c above
-        hint: Loosen or leave out one of these lines.
+        would work: env.yml:6: drop b (gives a 1)
+        would work: env.yml:5: drop a (gives b 1)
         """,
     ),
     "a dependency that no channel has": (
@@ -136,7 +144,7 @@ KINDS = {
           app 3 needs __cuda, but this machine has no __cuda (CONDA_OVERRIDE_CUDA overrides it)
           app 2 needs numpy >=2, but main has none; the nearest numpy is 1.26.0
           app 1 needs gone, which is not in main
-        hint: Set CONDA_OVERRIDE_CUDA to solve for another machine.
+        would work: solve for another machine with CONDA_OVERRIDE_CUDA=12.0 (gives app 3)
         """,
     ),
     "a virtual package that is too old": (
@@ -144,7 +152,7 @@ KINDS = {
         """
         'app' (env.yml:5) cannot be fulfilled.
           app 1 needs __glibc >=2.28,<3, but this machine has __glibc 2.17 (CONDA_OVERRIDE_GLIBC overrides it)
-        hint: Set CONDA_OVERRIDE_GLIBC to solve for another machine.
+        would work: solve for another machine with CONDA_OVERRIDE_GLIBC=2.28 (gives app 1)
         """,
     ),
     "a virtual package asked for by a line": (
@@ -152,7 +160,7 @@ KINDS = {
         """
         '__cuda >=12' (env.yml:5) cannot be fulfilled.
           this machine has __cuda 11.8 (CONDA_OVERRIDE_CUDA overrides it)
-        hint: Set CONDA_OVERRIDE_CUDA to solve for another machine.
+        would work: solve for another machine with CONDA_OVERRIDE_CUDA=12
         """,
     ),
     "a run constraint against another line": (
@@ -162,7 +170,8 @@ KINDS = {
           app (env.yml:5)
             app 1 works only with numpy >=1.25, but env.yml:6 asks for numpy=1.24
           numpy=1.24 (env.yml:6)
-        hint: Loosen or leave out one of these lines.
+        would work: env.yml:6: numpy=1.26 instead of numpy=1.24 (gives numpy 1.26.0 with app 1)
+        would work: env.yml:5: drop app (gives numpy 1.24.4)
         """,
     ),
     "a lower channel that strict priority hides": (
@@ -170,7 +179,8 @@ KINDS = {
         """
         'numpy >=2' (env.yml:5) cannot be fulfilled.
           main and other have none; the nearest numpy is 1.26.0; strict channel priority hides the numpy of other
-        hint: Try --channel-priority flexible, which takes in the numpy of other.
+        would work: use --channel-priority flexible (gives numpy 2.0.0)
+        would work: env.yml:5: relax numpy >=2 to numpy >=1.26 (gives numpy 1.26.0)
         """,
     ),
     "a lower channel that would not help either": (
@@ -178,6 +188,7 @@ KINDS = {
         """
         'numpy >=3' (env.yml:5) cannot be fulfilled.
           main and other have none; the nearest numpy is 1.26.0
+        would work: env.yml:5: relax numpy >=3 to numpy >=1.26 (gives numpy 1.26.0)
         """,
     ),
     "a need that a lower channel could fulfil": (
@@ -192,7 +203,7 @@ KINDS = {
         """
         'p' (env.yml:5) cannot be fulfilled.
           p 1 needs lib >=2, but m and a have none; the nearest lib is 1; strict channel priority hides the lib of a
-        hint: Try --channel-priority flexible, which takes in the lib of a.
+        would work: use --channel-priority flexible (gives p 1)
         """,
     ),
     "two lines that a lower channel could fulfil together": (
@@ -202,7 +213,9 @@ KINDS = {
           a >=2 (env.yml:5)
           a <3 (env.yml:6)
             no a fulfils all of these lines; strict channel priority hides the a of other
-        hint: Try --channel-priority flexible, which takes in the a of other.
+        would work: use --channel-priority flexible (gives a 2)
+        would work: env.yml:6: relax a <3 to a <4 (gives a 3)
+        would work: env.yml:5: relax a >=2 to a >=1 (gives a 1)
         """,
     ),
     "a name whose records cannot be read": (
@@ -217,6 +230,7 @@ KINDS = {
         """
         'x >=2' (env.yml:5) cannot be fulfilled.
           main and other have none; the nearest x is 1; x 2!! and 3!! of main and other have unreadable versions
+        would work: env.yml:5: relax x >=2 to x >=1 (gives x 1)
         """,
     ),
     "a need whose records cannot be read": (
@@ -238,7 +252,7 @@ KINDS = {
         """
         'x' (env.yml:5) cannot be fulfilled.
           no x may be used; x 1!! of main has an unreadable version; strict channel priority hides the x of other
-        hint: Try --channel-priority flexible, which takes in the x of other.
+        would work: use --channel-priority flexible (gives x 2)
         """,
     ),
     "a line that names the channel of a broken record": (
@@ -246,6 +260,7 @@ KINDS = {
         """
         'main::x >=2' (env.yml:5) cannot be fulfilled.
           no x may be used; x 2-bad!! of main has an unreadable version
+        would work: env.yml:5: relax main::x >=2 to x (gives x 1)
         """,
     ),
     "several names that no channel has": (
@@ -272,6 +287,7 @@ KINDS = {
         """
         'nunpy' (env.yml:6) cannot be fulfilled.
           main has no nunpy; near names: numpy
+        would work: env.yml:6: drop nunpy
         hint: Did you mean numpy?
         """,
     ),
@@ -304,6 +320,8 @@ KINDS = {
         """
         'a >=2' (env.yml:5) cannot be fulfilled.
           main has none; the nearest a is 1; newer ones are excluded by date
+        would work: env.yml:5: relax a >=2 to a >=1 (gives a 1)
+        would work: allow newer packages than the date given (gives a 2)
         """,
     ),
     "a dependency under a condition": (
@@ -313,7 +331,8 @@ KINDS = {
           app (env.yml:5)
             app 1 needs gone where there is python>=3.12, which is not in main
           python=3.12 (env.yml:6)
-        hint: Loosen or leave out one of these lines.
+        would work: env.yml:6: python=3.11 instead of python=3.12 (gives python 3.11.2 with app 1)
+        would work: env.yml:5: drop app (gives python 3.12.7)
         """,
     ),
     "a line under a condition": (
@@ -323,7 +342,8 @@ KINDS = {
           numpy[version=">=2",when="python"] (env.yml:5)
             this line needs numpy >=2 where there is python, but main has none; the nearest numpy is 1.26.0
           python (env.yml:6)
-        hint: Loosen or leave out one of these lines.
+        would work: env.yml:5: relax numpy[version=">=2",when="python"] to numpy[version=">=1.26",when="python"] (gives numpy 1.26.0 with python 3.12.7)
+        would work: env.yml:6: drop python
         """,
     ),
     "an extra whose dependency is missing": (
@@ -331,6 +351,7 @@ KINDS = {
         """
         'app[extras=[plot]]' (env.yml:5) cannot be fulfilled.
           app[plot] 1 needs gone, which is not in main
+        would work: env.yml:5: relax app[extras=[plot]] to app (gives app 1)
         """,
     ),
     "a flag that no build carries": (
@@ -347,15 +368,227 @@ KINDS = {
           app 1 works only with app >=2, which it is not itself
         """,
     ),
+    "another word for a package": (
+        case([rec("pytorch", "2.1"), rec("torchgeo")], "torch=2.1"),
+        """
+        'torch=2.1' (env.yml:5) cannot be fulfilled.
+          main has no torch; near names: pytorch
+        would work: env.yml:5: pytorch=2.1 instead of torch=2.1 (gives pytorch 2.1)
+        """,
+    ),
+    "a name that is on a channel which was not searched": (
+        case(NUMPYS, "bioconductor-deseq2"),
+        """
+        'bioconductor-deseq2' (env.yml:5) cannot be fulfilled.
+          main has no bioconductor-deseq2
+        hint: Packages like 'bioconductor-deseq2' are on the channel bioconda; add it with -c bioconda.
+        """,
+    ),
+    "a name with another language before it": (
+        case([rec("r-ggplot2", "3.5")], "ggplot2 >=3.5"),
+        """
+        'ggplot2 >=3.5' (env.yml:5) cannot be fulfilled.
+          main has no ggplot2; near names: r-ggplot2
+        would work: env.yml:5: r-ggplot2 >=3.5 instead of ggplot2 >=3.5 (gives r-ggplot2 3.5)
+        """,
+    ),
+    "some builds of a version": (
+        case(
+            [
+                rec("app", "2", "gpu", depends=["__cuda >=11.8"]),
+                rec("app", "2", "cpu", depends=["python <3.12"]),
+                rec("app", "1", depends=["python <3.11"]),
+                *PYTHONS,
+            ],
+            "app",
+            "python=3.12",
+        ),
+        """
+        'app' and 'python=3.12' cannot be fulfilled together.
+          app (env.yml:5)
+            some builds of app 1 to 2 need python <3.12, but env.yml:6 asks for python=3.12
+            some builds of app 2 need __cuda >=11.8, but this machine has no __cuda (CONDA_OVERRIDE_CUDA overrides it)
+          python=3.12 (env.yml:6)
+        would work: env.yml:6: python=3.11 instead of python=3.12 (gives python 3.11.2 with app 2)
+        would work: solve for another machine with CONDA_OVERRIDE_CUDA=11.8 (gives app 2 with python 3.12.7)
+        would work: env.yml:5: drop app (gives python 3.12.7)
+        """,
+    ),
+    "a package for another system": (
+        case([rec("pywin32", depends=["__win"]), *PYTHONS], "pywin32", "python", virtual={"__unix": "0"}),
+        """
+        'pywin32' (env.yml:5) cannot be fulfilled.
+          pywin32 1 needs __win, but only Windows has it
+        would work: env.yml:5: drop pywin32 (gives python 3.12.7)
+        """,
+    ),
+    "a build for another processor": (
+        case([rec("app", depends=["__archspec * x86_64_v3"])], "app", virtual={"__archspec": "1"}),
+        """
+        'app' (env.yml:5) cannot be fulfilled.
+          app 1 needs __archspec * x86_64_v3, but this machine has __archspec 0 (CONDA_OVERRIDE_ARCHSPEC overrides it)
+        would work: solve for another machine with CONDA_OVERRIDE_ARCHSPEC=x86_64_v3 (gives app 1)
+        """,
+    ),
+    "several builds that need one range together": (
+        case(
+            [
+                *(rec("lib", "1", f"py{n}_0", depends=[f"python >=3.{n},<3.{n + 1}.0a0"]) for n in (10, 11)),
+                *PYTHONS,
+            ],
+            "lib",
+            "python=3.12",
+        ),
+        """
+        'lib' and 'python=3.12' cannot be fulfilled together.
+          lib (env.yml:5)
+            lib 1 needs python >=3.10,<3.12, but env.yml:6 asks for python=3.12
+          python=3.12 (env.yml:6)
+        would work: env.yml:6: python=3.11 instead of python=3.12 (gives python 3.11.2 with lib 1)
+        would work: env.yml:5: drop lib (gives python 3.12.7)
+        """,
+    ),
+    "two conflicts at once": (
+        case(
+            [
+                *WORLD,
+                rec("b", "1", depends=["c <2"]),
+                rec("b", "2", depends=["c >=2"]),
+                rec("c", "1"),
+                rec("c", "2"),
+            ],
+            "numpy=1.24",
+            "python=3.12",
+            "b=1",
+            "c=2",
+        ),
+        """
+        'numpy=1.24' and 'python=3.12' cannot be fulfilled together.
+          numpy=1.24 (env.yml:5)
+            numpy 1.24.4 needs python >=3.8,<3.12, but env.yml:6 asks for python=3.12
+          python=3.12 (env.yml:6)
+        would work: env.yml:6: python=3.11 instead of python=3.12, and env.yml:8: c=1 instead of c=2 (gives python 3.11.2 with c 1, numpy 1.24.4 and b 1)
+        would work: env.yml:6: python=3.11 instead of python=3.12, and env.yml:7: b=2 instead of b=1 (gives python 3.11.2 with b 2, numpy 1.24.4 and c 2)
+        would work: env.yml:5: numpy=1.26 instead of numpy=1.24, and env.yml:8: c=1 instead of c=2 (gives numpy 1.26.0 with c 1, python 3.12.7 and b 1)
+        would work: env.yml:5: numpy=1.26 instead of numpy=1.24, and env.yml:7: b=2 instead of b=1 (gives numpy 1.26.0 with b 2, python 3.12.7 and c 2)
+        """,
+    ),
+    "a conflict beside a misspelt name": (
+        case(WORLD, "numpy=1.24", "python=3.12", "pythn"),
+        """
+        'pythn' (env.yml:7) cannot be fulfilled.
+          main has no pythn; near names: python
+        would work: env.yml:7: python instead of pythn, and env.yml:6: python=3.11 instead of python=3.12 (gives python 3.11.2 with numpy 1.24.4)
+        would work: env.yml:7: python instead of pythn, and env.yml:5: numpy=1.26 instead of numpy=1.24 (gives python 3.12.7 with numpy 1.26.0)
+        """,
+    ),
+    "a range that is too high": (
+        case(
+            [rec("pandas", "1.5.3"), rec("pandas", "2.1.4"), rec("dask", depends=["pandas <2.2"])],
+            "pandas >=2.2,<3",
+            "dask",
+        ),
+        """
+        'pandas >=2.2,<3' (env.yml:5) cannot be fulfilled.
+          main has none; the nearest pandas is 2.1.4
+        would work: env.yml:5: relax pandas >=2.2,<3 to pandas >=2.1,<3 (gives pandas 2.1.4 with dask 1)
+        """,
+    ),
+    "a range that is too low": (
+        case(
+            [rec("pandas", "1.5.3"), rec("pandas", "2.1.4"), rec("dask", depends=["pandas >=2"])],
+            "dask",
+            "pandas<2",
+        ),
+        """
+        'dask' and 'pandas<2' cannot be fulfilled together.
+          dask (env.yml:5)
+            dask 1 needs pandas >=2, but env.yml:6 asks for pandas<2
+          pandas<2 (env.yml:6)
+        would work: env.yml:6: relax pandas<2 to pandas<3 (gives pandas 2.1.4 with dask 1)
+        would work: env.yml:5: drop dask (gives pandas 1.5.3)
+        """,
+    ),
+    "an exact version with a build that is gone": (
+        case([rec("numpy", "1.26.4", "py312_1"), rec("app")], "numpy=1.26.4=py312_0", "app"),
+        """
+        'numpy=1.26.4=py312_0' (env.yml:5) cannot be fulfilled.
+          main has only other builds of numpy ==1.26.4
+        would work: env.yml:5: relax numpy=1.26.4=py312_0 to numpy==1.26.4 (gives numpy 1.26.4 with app 1)
+        """,
+    ),
+    "a line for a channel that does not have it": (
+        case([rec("numpy", "2", channel="main"), rec("other", channel="second")], "second::numpy", "other"),
+        """
+        'second::numpy' (env.yml:5) cannot be fulfilled.
+          numpy 2 is only in main
+        would work: env.yml:5: relax second::numpy to numpy (gives numpy 2 with other 1)
+        """,
+    ),
+    "three lines of which any two hold": (
+        case(
+            [
+                rec("a", "1", depends=["x 1|2"]),
+                rec("b", "1", depends=["x 2|3"]),
+                rec("c", "1", depends=["x 1|3"]),
+                *(rec("x", version) for version in "123"),
+            ],
+            "a",
+            "b",
+            "c",
+        ),
+        """
+        'a', 'b' and 'c' cannot be fulfilled together.
+          a (env.yml:5)
+            a 1 needs x 1|2
+          b (env.yml:6)
+            b 1 needs x 2|3
+          c (env.yml:7)
+            c 1 needs x 1|3, which excludes the x above
+        would work: env.yml:7: drop c (gives a 1 with b 1)
+        would work: env.yml:6: drop b (gives a 1 with c 1)
+        would work: env.yml:5: drop a (gives b 1 with c 1)
+        """,
+    ),
+    "a chain that a plainer reason replaces": (
+        case(
+            [
+                rec("numpy", "1.24", depends=["python >=3.8,<3.12", "python_abi 3.11.* *_cp311"]),
+                *(rec("python", f"3.{n}.1", depends=[f"python_abi 3.{n}.* *_cp3{n}"]) for n in (11, 12)),
+                *(rec("python_abi", f"3.{n}", f"8_cp3{n}", constrains=[f"python 3.{n}.*"]) for n in (11, 12)),
+            ],
+            "python=3.12",
+            "numpy",
+        ),
+        """
+        'python=3.12' and 'numpy' cannot be fulfilled together.
+          python=3.12 (env.yml:5)
+          numpy (env.yml:6)
+            numpy 1.24 needs python >=3.8,<3.12, but env.yml:5 asks for python=3.12
+        would work: env.yml:5: python=3.11 instead of python=3.12 (gives python 3.11.1 with numpy 1.24)
+        would work: env.yml:6: drop numpy (gives python 3.12.1)
+        """,
+    ),
+    "a version whose need is missing, beside an older one": (
+        case([rec("a", "1.9", depends=["b"]), rec("a", "1.10", depends=["gone"]), rec("b")], "a=1.10", "b"),
+        """
+        'a=1.10' (env.yml:5) cannot be fulfilled.
+          a 1.10 needs gone, which is not in main
+        would work: env.yml:5: a=1.9 instead of a=1.10 (gives a 1.9 with b 1)
+        """,
+    ),
 }
 
 
 def told(one: Case) -> str:
     outcome = solve(one.problem(file="env.yml"))
     assert isinstance(outcome, Conflict)
-    explanation = explain(outcome, names={record.name for record in one.records}, channels=one.channels)
-    hint = f"\nhint: {explanation.hint}" if explanation.hint else ""
-    return f"{explanation}{hint}"
+    names = {record.name for record in one.records}
+    explanation = explain(outcome, names=names, channels=one.channels)
+    proposals = propose(outcome, names=names)
+    told = [str(explanation), *(f"would work: {proposal}" for proposal in proposals)]
+    hint = hint_beside(explanation.hint, proposals)
+    return "\n".join([*told, f"hint: {hint}"] if hint else told)
 
 
 def dedented(text: str) -> str:
