@@ -116,8 +116,23 @@ class Proposal(Struct, frozen=True):
         return f"{told[0]} with {join_words(told[1:])}"
 
     def __str__(self) -> str:
-        edits = ", and ".join(map(str, self.edits))
+        drops = [edit for edit in self.edits if edit.kind == "drop"]
+        told = [str(edit) for edit in self.edits if edit.kind != "drop"]
+        edits = ", and ".join([*told, *([_told_drops(drops)] if drops else [])])
         return f"{edits} (gives {self.result})" if self.result else edits
+
+
+def _told_drops(drops: Sequence[Edit]) -> str:
+    """One drop as it is told, or several in few words: ``drop a and b (env.yml:5, 6)``."""
+    if len(drops) == 1:
+        return str(drops[0])
+    words = join_words([f"{edit.old_text}" for edit in drops[:MAX_SHOWN]], more=len(drops) - MAX_SHOWN)
+    files: dict[str, list[str]] = {}
+    for edit in drops[:MAX_SHOWN]:
+        if edit.line is not None and edit.line.source.file is not None:
+            files.setdefault(edit.line.source.file, []).append(str(edit.line.source.line))
+    places = "; ".join(f"{file}:{', '.join(numbers)}" for file, numbers in files.items())
+    return f"drop {words} ({places})" if places else f"drop {words}"
 
 
 def apply_edits(problem: Problem, edits: Sequence[Edit]) -> Problem:

@@ -17,7 +17,7 @@ from envmgr.models.requirement import Requirement
 from envmgr.models.version_spec import VersionSpec
 from envmgr.solver.edits import FAR, Edit, apply_edits
 from envmgr.solver.loosen import bounds, series, with_name, with_version, without
-from envmgr.solver.near_names import near_names
+from envmgr.solver.near_names import sure_names
 from envmgr.solver.solve import Conflict, Solution
 from envmgr.solver.trial import versions_of
 
@@ -77,7 +77,7 @@ class Milder:
     def _renamed(self, line: Requirement) -> Iterator[Edit]:
         if self._listed is None:
             self._listed = frozenset(self._names)
-        for place, name in enumerate(near_names(line.spec.name, self._listed)):
+        for place, name in enumerate(sure_names(line.spec.name, self._listed)):
             yield Edit("rename", line, with_name(line, name), distance=place)
             if line.spec.version is not None:
                 yield Edit("rename", line, with_name(line, name, bare=True), distance=ANY_DISTANCE + place)

@@ -20,6 +20,7 @@ _SHORT: Final = 5  # characters of a name in which one letter weighs more
 
 _OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "attr": ("attrs",),
+    "beautifulsoup": ("beautifulsoup4",),
     "bio": ("biopython",),
     "bs4": ("beautifulsoup4",),
     "crypto": ("pycryptodome",),
@@ -81,6 +82,17 @@ def near_names(name: str, names: Iterable[str]) -> list[str]:
     return _other_words(name, listed) or _misspelt(name, listed)
 
 
+def sure_names(name: str, names: Iterable[str]) -> list[str]:
+    """Those of `near_names` that may stand in the place of *name* without a question.
+
+    They are another word for the same package, or one slip away from it: a letter that was added, left out or
+    exchanged, not the first and no digit. Two slips away is another package as often as not.
+    """
+    near = near_names(name, names)
+    certain = {*_OTHER_WORDS.get(name, ()), *_rejoined(name), f"r-{name}", f"py{name}"}
+    return [other for other in near if other in certain or _is_one_slip(name, other)]
+
+
 def channel_of(name: str) -> str | None:
     """The channel that is known for names like this one, where their beginning tells."""
     return next((channel for beginning, channel in _CHANNELS if name.startswith(beginning)), None)
@@ -96,10 +108,36 @@ def _other_words(name: str, listed: Collection[str]) -> list[str]:
 
 def _respellings(name: str) -> list[str]:
     """The name as conda may spell it: joined otherwise, or with the language before it."""
-    plain = [name.replace("_", "-"), name.replace("-", "_"), name.replace("-", "").replace("_", "")]
     stem = name.removeprefix("python-").removesuffix("-python").removesuffix("-py").removesuffix("-binary")
     stem = stem.removeprefix("py") if stem == name and len(name) > 4 else stem
-    return [*plain, stem, f"r-{name}", f"py{name}", f"py-{name}", f"python-{name}", f"bioconductor-{name}"]
+    return [
+        *_rejoined(name),
+        stem,
+        f"r-{name}",
+        f"py{name}",
+        f"py-{name}",
+        f"python-{name}",
+        f"bioconductor-{name}",
+    ]
+
+
+def _rejoined(name: str) -> list[str]:
+    return [name.replace("_", "-"), name.replace("-", "_"), name.replace("-", "").replace("_", "")]
+
+
+def _is_one_slip(name: str, other: str) -> bool:
+    start = _same_letters(name, other)
+    end = _same_letters(name[start:][::-1], other[start:][::-1])
+    left, found = name[start : len(name) - end], other[start : len(other) - end]
+    exchanged = len(left) == len(found) == 2 and left == found[::-1]
+    small = exchanged or max(len(left), len(found)) <= 1
+    return small and start > 0 and len(name) >= _SHORT and not any(map(str.isdigit, left + found))
+
+
+def _same_letters(one: str, other: str) -> int:
+    """How many letters two words have in common at their beginning."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _misspelt(name: str, listed: Collection[str]) -> list[str]:

@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from envmgr.solver.edits import Edit, Proposal, apply_edits
+from envmgr.solver.edits import MAX_SHOWN, Edit, Proposal, apply_edits
 from envmgr.solver.machine import override_values
 from envmgr.solver.milder import Milder
 from envmgr.solver.solve import Conflict, Solution
@@ -68,6 +68,7 @@ class _Repairer:
         waiting: deque[tuple[Edits, Conflict]] = deque([((), self.conflict)])
         seen: set[frozenset[tuple[str, int, str]]] = set()
         smallest = 0
+        most = MAX_EDITS + (len(self.conflict.requirements) if _are_hopeless(self.conflict) else 0)
         with suppress(Ended):
             while waiting:
                 edits, conflict = waiting.popleft()
@@ -76,7 +77,7 @@ class _Repairer:
                 for step in self._steps(conflict, edits):
                     wider = (*edits, *step)
                     key = frozenset((edit.kind, id(edit.line), edit.name) for edit in wider)
-                    if key in seen or (len(step) == 1 and len(wider) > MAX_EDITS):
+                    if key in seen or len(wider) > most:
                         continue
                     seen.add(key)
                     outcome = self.trial.solve_with(wider)
@@ -93,7 +94,7 @@ class _Repairer:
             if (edit.kind, edit.name) not in done:
                 yield (edit,)
         lines = conflict.requirements
-        if len(lines) > 1 and all(map(conflict.universe.offers_nothing, lines)):
+        if _are_hopeless(conflict):
             yield tuple(Edit("drop", line) for line in lines)
             return
         for line in reversed(lines):
@@ -128,7 +129,15 @@ class _Repairer:
         versions = tuple((name, chosen[name]) for name in dict.fromkeys(asked) if name in chosen)
         edited = [edit.new.spec.name for edit in edits if edit.new is not None]
         blamed = [line.spec.name for line in self.conflict.requirements]
-        return Proposal(edits, versions, tuple(dict.fromkeys([*edited, *blamed, *asked])))
+        near = [name for name in dict.fromkeys([*edited, *blamed]) if name in chosen and name in asked]
+        few = len(set(asked)) <= MAX_SHOWN or not near
+        return Proposal(edits, versions, tuple(dict.fromkeys([*near, *asked] if few else near)))
+
+
+def _are_hopeless(conflict: Conflict) -> bool:
+    """Whether the lines of a conflict fail each for itself."""
+    lines = conflict.requirements
+    return len(lines) > 1 and all(map(conflict.universe.offers_nothing, lines))
 
 
 def _circumstances(conflict: Conflict) -> Iterator[Edit]:

@@ -13,6 +13,7 @@ from envmgr.solver.edits import Proposal, proposals_as_json
 from envmgr.solver.explain import explain
 from envmgr.solver.explanation import causes_as_json
 from envmgr.solver.loosen import bounds, series, with_name, with_version, without
+from envmgr.solver.near_names import sure_names
 from envmgr.solver.repair import MAX_PROPOSALS, propose
 from envmgr.solver.solve import Conflict, Solution, solve
 from tests.solver.cases import Case, case, lines, rec
@@ -134,6 +135,25 @@ def test_what_a_line_means_is_what_it_accepts_or_else_what_it_says() -> None:
     assert series("1!2.3.4", "1!2.3") == "1!2.3"
 
 
+@pytest.mark.parametrize(
+    ("name", "there", "sure"),
+    [
+        ("nunpy", ["numpy"], ["numpy"]),
+        ("scikit-lern", ["scikit-learn"], ["scikit-learn"]),
+        ("pnadas", ["pandas"], ["pandas"]),
+        ("torch", ["pytorch", "torchgeo"], ["pytorch"]),
+        ("scikit_learn", ["scikit-learn"], ["scikit-learn"]),
+        ("ggplot2", ["r-ggplot2"], ["r-ggplot2"]),
+        ("plink2", ["plink"], []),
+        ("r-ellipse", ["r-ellipsis"], []),
+        ("picard", ["python-picard"], []),
+        ("perf", ["gperf"], []),
+    ],
+)
+def test_only_a_sure_name_stands_in_for_another(name: str, there: list[str], sure: list[str]) -> None:
+    assert sure_names(name, there) == sure
+
+
 PYTHONS = [rec("python", version) for version in ("3.8.1", "3.10.1", "3.11.2", "3.12.0")]
 
 
@@ -202,6 +222,15 @@ def test_the_values_are_plain_json() -> None:
         }
     ]
     assert msgspec.json.decode(msgspec.json.encode([proposals, causes])) == [proposals, causes]
+
+
+def test_lines_that_fail_each_for_itself_are_left_out_together_in_few_words() -> None:
+    one = case([rec("app", "1")], "app", *(f"gone{letter}" for letter in "qwxyz"))
+    outcome = solve(one.problem(file="env.yml"))
+    assert isinstance(outcome, Conflict)
+    (proposal,) = propose(outcome)
+    assert len(proposal.edits) == 5
+    assert str(proposal) == "drop goneq, gonew, gonex, goney and 1 more (env.yml:6, 7, 8, 9) (gives app 1)"
 
 
 def test_the_same_request_has_the_same_proposals() -> None:
