@@ -276,6 +276,7 @@ class _Teller:
             target=target.name,
             allowed=describe_versions(target.candidates, left, target.full) if left else "",
             outcome=outcome,
+            against=tuple(one.requirement for one in self.asked[reason.target]) if outcome == "line" else (),
         )
 
     def _subject(self, reason: _Reason, carriers: int) -> tuple[str, str]:

@@ -23,8 +23,8 @@ class Cause(Struct, frozen=True):
     (ranges in words) ask of *target*, by ``depends`` and by ``constrains``; ``nothing`` says that no record fits
     *line*; ``more`` stands for what is not told. *entries* are the records' own texts, and *allowed* the versions
     of the target that they leave, as ranges. *outcome* is what stands against the need: the target is missing, has
-    no such version, is not what the machine has, or not what another line asks for; an earlier cause excludes it;
-    it is the package itself. Empty: the causes below go on.
+    no such version, is not what the machine has, or not what the lines *against* ask for; an earlier cause excludes
+    it; it is the package itself. Empty: the causes below go on.
     """
 
     kind: CauseKind
@@ -36,6 +36,7 @@ class Cause(Struct, frozen=True):
     target: str = ""
     allowed: str = ""
     outcome: Outcome = ""
+    against: tuple[Requirement, ...] = ()
     causes: tuple[Cause, ...] = ()
 
 
@@ -84,14 +85,19 @@ def causes_as_json(causes: Iterable[Cause]) -> list[dict[str, Any]]:
 def _cause_as_json(cause: Cause) -> dict[str, Any]:
     told: dict[str, Any] = {"kind": cause.kind, "sentence": cause.sentence}
     if cause.line is not None:
-        source = cause.line.source
-        told |= {"spec": source.text or str(cause.line.spec), "file": source.file, "line": source.line}
+        told |= _line_as_json(cause.line)
     for name in ("package", "versions", "target", "allowed", "outcome"):
         if getattr(cause, name):
             told[name] = getattr(cause, name)
     if cause.entries:
         told["entries"] = list(cause.entries)
+    if cause.against:
+        told["against"] = [_line_as_json(line) for line in cause.against]
     return {**told, "causes": causes_as_json(cause.causes)}
+
+
+def _line_as_json(line: Requirement) -> dict[str, Any]:
+    return {"spec": line.source.text or str(line.spec), "file": line.source.file, "line": line.source.line}
 
 
 def _indented(causes: Iterable[Cause], margin: str) -> Iterable[str]:

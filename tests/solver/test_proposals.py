@@ -218,6 +218,7 @@ def test_the_values_are_plain_json() -> None:
             "allowed": "3.8.1 to 3.11.2",
             "outcome": "line",
             "entries": ["python <3.12"],
+            "against": [{"spec": "python=3.12", "file": "env.yml", "line": 6}],
             "causes": [],
         }
     ]

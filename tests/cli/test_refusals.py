@@ -1,0 +1,70 @@
+"""What a refused request prints: the sentence, the tree, what would work; the same as JSON; and that it is true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders import make_channel, pkg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.command import Envmgr
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    channel = make_channel(
+        tmp_path / "channel",
+        [
+            *(pkg("python", version) for version in ("3.10.1", "3.11.2", "3.12.0")),
+            pkg("numpy", "1.24.0", depends=["python >=3.9,<3.12.0a0"]),
+            pkg("numpy", "1.26.0", depends=["python >=3.9,<3.13.0a0"]),
+            pkg("gpu", "2", depends=["__cuda >=11.8"]),
+        ],
+    )
+    file = tmp_path / "env.yml"
+    file.write_text(f"channels: [{channel.as_uri()}]\ndependencies:\n  - python=3.12\n  - numpy=1.24\n")
+    return file
+
+
+def test_refusal_tells_the_tree_and_then_what_would_work(envmgr: Envmgr, file: Path):
+    refused = envmgr("create", "-n", "x", "--override-channels", "-f", file)
+    assert refused.code == 1
+    assert refused.err.splitlines()[-7:] == [
+        "envmgr: 'python=3.12' and 'numpy=1.24' cannot be fulfilled together.",
+        f"  python=3.12 ({file}:3)",
+        f"  numpy=1.24 ({file}:4)",
+        f"    numpy 1.24.0 needs python >=3.9,<3.12, but {file}:3 asks for python=3.12",
+        "  what would work:",
+        f"    {file}:4: numpy=1.26 instead of numpy=1.24 (gives numpy 1.26.0 with python 3.12.0)",
+        f"    {file}:3: python=3.11 instead of python=3.12 (gives python 3.11.2 with numpy 1.24.0)",
+    ]
+
+
+def test_each_proposal_in_json_can_be_carried_out(envmgr: Envmgr, file: Path):
+    arguments = ("create", "-n", "x", "--override-channels", "--dry-run", "--json", "-f", file)
+    before = file.read_text()
+    answer = envmgr(*arguments).json
+    assert answer["causes"][1]["causes"][0]["outcome"] == "line"
+    assert answer["hint"] is None
+    assert len(answer["proposals"]) == 2
+    for proposal in answer["proposals"]:
+        lines = before.splitlines()
+        assert lines[proposal["line"] - 1] == f"  - {proposal['old']}"
+        lines[proposal["line"] - 1] = f"  - {proposal['new']}"
+        file.write_text("\n".join(lines))
+        planned = envmgr(*arguments).json
+        assert {each["name"]: each["version"] for each in planned["actions"]["LINK"]} == proposal["result"]
+
+
+def test_the_override_that_is_proposed_works(envmgr: Envmgr, file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "11.0")
+    arguments = ("create", "-n", "x", "--dry-run", "--json", "-f", file, "--override-channels")
+    file.write_text(file.read_text().partition("dependencies")[0] + "dependencies: [gpu]\n")
+    (proposal,) = envmgr(*arguments).json["proposals"]
+    assert proposal["new"] == "CONDA_OVERRIDE_CUDA=11.8"
+    monkeypatch.setenv(*proposal["new"].split("="))
+    assert envmgr(*arguments).json["success"]
