@@ -1,126 +1,84 @@
-"""Channels that have an index and no archives, for solving.
+"""Channels of any size that have an index and no archives, made from the real records, for solving.
 
-The records are real where the corpus of channel records lies beside the project (see `corpus_folder`), else made
-with a fixed seed. Size N makes N*N times as many: each record N times in builds that are older by a millisecond and
-more, and all that under N sets of names, so that both the candidates of a name and the names become more. The
-original records stay the best ones, so the requests keep their answers.
+Below the corpus' own size a channel holds a part of it: of the names in answers to the requests that it is
+for, the records of the answers and then the newest, and other names whole. Above it, all real records and
+
+- histories (history.py): the names that most others depend on get 500 to 3,000 candidates in a channel of a
+  million, the others up to three times as many as they have;
+- further names: copies of the less popular names, under names of their own, with dependencies renamed to the
+  same copy; what is popular is shared by all, as in a real channel.
+
+All of it is drawn without chance and written name by name, so memory does not grow with the channel. Where
+the corpus is missing, records that are made with a fixed seed take its place.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import random
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import shutil
+from collections import Counter, defaultdict
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+import zstandard
 
-SUBDIRS = ("linux-64", "noarch")
-SECTIONS = ("packages", "packages.conda")
+from benchmarks.history import with_history
+from benchmarks.records import SECTIONS, SUBDIRS, read_repodata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from pathlib import Path
+
 Record = dict[str, Any]
-Sections = dict[str, dict[str, Record]]
+Names = dict[str, list[Record]]
 
-REQUESTS = {
-    "data science": ("python 3.12.*", "numpy", "pandas", "scikit-learn"),
-    "geography": ("geopandas", "gdal", "rasterio", "cartopy"),
-    "R": ("r-base", "r-tidyverse"),
-}
-MADE_REQUESTS = {"made data": ("p2999", "p2500", "p2000", "p1500 >=2")}
+POPULAR = 250
+MOST_CANDIDATES = 3_000
+LARGEST = 1_000_000
+MADE_NAMES = 3_000
 
 
-@dataclass(frozen=True, slots=True)
-class IndexChannel:
-    """A channel's folder, how many records it has, and what can be asked of it: title to specs."""
+class Part(NamedTuple):
+    """Some records of the channel: those of *name*, *target* with their history, or as they are in copy *copy*."""
 
-    folder: Path
-    records: int
-    requests: dict[str, tuple[str, ...]]
-
-
-def corpus_folder() -> Path | None:
-    """The real records, or None; ENVMGR_SHARED_DATA names the folder that holds corpus/."""
-    shared = Path(os.environ.get("ENVMGR_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared"))
-    folder = shared / "corpus/conda-forge"
-    return folder if folder.is_dir() else None
+    name: str
+    target: int
+    copy: int = 0
 
 
-def write_channel(folder: Path, size: int) -> IndexChannel:
-    """A channel of *size* with plain repodata.json files."""
-    corpus = corpus_folder()
-    count = 0
+def real_records(corpus: Path, channel: str = "conda-forge") -> Names:
+    """The records of a real channel by name, each told its file extension."""
+    names: Names = defaultdict(list)
     for subdir in SUBDIRS:
-        sections = _multiplied(_read(corpus, subdir) if corpus else _made(subdir), size)
-        (folder / subdir).mkdir(parents=True)
-        text = msgspec.json.encode({"info": {"subdir": subdir}, **sections, "repodata_version": 1})
-        (folder / subdir / "repodata.json").write_bytes(text)
-        count += sum(map(len, sections.values()))
-    return IndexChannel(folder, count, REQUESTS if corpus else MADE_REQUESTS)
+        repodata = msgspec.json.decode(read_repodata(corpus, channel, subdir))
+        for section in SECTIONS:
+            for fn, record in repodata.get(section, {}).items():
+                end = ".tar.bz2" if fn.endswith(".tar.bz2") else ".conda"
+                names[record["name"]].append({**record, "subdir": subdir, "end": end})
+    return dict(names)
 
 
-def write_compressed(channel: IndexChannel) -> None:
-    """Adds what servers offer besides repodata.json: repodata.json.zst, and an index in shards (CEP 16)."""
-    import zstandard
-
-    compress = zstandard.ZstdCompressor(level=3).compress
-    for subdir in SUBDIRS:
-        folder = channel.folder / subdir
-        text = (folder / "repodata.json").read_bytes()
-        (folder / "repodata.json.zst").write_bytes(compress(text))
-        shards: dict[str, bytes] = {}
-        for name, sections in _by_name(msgspec.json.decode(text)).items():
-            packed = compress(msgspec.msgpack.encode({**sections, "removed": []}))
-            shards[name] = hashlib.sha256(packed).digest()
-            (folder / f"{shards[name].hex()}.msgpack.zst").write_bytes(packed)
-        facts = {"subdir": subdir, "base_url": "./", "shards_base_url": "./"}
-        index = msgspec.msgpack.encode({"info": facts, "shards": shards})
-        (folder / "repodata_shards.msgpack.zst").write_bytes(compress(index))
-
-
-def _by_name(repodata: dict[str, Any]) -> dict[str, Sections]:
-    names: dict[str, Sections] = {}
-    for section in SECTIONS:
-        for fn, record in repodata[section].items():
-            sums = {key: bytes.fromhex(record[key]) for key in ("md5", "sha256") if record.get(key)}
-            name = names.setdefault(record["name"], {each: {} for each in SECTIONS})
-            name[section][fn] = {**record, **sums}
-    return names
-
-
-def _read(corpus: Path, subdir: str) -> Sections:
-    import zstandard
-
-    packed = (corpus / subdir / "repodata.json.zst").read_bytes()
-    repodata = json.loads(zstandard.ZstdDecompressor().decompressobj().decompress(packed))
-    return {section: repodata.get(section, {}) for section in SECTIONS}
-
-
-def _made(subdir: str) -> Sections:
+def made_records() -> Names:
     """Three thousand names, each with the same few dependencies in all its versions, as real packages have.
 
     Dependencies have lower numbers, most often very low ones, which so become the libraries that all need. A newer
     version needs newer ones, and sometimes not the newest; the newest version fits with the newest of its time.
     """
-    source = random.Random(f"envmgr {subdir}")
-    newest = [source.randint(3, 30) for _ in range(3000 if subdir == "linux-64" else 0)]
-    records: dict[str, Record] = {}
+    source = random.Random("envmgr")
+    newest = [source.randint(3, 30) for _ in range(MADE_NAMES)]
+    names: Names = defaultdict(list)
     for number, versions in enumerate(newest):
         needed = {int(number * source.random() ** 2) for _ in range(source.randint(1, 6))} - {number}
         for version in range(1, versions + 1):
             age = version / versions
-            depends = [_depend(each, int(newest[each] * age), source) for each in sorted(needed)]
             record = {"name": f"p{number}", "version": f"{version}.0", "build": "0", "build_number": 0}
-            records[f"p{number}-{version}.0-0.conda"] = {
-                **record,
-                "depends": depends,
-                "subdir": subdir,
-                "size": source.randint(1_000, 1_000_000),
-                "sha256": source.randbytes(32).hex(),
-                "timestamp": 1_700_000_000_000 + version,
-            }
-    return {"packages": {}, "packages.conda": records}
+            depends = [_depend(each, int(newest[each] * age), source) for each in sorted(needed)]
+            facts = {"depends": depends, "subdir": "linux-64", "size": source.randint(1_000, 1_000_000)}
+            timestamp = 1_700_000_000_000 + version * 86_400_000
+            names[f"p{number}"].append({**record, **facts, "timestamp": timestamp, "end": ".conda"})
+    return dict(names)
 
 
 def _depend(number: int, then: int, source: random.Random) -> str:
@@ -128,22 +86,153 @@ def _depend(number: int, then: int, source: random.Random) -> str:
     return f"p{number} >={source.randint(max(then - 3, 0), then)}{above}"
 
 
-def _multiplied(sections: Sections, size: int) -> Sections:
-    copies = [(names, builds) for names in range(size) for builds in range(size)]
-    return {
-        section: {fn: each for copy in copies for fn, each in _copied(records, section, *copy)}
-        for section, records in sections.items()
-    }
+def plan(names: Names, count: int) -> list[Part]:
+    """What a channel of *count* records holds, where that is more than *names* hold."""
+    popular = most_needed(names)
+    scale = min(count / LARGEST, 1.0)
+    parts = []
+    left = count
+    for name, records in sorted(names.items()):
+        target = int(len(records) * (1 + 2 * scale))
+        if name in popular:
+            wanted = MOST_CANDIDATES / (1 + popular[name] / 50)
+            target = max(target, int(wanted * scale))
+        target = min(target, left)
+        parts.append(Part(name, target))
+        left -= target
+    copied = [name for name in sorted(names) if name not in popular]
+    copy = 0
+    while left > 0:
+        copy += 1
+        for name in copied:
+            if target := min(len(names[name]), left):
+                parts.append(Part(name, target, copy))
+                left -= target
+    return parts
 
 
-def _copied(records: dict[str, Record], section: str, names: int, builds: int) -> list[tuple[str, Record]]:
-    if not names and not builds:
-        return list(records.items())
-    extension = ".conda" if section == "packages.conda" else ".tar.bz2"
-    found = []
-    for record in records.values():
-        name = record["name"] + (f"-x{names}" if names else "")
-        build = (f"c{builds}_" if builds else "") + record["build"]
-        changed = {"name": name, "build": build, "timestamp": record.get("timestamp", 1_000) - builds}
-        found.append((f"{name}-{record['version']}-{build}{extension}", {**record, **changed}))
-    return found
+def most_needed(names: Names) -> dict[str, int]:
+    """The names that most others depend on, with their rank from 0."""
+    needed: Counter[str] = Counter()
+    for records in names.values():
+        needed.update({entry.split(" ", 1)[0] for record in records for entry in record["depends"]})
+    ranked = sorted(needed.keys() & names.keys(), key=lambda name: (-needed[name], name))
+    return {name: rank for rank, name in enumerate(ranked[:POPULAR])}
+
+
+def part_of(names: Names, count: int, answers: Collection[tuple[str, str, str]]) -> Names:
+    """*count* of the records: of the names in *answers* (name, version, build) as many as fit, then other names."""
+    wanted = {name for name, _, _ in answers}
+    held: Names = {name: [r for r in names[name] if _key(r) in answers] for name in sorted(wanted)}
+    left = count - sum(map(len, held.values()))
+    others = [r for name in sorted(wanted) for r in names[name] if _key(r) not in answers]
+    others.sort(key=lambda record: -(record.get("timestamp") or 0))
+    for record in others[: max(left, 0)]:
+        held[record["name"]].append(record)
+    left -= len(others)
+    for name in sorted(names.keys() - wanted):
+        if left > 0:
+            held[name] = names[name][:left]
+            left -= len(held[name])
+    return held
+
+
+def _key(record: Record) -> tuple[str, str, str]:
+    return record["name"], record["version"], record["build"]
+
+
+def iter_records(names: Names, parts: list[Part]) -> Iterator[list[Record]]:
+    """The records of each part; all of one name together."""
+    popular = most_needed(names) if any(part.copy for part in parts) else {}
+    for part in parts:
+        if part.copy:
+            rename = _renaming(part.copy, popular, names)
+            yield [_copied(record, rename) for record in names[part.name][: part.target]]
+        else:
+            yield list(with_history(names[part.name], part.target))
+
+
+@cache
+def _suffix(copy: int) -> str:
+    return f"-x{copy}"
+
+
+def _renaming(copy: int, popular: Mapping[str, int], names: Names) -> Callable[[str], str]:
+    def rename(entry: str) -> str:
+        name, space, rest = entry.partition(" ")
+        return f"{name}{_suffix(copy)}{space}{rest}" if name in names and name not in popular else entry
+
+    return rename
+
+
+def _copied(record: Record, rename: Callable[[str], str]) -> Record:
+    return {**record, "name": rename(record["name"]), "depends": [rename(each) for each in record["depends"]]}
+
+
+class Writer:
+    """Writes one subdir in all forms: repodata.json, repodata.json.zst, and shards (CEP 16)."""
+
+    def __init__(self, folder: Path, subdir: str) -> None:
+        self.folder = folder / subdir
+        self.folder.mkdir(parents=True)
+        self.subdir = subdir
+        self.count = 0
+        self._shards: dict[str, bytes] = {}
+        self._compress = zstandard.ZstdCompressor(level=3).compress
+        self._files = {section: (self.folder / f"{section}.part").open("wb") for section in SECTIONS}
+
+    def add(self, name: str, records: list[Record]) -> None:
+        """Write all records of one name, of which none was added before."""
+        shard: dict[str, Any] = {section: {} for section in SECTIONS}
+        for record in records:
+            section, fn, sums, fields = _described(record)
+            text = msgspec.json.encode({**fields, **{key: value.hex() for key, value in sums.items()}})
+            file = self._files[section]
+            file.write(b'%s"%s":%s' % (b",\n" if file.tell() else b"", fn.encode(), text))
+            shard[section][fn] = {**fields, **sums}
+        self.count += len(records)
+        packed = self._compress(msgspec.msgpack.encode({**shard, "removed": []}))
+        self._shards[name] = hashlib.sha256(packed).digest()
+        (self.folder / f"{self._shards[name].hex()}.msgpack.zst").write_bytes(packed)
+
+    def close(self) -> None:
+        """Put the files together; nothing is added afterwards."""
+        whole = self.folder / "repodata.json"
+        with whole.open("wb") as target:
+            target.write(b'{"info":{"subdir":"%s"}' % self.subdir.encode())
+            for section, file in self._files.items():
+                file.close()
+                target.write(b',"%s":{' % section.encode())
+                with (part := self.folder / f"{section}.part").open("rb") as source:
+                    shutil.copyfileobj(source, target, 1 << 20)
+                part.unlink()
+                target.write(b"}")
+            target.write(b',"repodata_version":1}')
+        with whole.open("rb") as source, (self.folder / "repodata.json.zst").open("wb") as target:
+            zstandard.ZstdCompressor(level=3).copy_stream(source, target)
+        facts = {"subdir": self.subdir, "base_url": "./", "shards_base_url": "./"}
+        index = msgspec.msgpack.encode({"info": facts, "shards": self._shards})
+        (self.folder / "repodata_shards.msgpack.zst").write_bytes(self._compress(index))
+
+
+def _described(record: Record) -> tuple[str, str, dict[str, bytes], Record]:
+    """The record's section, file name, sums of the archive that is not there, and its other fields."""
+    end = record["end"]
+    fn = f"{record['name']}-{record['version']}-{record['build']}{end}"
+    digest = hashlib.sha256(fn.encode()).digest()
+    fields = {key: value for key, value in record.items() if key not in ("end", "sha256", "md5")}
+    return SECTIONS[end == ".conda"], fn, {"md5": digest[:16], "sha256": digest}, fields
+
+
+def write_channel(folder: Path, names: Names, count: int) -> int:
+    """A channel of *count* records in *folder*; all of *names* where they are no fewer. Tells how many."""
+    held = sum(map(len, names.values()))
+    parts = plan(names, count) if count > held else [Part(name, len(names[name])) for name in sorted(names)]
+    writers = {subdir: Writer(folder, subdir) for subdir in SUBDIRS}
+    for records in iter_records(names, parts):
+        for subdir, writer in writers.items():
+            if here := [record for record in records if record["subdir"] == subdir]:
+                writer.add(here[0]["name"], here)
+    for writer in writers.values():
+        writer.close()
+    return sum(writer.count for writer in writers.values())

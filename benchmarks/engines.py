@@ -134,7 +134,6 @@ class World:
     async def _locked(
         self, urls: Sequence[str], installed: Sequence[PackageRecord]
     ) -> list[rattler.RepoDataRecord]:
-        import rattler
 
         if not installed:
             return []

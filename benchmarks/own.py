@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 
-def again(url: str, *specs: str) -> dict:
+def again(urls: str, *specs: str) -> dict:
     """Solve with all records in memory from an earlier solve, and nothing else kept from it."""
     from envmgr.cli.session import open_context
     from envmgr.host.probe import virtual_packages
@@ -24,14 +24,16 @@ def again(url: str, *specs: str) -> dict:
     from envmgr.solver.solve import Solution, solve
 
     context, _ = open_context(argparse.Namespace(quiet=True))
-    channel = Channel.parse(url)
-    index = open_index([channel], "linux-64", context)
+    channels = [Channel.parse(url) for url in urls.split()]
+    index = open_index(channels, "linux-64", context)
     virtual = virtual_packages("linux-64", context.environ)
     load = cache(lambda name: virtual.records(name) if name.startswith("__") else index.load(name))
 
+    ranks = {channel.url: rank for rank, channel in enumerate(channels)}
+
     def problem() -> Problem:
         wanted = tuple(Requirement(MatchSpec.parse(each), Source(None, None, each)) for each in specs)
-        return Problem(requirements=wanted, load=load, channel_rank={channel.url: 0})
+        return Problem(requirements=wanted, load=load, channel_rank=ranks)
 
     solve(problem())
     _forget()

@@ -1,7 +1,8 @@
 """The peer's side, as a program: what a user of py-rattler would write for the same job.
 
-``peer.py solve|again|create CHANNEL CACHE [PREFIX] SPEC...`` and ``peer.py extract ARCHIVE FOLDER``. It
-prints a JSON object: ``seconds`` of the part named in the benchmark's docstring, and the result.
+``peer.py solve|again|create CHANNELS CACHE [PREFIX] SPEC...`` and ``peer.py extract ARCHIVE FOLDER``.
+CHANNELS are URLs with spaces between. It prints a JSON object: ``seconds`` of the part named in the
+benchmark's docstring, and the result.
 """
 
 from __future__ import annotations
@@ -17,36 +18,36 @@ import rattler
 from rattler.package_streaming import extract
 
 
-async def _solve(gateway: rattler.Gateway, channel: str, specs: list[str], *, pip: bool) -> list:
+async def _solve(gateway: rattler.Gateway, channels: str, specs: list[str], *, pip: bool) -> list:
     return await rattler.solve(
-        [channel],
+        channels.split(),
         specs,
         gateway=gateway,
         platforms=["linux-64", "noarch"],
-        virtual_packages=rattler.VirtualPackage.detect(),
+        virtual_packages=rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env()),
         add_pip_as_python_dependency=pip,
     )
 
 
-async def solve(channel: str, cache: str, *specs: str) -> dict:
+async def solve(channels: str, cache: str, *specs: str) -> dict:
     """Read the index and solve, once, as the first thing a process does."""
     begin = time.perf_counter()
-    records = await _solve(rattler.Gateway(cache_dir=Path(cache)), channel, list(specs), pip=True)
+    records = await _solve(rattler.Gateway(cache_dir=Path(cache)), channels, list(specs), pip=True)
     return _told(begin, records)
 
 
-async def again(channel: str, cache: str, *specs: str) -> dict:
+async def again(channels: str, cache: str, *specs: str) -> dict:
     """Solve with a gateway that has all records in memory from an earlier solve."""
     gateway = rattler.Gateway(cache_dir=Path(cache))
-    await _solve(gateway, channel, list(specs), pip=False)
+    await _solve(gateway, channels, list(specs), pip=False)
     begin = time.perf_counter()
-    return _told(begin, await _solve(gateway, channel, list(specs), pip=False))
+    return _told(begin, await _solve(gateway, channels, list(specs), pip=False))
 
 
-async def create(channel: str, cache: str, prefix: str, *specs: str) -> dict:
+async def create(channels: str, cache: str, prefix: str, *specs: str) -> dict:
     """Read the index, solve, download what is not cached, and install."""
     begin = time.perf_counter()
-    records = await _solve(rattler.Gateway(cache_dir=Path(cache) / "index"), channel, list(specs), pip=True)
+    records = await _solve(rattler.Gateway(cache_dir=Path(cache) / "index"), channels, list(specs), pip=True)
     await rattler.install(records, prefix, cache_dir=Path(cache) / "pkgs", show_progress=False)
     return _told(begin, records)
 

@@ -1,4 +1,4 @@
-"""How good envmgr's answers are beside py-rattler's: every request of requests.py, solved by both on the same records.
+"""How good envmgr's answers are beside py-rattler's: every request of requests.py, solved by both.
 
 Two answers are compared by these, in this order; the first that differs decides:
 
@@ -8,8 +8,9 @@ Two answers are compared by these, in this order; the first that differs decides
 4. age: how many of the packages in both answers are older than the other's, against how many are newer;
 5. count: how many packages there are, fewer being better.
 
-The version of a package that the environment was made with counts under 3 and 4, not under 2: who asks for seaborn does
-not ask for another numpy. "Same" answers may still differ in builds; the last column says in how many.
+The version of a package that the environment was made with counts under 3 and 4, not under 2: who asks for
+seaborn does not ask for another numpy. "Same" answers may still differ in builds; the last column says in how
+many.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The requests that solves are measured with: what people ask for, over the real records of the corpus.
 
-A request on top of an installed environment names the lines that the environment was made with (`installed`), and the
-month in which that was done (`installed_before`): only records that are known to be older stood to choose from. Its
-own lines come first; the environment's lines still hold behind them, as conda and pixi keep them.
+A request on top of an installed environment names the lines that the environment was made with (`installed`),
+and the day on which that was done (`installed_before`): only records that are known to be older stood to
+choose from. Its own lines come first; the environment's lines still hold behind them, as conda and pixi keep
+them.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ MACHINE = {"__glibc": "2.39", "__linux": "6.1", "__unix": "0", "__archspec": "1=
 class Request(Struct, frozen=True):
     """One row of the table.
 
-    ``channels`` are names of the corpus, best first. ``cuda`` is the version of ``__cuda``; without it the machine has
-    no such card. ``installed`` are the lines of an environment that is there already, ``installed_before`` the day
-    (YYYY-MM-DD, UTC) on which it was made.
+    ``channels`` are names of the corpus, best first. ``cuda`` is the version of ``__cuda``; without it the machine
+    has no such card. ``installed`` are the lines of an environment that is there already, ``installed_before`` the
+    day (YYYY-MM-DD, UTC) on which it was made.
     """
 
     title: str
@@ -88,7 +89,8 @@ DATA_SCIENCE = {
     "images": "scikit-image; napari; pyqt; opencv; imageio",
     "big notebook environment": (
         "python 3.11.*; jupyterlab; numpy; pandas; scipy; matplotlib; scikit-learn; dask; distributed; xarray; "
-        "bokeh; plotly; sqlalchemy; pyarrow; h5py; pytables; numba; cython; sympy; networkx; nltk; spacy; black; pytest"
+        "bokeh; plotly; sqlalchemy; pyarrow; h5py; pytables; numba; cython; sympy; networkx; nltk; "
+        "spacy; black; pytest"
     ),
     "tables and statistics": "python 3.12.*; pandas; statsmodels; openpyxl; sqlalchemy; requests",
     "spark": "pyspark; openjdk; pandas; pyarrow",
