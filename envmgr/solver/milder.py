@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from envmgr.models.match_spec import MatchSpec
 from envmgr.models.record_table import version_key
 from envmgr.models.requirement import Requirement
+from envmgr.models.version import Version
 from envmgr.models.version_spec import VersionSpec
 from envmgr.solver.edits import FAR, Edit, apply_edits
 from envmgr.solver.loosen import bounds, series, with_name, with_version, without
@@ -106,11 +107,12 @@ class Milder:
         if limits is None:
             return
         limit = limits[1] if above else limits[0]
-        beyond = [text for text in versions if (version_key(text) > version_key(limit)) == above]
-        if not any(version_key(text) != version_key(limit) for text in beyond):
+        asked = line.spec.version
+        bound = "" if asked is not None and asked.matches(Version.parse(limit)) else "="
+        beyond = VersionSpec.parse(f"{'>' if above else '<'}{bound}{limit}")
+        if not any(beyond.matches(Version.parse(text)) for text in versions):
             return
-        sign = ">" if above else "<"
-        spec = replace(line.spec, version=VersionSpec.parse(f"{sign}{limit}"), build=None, build_number=None)
+        spec = replace(line.spec, version=beyond, build=None, build_number=None)
         probe = Requirement(spec, line.source)
         outcome = self._solve_first(line, probe, others, "lowest-direct" if above else "highest")
         version = versions_of(outcome).get(spec.name) if isinstance(outcome, Solution) else None

@@ -143,6 +143,7 @@ def _same_letters(one: str, other: str) -> int:
 def _misspelt(name: str, listed: Collection[str]) -> list[str]:
     likely = sorted(other for other in listed if other != name and _may_be_near(name, other))
     near = get_close_matches(name, likely, NEAR_NAMES, _CLOSE if len(name) > _SHORT else _CLOSE - 0.05)
+    near.sort(key=lambda other: not _is_one_slip(name, other))
     longer = [other for other in likely if other.startswith((f"{name}-", f"{name}_"))]
     return list(dict.fromkeys([*near, *longer]))[:NEAR_NAMES]
 

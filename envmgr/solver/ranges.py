@@ -98,12 +98,12 @@ def _first_version(text: str) -> tuple[Any, ...]:
 
 
 def neighbours(candidates: Candidates, specifier: str) -> list[str]:
-    """The versions right below and above the first version that *specifier* names."""
+    """The versions right below and above the first version that *specifier* names, which fits none of them."""
     found = _LITERAL.search(specifier)
     if found is None:
         return []
     place = Version.parse(found[0].strip(".")).key
     texts = {version_key(text): text for text in candidates.versions_in(candidates.full)}
-    below = [key for key in sorted(texts) if key < place]
-    above = [key for key in sorted(texts) if key > place]
+    below = [key for key in sorted(texts) if key < place or (key == place and specifier[0] == ">")]
+    above = [key for key in sorted(texts) if key > place or (key == place and specifier[0] == "<")]
     return [texts[key] for key in (*below[-1:], *above[:1])]

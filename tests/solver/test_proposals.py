@@ -146,6 +146,7 @@ def test_what_a_line_means_is_what_it_accepts_or_else_what_it_says() -> None:
         ("ggplot2", ["r-ggplot2"], ["r-ggplot2"]),
         ("plink2", ["plink"], []),
         ("r-ellipse", ["r-ellipsis"], []),
+        ("nunpy", ["sunpy", "numpy"], ["numpy"]),
         ("picard", ["python-picard"], []),
         ("perf", ["gperf"], []),
     ],
@@ -169,6 +170,23 @@ def test_the_version_nearest_to_the_wanted_one_is_proposed() -> None:
     conflict = refused(above)
     assert conflict is not None
     assert str(propose(conflict)[0]).startswith("python=3.10 instead of python=3.8 ")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("python>3.12.0", "relax python>3.12.0 to python >=3.12.0 (gives python 3.12.0)"),
+        ("python<3.8.1", "relax python<3.8.1 to python<3.8.2 (gives python 3.8.1)"),
+        ("python>=3.13", "relax python>=3.13 to python>=3.12 (gives python 3.12.0)"),
+        ("python=3.9", "python=3.10 instead of python=3.9 (gives python 3.10.1)"),
+        ("python~=3.13", "python~=3.12 instead of python~=3.13 (gives python 3.12.0)"),
+    ],
+)
+def test_the_bound_itself_is_the_nearest_version_where_it_was_excluded(asked: str, told: str) -> None:
+    conflict = refused(case(PYTHONS, asked))
+    assert conflict is not None
+    assert [str(proposal) for proposal in propose(conflict)] == [told]
+    assert "the nearest python is 3." in str(explain(conflict, channels=["main"]))
 
 
 def test_a_limit_that_stands_in_the_way_is_loosened_too() -> None:
