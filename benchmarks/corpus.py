@@ -89,17 +89,12 @@ def _depend(number: int, then: int, source: random.Random) -> str:
 def plan(names: Names, count: int) -> list[Part]:
     """What a channel of *count* records holds, where that is more than *names* hold."""
     popular = most_needed(names)
-    scale = min(count / LARGEST, 1.0)
-    parts = []
-    left = count
-    for name, records in sorted(names.items()):
-        target = int(len(records) * (1 + 2 * scale))
-        if name in popular:
-            wanted = MOST_CANDIDATES / (1 + popular[name] / 50)
-            target = max(target, int(wanted * scale))
-        target = min(target, left)
-        parts.append(Part(name, target))
-        left -= target
+    left = count - sum(map(len, names.values()))
+    older = _histories(names, popular, min(count / LARGEST, 1.0))
+    share = min(left / max(sum(older.values()), 1), 1.0)
+    older = {name: int(wanted * share) for name, wanted in older.items()}
+    parts = [Part(name, len(records) + older[name]) for name, records in sorted(names.items())]
+    left -= sum(older.values())
     copied = [name for name in sorted(names) if name not in popular]
     copy = 0
     while left > 0:
@@ -109,6 +104,15 @@ def plan(names: Names, count: int) -> list[Part]:
                 parts.append(Part(name, target, copy))
                 left -= target
     return parts
+
+
+def _histories(names: Names, popular: Mapping[str, int], scale: float) -> dict[str, int]:
+    """How many older relatives each name would get in a channel of *scale* times the largest."""
+    older = {name: int(len(records) * 2 * scale) for name, records in names.items()}
+    for name, rank in popular.items():
+        wanted = int(MOST_CANDIDATES / (1 + rank / 50) * scale)
+        older[name] = max(older[name], wanted - len(names[name]))
+    return older
 
 
 def most_needed(names: Names) -> dict[str, int]:

@@ -82,12 +82,14 @@ class World:
         return outcome.records
 
     def own_problem(self, request: Request, installed: tuple[PackageRecord, ...]) -> Problem:
-        """The request as envmgr's solver takes it."""
+        """The request as envmgr's solver takes it: what is installed stays where it can, and goes where nothing
+        needs it any more, since py-rattler keeps none of that either."""
         return Problem(
             requirements=requirements(request.lines),
             load=lambda name: self.load(request, name),
             channel_rank=self.ranks(request),
             installed=installed,
+            prune=True,
             budget_seconds=MOST_SECONDS,
             monotonic=time.monotonic,
         )

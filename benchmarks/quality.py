@@ -38,7 +38,21 @@ if TYPE_CHECKING:
 
 QUICK = FULL = Sizes((1,), 1)
 
-EXPLANATIONS: dict[str, str] = {}
+EXPLANATIONS: dict[str, str] = {
+    "notebook with widgets": (
+        "a later package's version gives way to an earlier one's build: brotli is found to be needed before "
+        "urllib3 and takes its newest build; the newest urllib3 needs a brotli-python, none of which fits for "
+        "Python 3.11."
+    ),
+    "plots": (
+        "numpy is found to be needed before python and takes its newest, with which the newest numba does not go; "
+        "the old numba without an upper limit for numpy has no build for Python 3.14."
+    ),
+    "navigation": (
+        "xsimd is found to be needed before xtensor and takes its newest, which the newest xtensor refuses; the "
+        "older xtensor does not, and needs an older xtl."
+    ),
+}
 """Why a row is worse: title to sentence, for the rows where the reason was found and checked."""
 
 CRITERIA = ("answer", "asked", "moved", "age", "count")
@@ -208,10 +222,12 @@ def _summary(rows: Sequence[Row]) -> list[str]:
         for criterion in CRITERIA
         if (decided := [row for row in rows if row.by == criterion])
     ]
-    newer, older = (
-        sum(map(len, each)) for each in zip(*((row.newer, row.older) for row in rows), strict=True)
-    )
-    return [*lines, f"  packages in both answers: {newer} newer, {older} older than py-rattler's"]
+    fresh = [row for row in rows if row.moved is None]
+    newer, older = (sum(len(getattr(row, each)) for row in fresh) for each in ("newer", "older"))
+    moved = [row.moved for row in rows if row.moved]
+    own, peer = sum(pair[0] for pair in moved), sum(pair[1] for pair in moved)
+    lines.append(f"  packages in both answers to requests from nothing: {newer} newer, {older} older")
+    return [*lines, f"  installed packages that moved: {own} with envmgr, {peer} with py-rattler"]
 
 
 def _counts(rows: Sequence[Row]) -> str:
