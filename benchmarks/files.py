@@ -79,7 +79,9 @@ def _sources(count: int) -> list[tuple[str, Path]]:
     ]
 
 
-def _write(folder: Path, name: str, files: list[tuple[str, Path]], depends: list[str]) -> tuple[Path, dict]:
+def _write(
+    folder: Path, name: str, files: list[tuple[str, Path]], depends: list[str]
+) -> tuple[Path, dict[str, Any]]:
     archive = folder / "linux-64" / f"{name}-1.0-0.conda"
     archive.parent.mkdir(parents=True, exist_ok=True)
     place = folder / "staging"

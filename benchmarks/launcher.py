@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from typing import Any
 
 MOST_SECONDS = 900
 MAXRSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -23,7 +24,7 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _run(order: dict) -> dict:
+def _run(order: dict[str, Any]) -> dict[str, Any]:
     new = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     files = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

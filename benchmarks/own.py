@@ -10,9 +10,10 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
-def again(urls: str, *specs: str) -> dict:
+def again(urls: str, *specs: str) -> dict[str, Any]:
     """Solve with all records in memory from an earlier solve, and nothing else kept from it."""
     from envmgr.cli.session import open_context
     from envmgr.host.probe import virtual_packages
@@ -53,7 +54,7 @@ def _forget() -> None:
     gc.collect()
 
 
-def unpack(archive: str, folder: str) -> dict:
+def unpack(archive: str, folder: str) -> dict[str, Any]:
     """Unpack one archive; its SHA-256 and MD5 are computed before, since the peer computes both."""
     from envmgr.packages.extract import extract_archive
 
@@ -68,4 +69,5 @@ def unpack(archive: str, folder: str) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"again": again, "extract": unpack}[sys.argv[1]](*sys.argv[2:])))
+    jobs: dict[str, Any] = {"again": again, "extract": unpack}
+    print(json.dumps(jobs[sys.argv[1]](*sys.argv[2:])))

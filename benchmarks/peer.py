@@ -13,12 +13,15 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import rattler
 from rattler.package_streaming import extract
 
 
-async def _solve(gateway: rattler.Gateway, channels: str, specs: list[str], *, pip: bool) -> list:
+async def _solve(
+    gateway: rattler.Gateway, channels: str, specs: list[str], *, pip: bool
+) -> list[rattler.RepoDataRecord]:
     return await rattler.solve(
         channels.split(),
         specs,
@@ -29,14 +32,14 @@ async def _solve(gateway: rattler.Gateway, channels: str, specs: list[str], *, p
     )
 
 
-async def solve(channels: str, cache: str, *specs: str) -> dict:
+async def solve(channels: str, cache: str, *specs: str) -> dict[str, Any]:
     """Read the index and solve, once, as the first thing a process does."""
     begin = time.perf_counter()
     records = await _solve(rattler.Gateway(cache_dir=Path(cache)), channels, list(specs), pip=True)
     return _told(begin, records)
 
 
-async def again(channels: str, cache: str, *specs: str) -> dict:
+async def again(channels: str, cache: str, *specs: str) -> dict[str, Any]:
     """Solve with a gateway that has all records in memory from an earlier solve."""
     gateway = rattler.Gateway(cache_dir=Path(cache))
     await _solve(gateway, channels, list(specs), pip=False)
@@ -44,7 +47,7 @@ async def again(channels: str, cache: str, *specs: str) -> dict:
     return _told(begin, await _solve(gateway, channels, list(specs), pip=False))
 
 
-async def create(channels: str, cache: str, prefix: str, *specs: str) -> dict:
+async def create(channels: str, cache: str, prefix: str, *specs: str) -> dict[str, Any]:
     """Read the index, solve, download what is not cached, and install."""
     begin = time.perf_counter()
     records = await _solve(rattler.Gateway(cache_dir=Path(cache) / "index"), channels, list(specs), pip=True)
@@ -52,20 +55,20 @@ async def create(channels: str, cache: str, prefix: str, *specs: str) -> dict:
     return _told(begin, records)
 
 
-async def unpack(archive: str, folder: str) -> dict:
+async def unpack(archive: str, folder: str) -> dict[str, Any]:
     """Unpack one archive; its SHA-256 and MD5 are computed on the way."""
     begin = time.perf_counter()
     extract(Path(archive), Path(folder))
     return {"seconds": time.perf_counter() - begin}
 
 
-def _told(begin: float, records: list) -> dict:
+def _told(begin: float, records: list[rattler.RepoDataRecord]) -> dict[str, Any]:
     seconds = time.perf_counter() - begin
     return {"seconds": seconds, "records": sorted(record.file_name for record in records)}
 
 
 if __name__ == "__main__":
-    jobs = {"solve": solve, "again": again, "create": create, "extract": unpack}
+    jobs: dict[str, Any] = {"solve": solve, "again": again, "create": create, "extract": unpack}
     print(json.dumps(asyncio.run(jobs[sys.argv[1]](*sys.argv[2:]))), flush=True)
     # py-rattler's threads crash the interpreter now and then while it shuts down; this also saves it that time.
     os._exit(0)

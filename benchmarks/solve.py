@@ -27,8 +27,9 @@ from __future__ import annotations
 import shutil
 import statistics
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.corpus import made_records, part_of, real_records, write_channel
@@ -174,9 +175,9 @@ def _likeness(runs: Mapping[str, Sequence[Run]]) -> str:
     return f"packages: {sizes}; in all answers: {len(set.intersection(*results.values()))}"
 
 
-def _file_names(told: dict) -> list[str]:
+def _file_names(told: dict[str, Any]) -> list[str]:
     if "records" in told:
-        return told["records"]
+        return list(told["records"])
     return [record.get("url", record.get("fn", "")).rsplit("/", 1)[-1] for record in told["actions"]["LINK"]]
 
 
@@ -204,39 +205,54 @@ def _all_requests(corpus: Path, rounds: int) -> list[Table]:
 HEADER = ["request", "packages", "envmgr s", "py-rattler s", "ratio", "envmgr MB", "py-rattler MB"]
 
 
+class Row(Struct, frozen=True):
+    """The medians of seconds and the peaks in 10^6 bytes of one request, envmgr's and py-rattler's."""
+
+    title: str
+    packages: int
+    seconds: tuple[float, float]
+    megabytes: tuple[float, float]
+
+    @property
+    def ratio(self) -> float:
+        """envmgr's time over py-rattler's."""
+        return self.seconds[0] / self.seconds[1]
+
+    def cells(self) -> list[str]:
+        """The row as text."""
+        times = [f"{each:.3f}" for each in self.seconds]
+        peaks = [f"{each:.0f}" for each in self.megabytes]
+        return [self.title, str(self.packages), *times, f"{self.ratio:.2f}", *peaks]
+
+
 def _render(costs: Mapping[str, dict[str, list[Run]]], asked: int) -> str:
     rows = [_row(title, runs) for title, runs in costs.items()]
-    cells = [
-        [
-            title,
-            str(packages),
-            f"{own:.3f}",
-            f"{peer:.3f}",
-            f"{own / peer:.2f}",
-            f"{mine:.0f}",
-            f"{theirs:.0f}",
-        ]
-        for title, packages, own, peer, mine, theirs in rows
-    ]
-    lines = [
-        "solve, all requests: whole process, web channel, the corpus' own size",
-        *aligned([HEADER, *cells]),
-    ]
+    title = "solve, all requests: whole process, web channel, the corpus' own size"
+    lines = [title, *aligned([HEADER, *(row.cells() for row in rows)])]
     lines.append(f"  {len(rows)} of {asked} requests were answered by both sides")
-    for place, side in ((2, "envmgr"), (3, "py-rattler")):
-        times = [row[place] for row in rows]
+    if not rows:
+        return "\n".join(lines)
+    for place, side in enumerate(("envmgr", "py-rattler")):
+        times = [row.seconds[place] for row in rows]
         lines.append(f"  {side}: median {statistics.median(times):.3f} s, {_worst(times)}")
-    ratios = [row[2] / row[3] for row in rows]
+    ratios = [row.ratio for row in rows]
     faster = sum(ratio < 1 for ratio in ratios)
     lines.append(f"  ratio: median {statistics.median(ratios):.2f}, {_worst(ratios)}; below 1 for {faster}")
     return "\n".join(lines)
 
 
-def _row(title: str, runs: dict[str, list[Run]]) -> tuple[str, int, float, float, float, float]:
+def _row(title: str, runs: dict[str, list[Run]]) -> Row:
     own, peer = runs["envmgr"], runs["py-rattler"]
-    times = [statistics.median(run.seconds for run in each) for each in (own, peer)]
-    peaks = [max(run.peak_bytes for run in each) / 1e6 for each in (own, peer)]
-    return title, len(_file_names(own[0].told)), times[0], times[1], peaks[0], peaks[1]
+    seconds, megabytes = (_cost(own), _cost(peer)), (_peak(own), _peak(peer))
+    return Row(title, len(_file_names(own[0].told)), seconds, megabytes)
+
+
+def _cost(runs: Sequence[Run]) -> float:
+    return statistics.median(run.seconds for run in runs)
+
+
+def _peak(runs: Sequence[Run]) -> float:
+    return max(run.peak_bytes for run in runs) / 1e6
 
 
 def _worst(values: Sequence[float]) -> str:
@@ -245,7 +261,7 @@ def _worst(values: Sequence[float]) -> str:
     return f"worst tenth from {tenth[0]:.3f}, mean {statistics.mean(tenth):.3f}"
 
 
-def _plain(title: str, runs: dict[str, list[Run]]) -> dict:
+def _plain(title: str, runs: dict[str, list[Run]]) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {"request": title, "runs": {side: [asdict(run) for run in each] for side, each in runs.items()}}
