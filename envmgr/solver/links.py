@@ -51,6 +51,7 @@ class Link(Struct, eq=False):
     target: int = -1
     classes: list[tuple[int, int]] = field(default_factory=list)
     unread: int = 0
+    _singles: dict[int, int] = field(default_factory=dict)
     _split: tuple[EntryClass, ...] = ()
     _waiting: Sequence[EntryClass] = ()
     _accept: Callable[[tuple[Entry, ...]], int] | None = None
@@ -81,6 +82,16 @@ class Link(Struct, eq=False):
             else:
                 left.append(each)
         self._waiting = left
+
+    def accepted_by_one(self, candidate: int) -> int:
+        """The values of the target that one *candidate* of the source accepts; all where it says nothing."""
+        found = self._singles.get(candidate)
+        if found is None:
+            if self.unread & candidate:
+                self.read(candidate)
+            found = next((allowed for carriers, allowed in self.classes if carriers & candidate), -1)
+            self._singles[candidate] = found
+        return found
 
     def all_classes(self) -> list[tuple[int, int]]:
         """All pairs of (carriers, accepted values of the target)."""

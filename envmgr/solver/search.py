@@ -142,12 +142,16 @@ class Search:
             self._late_clauses.append((self.level, clause))
 
     def add_clause(self, clause: Clause) -> None:
-        """Take in a clause, watch two terms that are open (or were closed last), and look at it next."""
+        """Take in a clause, watch two terms that are open (or were closed last), and look at it next.
+
+        One of a single term holds from level 0 on once it was looked at there, so nobody watches it.
+        """
         places = sorted(range(len(clause.masks)), key=lambda place: -self._closed_at(clause, place))
         clause.variables = [clause.variables[place] for place in places]
         clause.masks = [clause.masks[place] for place in places]
-        for variable in clause.variables[:2]:
-            self._watches[variable].append(clause)
+        if len(clause.masks) > 1:
+            for variable in clause.variables[:2]:
+                self._watches[variable].append(clause)
         self._pending.append(clause)
 
     def _closed_at(self, clause: Clause, place: int) -> int:
@@ -306,15 +310,20 @@ class Search:
         source = self.domains[link.source]
         if source & link.without:
             return None
-        if link.unread & source:
-            link.read(source)
         target = self.domains[link.target]
         refused = target
-        for carriers, allowed in link.classes:
-            if carriers & source:
-                refused &= ~allowed
-                if not refused:
-                    return None
+        if not source & (source - 1):
+            refused &= ~link.accepted_by_one(source)
+            if not refused:
+                return None
+        else:
+            if link.unread & source:
+                link.read(source)
+            for carriers, allowed in link.classes:
+                if carriers & source:
+                    refused &= ~allowed
+                    if not refused:
+                        return None
         if refused == target:
             return self.reason_clause(link, link.target, target)
         self._reduce(link.target, target & ~refused, link)
@@ -324,6 +333,9 @@ class Search:
         """Drop the candidates of the source that accept nothing which remains in the target."""
         target = self.domains[link.target]
         source = self.domains[link.source]
+        if not source & (source - 1):
+            accepted = link.accepted_by_one(source) & target
+            return None if accepted else self.reason_clause(link, link.source, source)
         if link.unread & source:
             link.read(source)
         dropped = 0
@@ -346,11 +358,11 @@ class Search:
         watches = self._watches[variable]
         for number, clause in enumerate(watches):
             variables, masks = clause.variables, clause.masks
-            if len(masks) > 1 and variables[0] == variable:
+            if variables[0] == variable:
                 variables[0], variables[1] = variables[1], variables[0]
                 masks[0], masks[1] = masks[1], masks[0]
             kept.append(clause)
-            if domain & ~masks[-1 if len(masks) == 1 else 1] or not domains[variables[0]] & masks[0]:
+            if domain & ~masks[1] or not domains[variables[0]] & masks[0]:
                 continue
             for place in range(2, len(masks)):
                 if domains[variables[place]] & ~masks[place]:
