@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from envmgr.errors import DataError, UsageError
 from envmgr.models.requirement import Requirement, Source
 from envmgr.ops.request import Asked, EnvironmentRequest, parse_channels, read_request
-from envmgr.ops.resolve import ResolveOptions, resolve
+from envmgr.ops.resolve import ResolveOptions, pins, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -189,12 +189,8 @@ def _plain(spec: MatchSpec) -> str:
 
 def _limits(prefix: Path | None, options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
     """The configured pins, and those of an environment: one spec a line in conda-meta/pinned, as conda has them."""
-    from envmgr.ops.resolve import _pins
-
-    if options.no_pin:
-        return ()
-    limits = _pins(context)
-    if prefix is not None:
+    limits = pins(options, context)
+    if prefix is not None and not options.no_pin:
         limits += _pinned(prefix / "conda-meta" / "pinned")
     return limits
 

@@ -11,7 +11,7 @@ from envmgr.errors import DataError, SolveError
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from envmgr.channels.client import Index
     from envmgr.config.settings import ChannelPriority
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
-    from envmgr.solver.problem import Strategy
+    from envmgr.solver.problem import Problem, Strategy
     from envmgr.solver.solve import Conflict
 
 
@@ -52,7 +52,8 @@ def resolve(
 
     index = open_index(channels, subdir, context)
     virtual = virtual_packages(subdir, context.environ)
-    records = _solve(requirements, _Candidates(index, virtual, options, context), options, context)
+    candidates = Candidates(index, virtual, options, context)
+    records = _solve(make_problem(requirements, candidates, options, context), candidates, context)
     if options.only_deps:
         asked = {requirement.spec.name for requirement in requirements}
         records = tuple(record for record in records if record.name not in asked)
@@ -80,7 +81,7 @@ def open_index(channels: Sequence[Channel], subdir: str, context: Context) -> In
         context.reporter.phase_finished(Phase.INDEX)
 
 
-class _Candidates:
+class Candidates:
     """Answers the solver's question for the candidates of a name, from the index and the machine."""
 
     def __init__(
@@ -115,52 +116,58 @@ def _with_pip(table: RecordTable) -> RecordTable:
     return table.depending({"pip": carriers})
 
 
-def _solve(
+def make_problem(
     requirements: Sequence[Requirement],
-    candidates: _Candidates,
+    candidates: Candidates,
     options: ResolveOptions,
     context: Context,
-) -> tuple[PackageRecord, ...]:
+    constraints: Sequence[Requirement] | None = None,
+) -> Problem:
+    """The solver's problem for a request; without *constraints* the configured pins limit it."""
     from envmgr.solver.problem import Problem
-    from envmgr.solver.solve import Solution, solve
 
     settings = context.settings
-    budget = options.solve_seconds if options.solve_seconds is not None else settings.solve_seconds
-    problem = Problem(
+    return Problem(
         requirements=tuple(requirements),
         load=candidates.load,
         channel_rank={channel.url: rank for rank, channel in enumerate(candidates.index.channels)},
         channel_priority=options.channel_priority or settings.channel_priority,
+        constraints=pins(options, context) if constraints is None else tuple(constraints),
         exclude_newer=options.exclude_newer,
-        constraints=() if options.no_pin else _pins(context),
         strategy=options.strategy,
-        budget_seconds=budget,
-        monotonic=_monotonic(),
+        budget_seconds=options.solve_seconds or settings.solve_seconds,
+        monotonic=time.monotonic,
     )
+
+
+def _solve(problem: Problem, candidates: Candidates, context: Context) -> tuple[PackageRecord, ...]:
+    from envmgr.solver.solve import Solution, solve
+
     context.reporter.phase_started(Phase.SOLVE)
     try:
         answer = solve(problem)
+        if isinstance(answer, Solution):
+            return tuple(record for record in answer.records if not record.is_virtual)
+        raise _refusal(answer, candidates)
     finally:
         context.reporter.phase_finished(Phase.SOLVE)
-    if isinstance(answer, Solution):
-        return tuple(record for record in answer.records if not record.is_virtual)
-    raise _refusal(answer, candidates)
 
 
-def _pins(context: Context) -> tuple[Requirement, ...]:
+def pins(options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
+    """The lines of the setting ``pinned_packages``, unless *options* ignore it; DataError for one that is no spec."""
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.models.requirement import Requirement, Source
 
-    pins = []
-    for text in context.settings.pinned_packages:
+    found = []
+    for text in () if options.no_pin else context.settings.pinned_packages:
         try:
-            pins.append(Requirement(parse_match_spec(text), Source("pinned_packages", None, text)))
+            found.append(Requirement(parse_match_spec(text), Source("pinned_packages", None, text)))
         except DataError as error:
             raise DataError(f"pinned_packages: {error}", hint=error.hint) from None
-    return tuple(pins)
+    return tuple(found)
 
 
-def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
+def _refusal(conflict: Conflict, candidates: Candidates) -> SolveError:
     from envmgr.solver.edits import hint_beside, proposals_as_json
     from envmgr.solver.explain import explain
     from envmgr.solver.explanation import causes_as_json
@@ -181,7 +188,3 @@ def _refusal(conflict: Conflict, candidates: _Candidates) -> SolveError:
         ],
         proposals=proposals_as_json(proposals),
     )
-
-
-def _monotonic() -> Callable[[], float]:
-    return time.monotonic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -89,21 +88,10 @@ def _index(chosen: Chosen, context: Context) -> tuple[Index | None, str]:
 def _problem(
     chosen: Chosen, index: Index, virtual: VirtualPackages, options: ResolveOptions, context: Context
 ) -> Problem:
-    from envmgr.ops.resolve import _Candidates
-    from envmgr.solver.problem import Problem
+    from envmgr.ops.resolve import Candidates, make_problem
 
-    settings = context.settings
-    return Problem(
-        requirements=chosen.requirements,
-        load=_Candidates(index, virtual, options, context).load,
-        channel_rank={channel.url: rank for rank, channel in enumerate(index.channels)},
-        channel_priority=options.channel_priority or settings.channel_priority,
-        constraints=chosen.limits,
-        exclude_newer=options.exclude_newer,
-        strategy=options.strategy,
-        budget_seconds=options.solve_seconds or settings.solve_seconds,
-        monotonic=time.monotonic,
-    )
+    candidates = Candidates(index, virtual, options, context)
+    return make_problem(chosen.requirements, candidates, options, context, chosen.limits)
 
 
 def _missing(question: Question, chosen: Chosen) -> PrefixError | SolveError:

@@ -85,7 +85,7 @@ class _Solver:
         )
 
     def run(self) -> Solution | Conflict:
-        outcome = self.search(self.problem.requirements, self.problem.constraints)
+        outcome = self.search(self.problem.requirements, self.problem.constraints, best=True)
         if isinstance(outcome, Search):
             return self._solution(outcome)
         return self._hopeless() or self._smallest(outcome)
@@ -119,16 +119,18 @@ class _Solver:
         return self.search(
             [line for line in problem.requirements if id(line) in lines],
             [line for line in problem.constraints if id(line) in lines],
+            best=False,
         )
 
     def search(
-        self, requirements: Sequence[Requirement], constraints: Sequence[Requirement]
+        self, requirements: Sequence[Requirement], constraints: Sequence[Requirement], *, best: bool
     ) -> Search | Clause:
-        """A finished search, or the empty clause."""
+        """A finished search, or the empty clause; not *best* means that any answer will do."""
         facts, rules = _lines(requirements, constraints)
         search = Search(self.universe, facts, rules)
         search.adopt()
-        wanted = self._wanted(search, requirements)
+        explicit = dict.fromkeys(search.variable(line.spec.name) for line in requirements)
+        wanted = self._wanted(search, list(explicit)) if best else Wanted(())
         for name in facts:
             if any(not asked.optional for asked in facts[name]):
                 search.variable(name)
@@ -151,12 +153,11 @@ class _Solver:
             self.decisions += 1
             search.decide(*choice)
 
-    def _wanted(self, search: Search, requirements: Sequence[Requirement]) -> Wanted:
+    def _wanted(self, search: Search, explicit: Sequence[int]) -> Wanted:
         problem = self.problem
-        explicit = dict.fromkeys(search.variable(line.spec.name) for line in requirements)
         installed = {name: search.variable(name) for name in keep_order(problem.installed)}
         kept = [variable for name, variable in installed.items() if name not in problem.free]
-        return Wanted(list(explicit), kept, () if problem.prune else list(installed.values()))
+        return Wanted(explicit, kept, () if problem.prune else list(installed.values()))
 
     def _check_budget(self, search: Search) -> None:
         if self._deadline is None or self.problem.monotonic() <= self._deadline:

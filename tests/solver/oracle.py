@@ -113,7 +113,7 @@ class Oracle:
         return bool(self.solver.solve(list(assumptions)))
 
     def contradicts(self, terms: Iterable[tuple[str, list[PackageRecord | None]]]) -> bool:
-        """Whether no answer has all *terms* at once: a name (or ``name[extra]``) and its values, None for absent."""
+        """Whether no answer has all *terms* at once: a name (or ``name[extra]``) and values, None for absent."""
         assumed = []
         for variable, values in terms:
             assumed.append(self.new())
