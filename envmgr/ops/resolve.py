@@ -154,7 +154,7 @@ def _solve(problem: Problem, candidates: Candidates, context: Context) -> tuple[
 
 
 def pins(options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
-    """The lines of the setting ``pinned_packages``, unless *options* ignore it; DataError for one that is no spec."""
+    """The lines of the setting ``pinned_packages``, unless *options* ignore it; raises DataError for no spec."""
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.models.requirement import Requirement, Source
 
