@@ -167,9 +167,21 @@ class _Solver:
         around = f"; most of the search went into {join_words(names)}" if names else ""
         raise SolveError(
             f"no answer was found within {self.problem.budget_seconds:g} seconds{around}.",
-            hint="Ask for narrower versions of these packages, or allow more time.",
+            hint=f"{self._narrower(names)}, or allow more time with --solve-seconds.",
             names=names,
         )
+
+    def _narrower(self, names: Sequence[str]) -> str:
+        """What a user may write so that there is less to search: narrower lines, or new ones."""
+        lines = [line for line in self.problem.requirements if line.spec.name in names] or [
+            *self.problem.requirements[: 3 if not names else 0]
+        ]
+        if lines:
+            told = [
+                f"'{line.source.text}'" + (f" ({line.source})" if line.source.file else "") for line in lines
+            ]
+            return f"Ask for a narrower version in {join_words(told)}"
+        return f"Add lines that say which version of {join_words(names)} you need"
 
     def _statistics(self) -> Statistics:
         variables = self.universe.variables
