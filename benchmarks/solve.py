@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 QUICK = Sizes((10_000, 100_000, 300_000), 1)
 QUICK_REQUESTS = 2
-FULL = Sizes((10_000, 100_000, 1_000_000), 5)
+FULL = Sizes((10_000, 100_000, 1_000_000), 4)
 
 SIZED = (
     "numpy, pandas, scikit-learn on 3.12",
