@@ -2,7 +2,7 @@
 
 The order makes answers good (docs/internals/solver.md): first the best version of each package that the user
 asked for, in the user's order; then what is installed stays, where it is if it can; then the best build of what was
-asked for; after that the needed name that was found first.
+asked for; after that the versions of all else that is needed, and their builds.
 Among builds of equal rank the one whose own dependencies can be newest wins, then the newest in time.
 """
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from envmgr.solver.search import Search
 
 PUZZLE_CONFLICTS = 100
+HUB_SHARE = 4  # A package that more than a quarter of the others need is chosen first.
 
 
 class Choice(NamedTuple):
@@ -53,8 +54,7 @@ def choose(search: Search, wanted: Wanted) -> Choice | None:
         domain = domains[variable]
         if not domain & 1 and domain & (domain - 1):
             return Choice(variable, best_candidate(search, variable))
-    variable = _next_needed(search)
-    return None if variable < 0 else Choice(variable, best_candidate(search, variable))
+    return _choose_needed(search)
 
 
 def _choose_installed(search: Search, wanted: Wanted) -> Choice | None:
@@ -81,18 +81,40 @@ def _first(domain: int) -> int:
     return (domain & -domain).bit_length() - 2
 
 
-def _next_needed(search: Search) -> int:
-    """The open name that was found to be needed first, and so stands nearest to what the user asked for.
+def _choose_needed(search: Search) -> Choice | None:
+    """The versions of what else is needed, and then the builds, so that no build costs another package its version.
 
-    A search that meets many conflicts is a puzzle rather than a request: then the name with the fewest
-    candidates left, weighed by the conflicts that it took part in, ends it soonest.
+    The order is that in which names were found to be needed: nearest to what the user asked for first. But a package
+    that many others need, such as an interpreter, goes before them. A search that meets many conflicts is a puzzle
+    rather than a request: then the name with the fewest candidates left, weighed by the conflicts that it took part
+    in, ends it soonest.
     """
     domains = search.domains
-    is_open = (v for names in (search.always, search.needed) for v in names if domains[v] & (domains[v] - 1))
-    if search.conflicts < PUZZLE_CONFLICTS:
-        return next(is_open, -1)
-    weights = search.weights
-    return min(is_open, key=lambda v: domains[v].bit_count() / (1 + weights[v]), default=-1)
+    needed = (*search.always, *search.needed)
+    is_open = [variable for variable in needed if domains[variable] & (domains[variable] - 1)]
+    if not is_open:
+        return None
+    if search.conflicts >= PUZZLE_CONFLICTS:
+        weights = search.weights
+        hardest = min(is_open, key=lambda variable: domains[variable].bit_count() / (1 + weights[variable]))
+        return Choice(hardest, best_candidate(search, hardest))
+    groups = ((variable, _best_versions(search, variable)) for variable in is_open)
+    undecided = {variable: group for variable, group in groups if domains[variable] & ~group}
+    if not undecided:
+        return Choice(is_open[0], best_candidate(search, is_open[0]))
+    many = len(needed) // HUB_SHARE
+    chosen = next((variable for variable in undecided if _users(search, variable, many) > many), None)
+    chosen = next(iter(undecided)) if chosen is None else chosen
+    return Choice(chosen, undecided[chosen])
+
+
+def _users(search: Search, variable: int, enough: int) -> int:
+    """How many needed packages say something of *variable*; not counted where that cannot be more than *enough*."""
+    incoming = search.universe.variables[variable].incoming
+    if len(incoming) <= enough:
+        return 0
+    domains = search.domains
+    return sum(not domains[link.source] & 1 for link in incoming)
 
 
 def best_candidate(search: Search, variable: int) -> int:
