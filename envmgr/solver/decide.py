@@ -84,7 +84,7 @@ def _first(domain: int) -> int:
 def _choose_needed(search: Search) -> Choice | None:
     """The versions of what else is needed, and then the builds, so that no build costs another package its version.
 
-    The order is that in which names were found to be needed: nearest to what the user asked for first. But a package
+    The order is that in which names were found to be needed: nearest to the user's lines first. But a package
     that many others need, such as an interpreter, goes before them. A search that meets many conflicts is a puzzle
     rather than a request: then the name with the fewest candidates left, weighed by the conflicts that it took part
     in, ends it soonest.
