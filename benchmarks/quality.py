@@ -38,21 +38,7 @@ if TYPE_CHECKING:
 
 QUICK = FULL = Sizes((1,), 1)
 
-EXPLANATIONS: dict[str, str] = {
-    "notebook with widgets": (
-        "a later package's version gives way to an earlier one's build: brotli is found to be needed before "
-        "urllib3 and takes its newest build; the newest urllib3 needs a brotli-python, none of which fits for "
-        "Python 3.11."
-    ),
-    "plots": (
-        "numpy is found to be needed before python and takes its newest, with which the newest numba does not go; "
-        "the old numba without an upper limit for numpy has no build for Python 3.14."
-    ),
-    "navigation": (
-        "xsimd is found to be needed before xtensor and takes its newest, which the newest xtensor refuses; the "
-        "older xtensor does not, and needs an older xtl."
-    ),
-}
+EXPLANATIONS: dict[str, str] = {}
 """Why a row is worse: title to sentence, for the rows where the reason was found and checked."""
 
 CRITERIA = ("answer", "asked", "moved", "age", "count")
