@@ -19,7 +19,7 @@ from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.match_spec import MatchSpec
 from envmgr.models.record import PackageRecord
 from envmgr.models.record_table import gathered, runs, version_key
-from envmgr.models.string_match import StringMatch
+from envmgr.models.string_match import StringMatch, is_regex
 from envmgr.models.version import Version
 from envmgr.models.version_spec import VersionSpec
 
@@ -86,6 +86,7 @@ class Candidates:
         "_build_starts",
         "_builds",
         "_exact",
+        "_lowered",
         "_masks",
         "_rising",
         "_running",
@@ -110,6 +111,7 @@ class Candidates:
         self._masks: dict[str, int] = {}
         self._builds: dict[str, int] = {}
         self._exact: dict[str, list[int]] = {}
+        self._lowered: list[str] = []  # from the last to the first, as the digits of a mask are written
         self._texts: dict[str, int] = {text: mask << 1 for text, mask in table.version_masks().items()}
         self._unusual: list[str] | None = None
         self._rising: list[str] = []
@@ -259,8 +261,9 @@ class Candidates:
                 for place, build in enumerate(self.table.builds):
                     self._exact.setdefault(build.lower(), []).append(place)
             return self._union(2 << place for place in self._exact.get(pattern.text, ()))
-        matches = pattern.matches
-        bits = ["1" if matches(build) else "0" for build in reversed(self.table.builds)]
+        if not self._lowered:
+            self._lowered = [build.lower() for build in reversed(self.table.builds)]
+        bits = ["1" if found else "0" for found in _matches_of(pattern, self._lowered)]
         return int("".join(bits), 2) << 1
 
     @staticmethod
@@ -269,6 +272,21 @@ class Candidates:
         for mask in masks:
             union |= mask
         return union
+
+
+def _matches_of(pattern: StringMatch, builds: list[str]) -> list[bool]:
+    """Which of the lower-case *builds* fulfil *pattern*; the common globs without a call for each."""
+    parts = [] if is_regex(pattern.text) else pattern.text.split("*")
+    if len(parts) == 3 and not parts[0] and not parts[2]:
+        inside = parts[1]
+        return [inside in build for build in builds]
+    if len(parts) == 2:
+        first, last = parts
+        if not first:
+            return [build.endswith(last) for build in builds]
+        if not last:
+            return [build.startswith(first) for build in builds]
+    return [*map(pattern.matches, builds)]
 
 
 _parsed = lru_cache(maxsize=None)(Version.parse)
