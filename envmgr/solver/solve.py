@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Audit = Callable[[Universe, Clause], None]
 
 
+MAX_LINES_TO_NARROW = 3
+
+
 class Statistics(Struct, frozen=True):
     """What the search did, in counts."""
 
@@ -173,15 +176,14 @@ class _Solver:
 
     def _narrower(self, names: Sequence[str]) -> str:
         """What a user may write so that there is less to search: narrower lines, or new ones."""
-        lines = [line for line in self.problem.requirements if line.spec.name in names] or [
-            *self.problem.requirements[: 3 if not names else 0]
-        ]
+        asked = self.problem.requirements
+        lines = [line for line in asked if line.spec.name in names or not names][:MAX_LINES_TO_NARROW]
         if lines:
             told = [
                 f"'{line.source.text}'" + (f" ({line.source})" if line.source.file else "") for line in lines
             ]
             return f"Ask for a narrower version in {join_words(told)}"
-        return f"Add lines that say which version of {join_words(names)} you need"
+        return f"Add lines that say which version of {join_words(names or ['a package'])} you need"
 
     def _statistics(self) -> Statistics:
         variables = self.universe.variables

@@ -131,3 +131,13 @@ def test_a_budget_that_ends_among_packages_that_no_line_names_says_which() -> No
         solve(problem)
     assert caught.value.hint
     assert caught.value.hint.startswith("Add lines that say which version of p")
+
+
+@pytest.mark.parametrize("specs", [(), ("a",)])
+def test_a_budget_that_ends_before_any_conflict(specs: tuple[str, ...]) -> None:
+    ticks = count()
+    installed = tuple(rec(name) for name in "abc")
+    one = case([*installed, rec("a", "2")], *specs)
+    with pytest.raises(SolveError, match=r"within 0\.5 seconds") as caught:
+        solve(one.problem(installed=installed, budget_seconds=0.5, monotonic=lambda: float(next(ticks))))
+    assert caught.value.hint
