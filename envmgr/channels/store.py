@@ -129,13 +129,11 @@ class StoredIndex:
         Raises DamagedIndexError where it is gone.
         """
         name, fn, row = table.columns.name, table.file_name(place), table.columns.rows[place]
-        for text in (
-            *self._texts("id = ?", row),
-            *reversed(self._texts("name = ? ORDER BY id", name.lower())),
-        ):
-            raw = self._guarded(_decode_slices, text).get(fn)
-            if raw is not None:
-                return PackageRecord.parse(bytes(raw), fn=fn, origin=self.origin)
+        for condition, value in (("id = ?", row), ("name = ? ORDER BY id DESC", name.lower())):
+            for text in self._texts(condition, value):
+                raw = self._guarded(_decode_slices, text).get(fn)
+                if raw is not None:
+                    return PackageRecord.parse(bytes(raw), fn=fn, origin=self.origin)
         raise self._damaged(ValueError(f"{fn} is not in it"))
 
     def _make_columns(self, name: str) -> Columns:

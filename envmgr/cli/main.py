@@ -39,7 +39,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_orderly)
     # A command makes many records and few cycles; looking for cycles often would double the time of a solve.
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
     try:
         code = _dispatch(list(arguments))
         sys.stdout.flush()

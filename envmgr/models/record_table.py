@@ -9,7 +9,9 @@ newest timestamp, ``.conda`` before ``.tar.bz2``, file name; those whose version
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import cache
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -122,13 +124,17 @@ class RecordTable:
 
     def version_masks(self) -> dict[str, int]:
         """Each distinct version with the mask of its records."""
-        masks = dict.fromkeys(self.columns.versions, 0)
-        texts, start = self.columns.versions, 0
-        version_of = self.columns.version_of
-        for place in range(1, self.count + 1):
-            if place == self.count or version_of[place] != version_of[start]:
-                masks[texts[version_of[start]]] |= (1 << place) - (1 << start)
-                start = place
+        texts, version_of = self.columns.versions, self.columns.version_of
+        masks = dict.fromkeys(texts, 0)
+        if version_of == sorted(version_of):  # As it is unless features or channels rank before versions.
+            start = 0
+            for number, text in enumerate(texts):
+                stop = bisect_right(version_of, number, start)
+                masks[text] = (1 << stop) - (1 << start)
+                start = stop
+        else:
+            for place, number in enumerate(version_of):
+                masks[texts[number]] |= 1 << place
         return masks
 
     def file_name(self, place: int) -> str:
@@ -183,10 +189,6 @@ def gathered(segments: Sequence[Segment]) -> RecordTable:
     """One table of runs of records, each (table, first place, place after the last), in this order."""
     name = segments[0][0].columns.name if segments else ""
     versions: dict[str, int] = {}
-    depends: dict[str, int] = {}
-    constrains: dict[str, int] = {}
-    extras: dict[str, dict[str, int]] = {}
-    origins: dict[Origin | None, int] = {}
     starts: list[int] = []
     version_of: list[int] = []
     build_numbers: list[int] = []
@@ -207,26 +209,16 @@ def gathered(segments: Sequence[Segment]) -> RecordTable:
         timestamps += columns.timestamps[start:stop]
         indexed += columns.indexed[start:stop] or [0] * width
         builds += table.builds[start:stop]
-        odd_names |= {
-            begin + place - start: fn for place, fn in columns.odd_names.items() if start <= place < stop
-        }
-        window = (1 << width) - 1
-        pairs = [(depends, table.depends), (constrains, table.constrains)]
-        pairs += [(extras.setdefault(extra, {}), table.extra_depends(extra)) for extra in columns.extras]
-        for found, carried in pairs:
-            for text, mask in carried:
-                moved = (mask >> start & window) << begin
-                if moved:
-                    found[text] = found.get(text, 0) | moved
-        for origin, mask in table.origins:
-            origins[origin] = origins.get(origin, 0) | (mask >> start & window) << begin
+        odd = columns.odd_names
+        odd_names |= {begin + place - start: odd[place] for place in range(start, stop) if place in odd}
     keys = [version_key(text) if is_readable(text) else None for text in versions]
-    ranks = _dense_ranks(keys)
+    moves = _moves(segments, starts)
+    extras = {extra: None for move in moves for extra in move.table.columns.extras}
     columns = Columns(
         name=name,
         readable=sum(keys[each] is not None for each in version_of),
         versions=list(versions),
-        ranks=ranks,
+        ranks=_dense_ranks(keys),
         version_of=version_of,
         builds="\n".join(builds),
         build_numbers=build_numbers,
@@ -234,21 +226,69 @@ def gathered(segments: Sequence[Segment]) -> RecordTable:
         timestamps=timestamps,
         indexed=indexed if any(indexed) else [],
         odd_names=odd_names,
-        depends=_stored(depends),
-        constrains=_stored(constrains),
-        extras={extra: _stored(found) for extra, found in extras.items()},
+        depends=_moved(moves, starts, attrgetter("depends")),
+        constrains=_moved(moves, starts, attrgetter("constrains")),
+        extras={extra: _moved(moves, starts, methodcaller("extra_depends", extra)) for extra in extras},
         rows=[],
         unusable={},
     )
+    origins: dict[Origin | None, int] = {}
+    for move in moves:
+        for origin, mask in move.table.origins:
+            origins[origin] = origins.get(origin, 0) | move.moved(mask)
 
     def read(place: int) -> PackageRecord:
-        from bisect import bisect_right
-
         number = bisect_right(starts, place) - 1
         table, start, _ = segments[number]
         return table.record(start + place - starts[number])
 
     return RecordTable(columns, read, list(origins.items()))
+
+
+class _Move:
+    """Where the records of one table go: runs of places with what is to be added to each place."""
+
+    __slots__ = ("_runs", "_stops", "table")
+
+    def __init__(self, table: RecordTable, moved: Iterable[tuple[int, int, int]]) -> None:
+        self.table = table
+        self._runs = sorted(moved)
+        self._stops = [stop for _, stop, _ in self._runs]
+
+    def moved(self, mask: int) -> int:
+        """The places to which those in *mask* go; only the runs that hold some of them are looked at."""
+        found = 0
+        while mask:
+            number = bisect_right(self._stops, (mask & -mask).bit_length() - 1)
+            if number == len(self._runs):
+                break
+            start, stop, begin = self._runs[number]
+            found |= (mask >> start & (1 << stop - start) - 1) << begin
+            mask = mask >> stop << stop
+        return found
+
+
+def _moves(segments: Sequence[Segment], starts: Sequence[int]) -> list[_Move]:
+    runs_of: dict[int, tuple[RecordTable, list[tuple[int, int, int]]]] = {}
+    for (table, start, stop), begin in zip(segments, starts, strict=True):
+        runs_of.setdefault(id(table), (table, []))[1].append((start, stop, begin))
+    return [_Move(table, moved) for table, moved in runs_of.values()]
+
+
+def _moved(
+    moves: Sequence[_Move], starts: Sequence[int], carried: Callable[[RecordTable], list[tuple[str, int]]]
+) -> list[Carried]:
+    """The entries of all tables with their carriers' new places, in order of first appearance."""
+    found: dict[str, int] = {}
+    first: dict[str, tuple[int, int]] = {}
+    for move in moves:
+        for number, (text, mask) in enumerate(carried(move.table)):
+            places = move.moved(mask)
+            if places:
+                run = bisect_right(starts, (places & -places).bit_length() - 1)
+                first[text] = min(first.get(text, (run, number)), (run, number))
+                found[text] = found.get(text, 0) | places
+    return _stored({text: found[text] for text in sorted(found, key=first.__getitem__)})
 
 
 def selected(table: RecordTable, places: Sequence[int]) -> RecordTable:

@@ -2,14 +2,17 @@
 
 Bit 0 of a mask is "not installed", bit i+1 is ``records[i]``. The order: the channel's rank (flexible priority
 only), fewest track_features, highest version, highest build number, newest timestamp, ``.conda`` before
-``.tar.bz2``, file name. Versions are kept sorted beside running unions of their masks, so an ordered comparison
-is one binary search; other specs are tested once per distinct version. Hot path: ints, tuples, dictionaries.
+``.tar.bz2``, then the order of channels and subdirs, and file names. Versions are kept sorted beside running
+unions of their masks, so an ordered comparison is one binary search; other specs are tested once per distinct
+version. Hot path: ints, tuples, dictionaries.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from functools import cache, lru_cache
+from itertools import repeat
+from operator import neg
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -24,10 +27,12 @@ from envmgr.models.version import Version
 from envmgr.models.version_spec import VersionSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from envmgr.models.record import Origin
     from envmgr.models.record_table import RecordTable
+
+    Key = Callable[[int], tuple[int, ...]]
 
 _CLAUSE = r"(?:[<>=!]=?|~=)?[0-9A-Za-z_.*+!-]+"
 _PLAIN = lazy_pattern(rf"[A-Za-z0-9_.-]+(?: +({_CLAUSE}(?:[,|]{_CLAUSE})*)(?: +([A-Za-z0-9_.+*]+))?)? *")
@@ -77,37 +82,34 @@ class Records:
 class Candidates:
     """The records of one name, best first, and the masks of specs over them.
 
-    *version_starts* and *build_starts* are the places where a run begins of candidates that rank equal up to their
-    version, and up to their build number. ``kept`` is the mask of the record that is installed and shall stay (then
-    it is the first), or 0.
+    *key* tells what ranks the record at a place, its build number last. ``kept`` is the mask of
+    the record that is installed and shall stay (then it is the first), or 0.
     """
 
     __slots__ = (
-        "_build_starts",
         "_builds",
         "_exact",
+        "_key",
         "_lowered",
         "_masks",
         "_rising",
         "_running",
         "_texts",
         "_unusual",
-        "_version_starts",
+        "_version_groups",
         "full",
         "kept",
         "records",
         "table",
     )
 
-    def __init__(
-        self, table: RecordTable, version_starts: Sequence[int], build_starts: Sequence[int], *, kept: int = 0
-    ) -> None:
+    def __init__(self, table: RecordTable, key: Key, *, kept: int = 0) -> None:
         self.table = table
         self.kept = kept
         self.records = Records(table)
         self.full = (2 << table.count) - 1
-        self._version_starts = version_starts
-        self._build_starts = build_starts
+        self._key = key
+        self._version_groups: dict[int, int] = {}
         self._masks: dict[str, int] = {}
         self._builds: dict[str, int] = {}
         self._exact: dict[str, list[int]] = {}
@@ -119,16 +121,24 @@ class Candidates:
 
     def version_group(self, place: int) -> int:
         """The candidates that rank equal to number *place* up to their version."""
-        return self._run(self._version_starts, place)
+        found = self._version_groups.get(place)
+        if found is None:
+            found = self._version_groups[place] = self._run(place, lambda other: self._key(other)[:-1])
+        return found
 
     def build_group(self, place: int) -> int:
         """The candidates that rank equal to number *place* up to their build number."""
-        return self._run(self._build_starts, place)
+        return self._run(place, self._key)
 
-    def _run(self, starts: Sequence[int], place: int) -> int:
-        number = bisect_right(starts, place)
-        stop = starts[number] if number < len(starts) else self.table.count
-        return (2 << stop) - (2 << starts[number - 1])
+    def _run(self, place: int, key: Key) -> int:
+        """The candidates around *place* that have the same *key*."""
+        start = stop = place
+        own = key(place)
+        while start and key(start - 1) == own:
+            start -= 1
+        while stop + 1 < self.table.count and key(stop + 1) == own:
+            stop += 1
+        return (4 << stop) - (2 << start)
 
     def installed_values(self, mask: int) -> list[PackageRecord]:
         """The records in *mask*, best first; each is read."""
@@ -286,6 +296,10 @@ def _matches_of(pattern: StringMatch, builds: list[str]) -> list[bool]:
             return [build.endswith(last) for build in builds]
         if not last:
             return [build.startswith(first) for build in builds]
+        shortest = len(first) + len(last)
+        return [
+            build.startswith(first) and build.endswith(last) and len(build) >= shortest for build in builds
+        ]
     return [*map(pattern.matches, builds)]
 
 
@@ -312,14 +326,10 @@ class Ordering:
         """The records of *tables*, whose versions can be read, as candidates."""
         preferred = self._place_of_preferred(tables)
         if len(tables) == 1 and not self._lowest and preferred is None:
-            table = tables[0]  # A table's own order is the usual one.
-            keys = [(0, *key) for key in _usual_keys(table)]
-        else:
-            rows = self._rows(tables, preferred)
-            table = gathered(runs((tables[row[-2]], row[-1]) for row in rows))
-            keys = [row[:5] for row in rows]
-        kept = 0 if preferred is None else 2
-        return Candidates(table, _starts([key[:-1] for key in keys]), _starts(keys), kept=kept)
+            return Candidates(tables[0], usual_key(tables[0]))  # A table's own order is the usual one.
+        rows = self._rows(tables, preferred)
+        table = gathered(runs((tables[row[-2]], row[-1]) for row in rows))
+        return Candidates(table, lambda place: rows[place][:5], kept=0 if preferred is None else 2)
 
     def _place_of_preferred(self, tables: Sequence[RecordTable]) -> tuple[int, int] | None:
         if self._preferred is None:
@@ -335,26 +345,27 @@ class Ordering:
         keys = sorted({version_key(text) for text in texts}, reverse=not self._lowest)
         place_of_key = {key: place for place, key in enumerate(keys)}
         version_place = {text: place_of_key[version_key(text)] for text in texts}
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for number, table in enumerate(tables):
-            columns = table.columns
-            for place, version in enumerate(columns.version_of):
-                file_name = table.file_name(place)
-                rows.append(
-                    (
-                        preferred is not None and (number, place) != preferred,
-                        self._rank(table),
-                        columns.features[place] if columns.features else 0,
-                        version_place[columns.versions[version]],
-                        -columns.build_numbers[place],
-                        -columns.timestamps[place],
-                        not file_name.endswith(".conda"),
-                        file_name,
-                        number,
-                        place,
-                    )
-                )
-        return sorted(rows)
+            columns, odd = table.columns, table.columns.odd_names
+            places_of_versions = [version_place[text] for text in columns.versions]
+            rows += zip(
+                repeat(True),
+                repeat(self._rank(table)),
+                columns.features or repeat(0),
+                map(places_of_versions.__getitem__, columns.version_of),
+                map(neg, columns.build_numbers),
+                map(neg, columns.timestamps),
+                [not odd.get(place, ".conda").endswith(".conda") for place in range(table.count)],
+                repeat(number),
+                range(table.count),
+            )
+        rows.sort()
+        if preferred is not None:
+            found = next(row for row in rows if row[-2:] == preferred)
+            rows.remove(found)
+            rows.insert(0, (False, *found[1:]))
+        return rows
 
     def _rank(self, table: RecordTable) -> int:
         if self._ranks is None:
@@ -363,20 +374,16 @@ class Ordering:
         return self._ranks.get(origin.channel if origin else "", len(self._ranks))
 
 
-def _usual_keys(table: RecordTable) -> list[tuple[int, int, int]]:
-    """What ranks the records of one table: features, version, build number; smaller is better."""
+def usual_key(table: RecordTable) -> Key:
+    """What ranks a record of one table: features, version, build number; smaller is better."""
     columns = table.columns
-    ranks = columns.ranks
-    features = columns.features or [0] * table.count
-    return [
-        (count, -ranks[version], -number)
-        for count, version, number in zip(features, columns.version_of, columns.build_numbers, strict=True)
-    ]
-
-
-def _starts(keys: Sequence[Any]) -> list[int]:
-    """The places at which a run of equal keys begins."""
-    return [place for place, key in enumerate(keys) if not place or key != keys[place - 1]]
+    ranks, versions, numbers, features = (
+        columns.ranks,
+        columns.version_of,
+        columns.build_numbers,
+        columns.features,
+    )
+    return lambda place: (features[place] if features else 0, -ranks[versions[place]], -numbers[place])
 
 
 def places_in(mask: int) -> list[int]:

@@ -98,14 +98,17 @@ def _choose_needed(search: Search) -> Choice | None:
         weights = search.weights
         hardest = min(is_open, key=lambda variable: domains[variable].bit_count() / (1 + weights[variable]))
         return Choice(hardest, best_candidate(search, hardest))
-    groups = ((variable, _best_versions(search, variable)) for variable in is_open)
-    undecided = {variable: group for variable, group in groups if domains[variable] & ~group}
-    if not undecided:
-        return Choice(is_open[0], best_candidate(search, is_open[0]))
     many = len(needed) // HUB_SHARE
-    chosen = next((variable for variable in undecided if _users(search, variable, many) > many), None)
-    chosen = next(iter(undecided)) if chosen is None else chosen
-    return Choice(chosen, undecided[chosen])
+    first = None
+    for variable in is_open:
+        is_hub = _users(search, variable, many) > many
+        if is_hub or first is None:
+            group = _best_versions(search, variable)
+            if domains[variable] & ~group:
+                if is_hub:
+                    return Choice(variable, group)
+                first = Choice(variable, group)
+    return first or Choice(is_open[0], best_candidate(search, is_open[0]))
 
 
 def _users(search: Search, variable: int, enough: int) -> int:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from envmgr.errors import DataError
 from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.record_table import RecordTable, gathered, is_readable, selected, tables_of
-from envmgr.solver.candidates import Candidates, Ordering, parse_match_spec
+from envmgr.solver.candidates import Candidates, Ordering, parse_match_spec, usual_key
 from envmgr.solver.conditions import alternatives
 from envmgr.solver.links import Entry, Link, Rule, make_link
 
@@ -326,7 +326,7 @@ def _readable(table: RecordTable, hidden: list[HiddenPart]) -> list[RecordTable]
 def _may_all_fit(specs: Sequence[MatchSpec], table: RecordTable) -> bool:
     """Whether some record of *table* may fulfil all *specs*, its version aside where that cannot be read."""
     readable = gathered([(table, 0, table.columns.readable)])
-    candidates = Candidates(readable, [0], [0])
+    candidates = Candidates(readable, usual_key(readable))
     fitting = candidates.full & ~1
     for spec in specs:
         fitting &= candidates.matching_spec(spec)
