@@ -1,7 +1,8 @@
 """How each setting is written: its kind, its limits, and what conda calls it where it means the same.
 
-Every value arrives as text, or as a tuple of texts for a list, whether a file or a variable holds it. Reading is
-pure; paths come back absolute, with `~` and variables replaced.
+Every value arrives as text, as a tuple of texts for a list, or as a dict for a mapping, whether a file or a
+variable holds it; a variable cannot hold a mapping. Reading is pure; paths come back absolute, with `~` and
+variables replaced.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec import Struct
 
 from envmgr.errors import DataError
-from envmgr.models.channel import is_url
+from envmgr.models.channel import is_channel_name, is_url, without_credentials
 from envmgr.models.path_text import expand_path
 from envmgr.models.platform import check_subdir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Written: TypeAlias = "str | tuple[str, ...]"
+Written: TypeAlias = "str | tuple[str, ...] | Mapping[str, Written | None]"
+"""A value as it was written; inside a mapping, None stands for a shape that no setting has."""
 
 _TRUE: Final = frozenset(("true", "yes", "on", "1", "y"))
 _FALSE: Final = frozenset(("false", "no", "off", "0", "n"))
@@ -28,7 +30,14 @@ _CACHE_CONTROL: Final = frozenset(("1", "true", "yes", "on"))
 
 
 class WrongValueError(Exception):
-    """A value is not of its setting's kind; the text says what was expected."""
+    """A value is not of its setting's kind; the text says what was expected.
+
+    *entry* is the key of the mapping's entry that is wrong; None when the value as a whole is.
+    """
+
+    def __init__(self, expected: str, *, entry: str | None = None) -> None:
+        super().__init__(expected)
+        self.entry = entry
 
 
 class Surroundings(Struct, frozen=True):
@@ -42,6 +51,8 @@ class Key(Struct, frozen=True):
     """One setting: its *name* in our file, how it is read, and its names in conda's files and variables.
 
     ``separator`` divides a list in our variable; conda's variables use commas, except for ``envs_dirs``.
+    A value that is a mapping (``is_mapping``) can only stand in a file. A ``joined`` list gathers what every
+    place says, where otherwise the strongest place counts alone.
     """
 
     name: str
@@ -49,6 +60,8 @@ class Key(Struct, frozen=True):
     conda: tuple[str, ...] = ()
     separator: str | None = None
     conda_separator: str | None = None
+    is_mapping: bool = False
+    joined: bool = False
 
     @property
     def variable(self) -> str:
@@ -62,7 +75,7 @@ class Key(Struct, frozen=True):
 
 
 def _one(written: Written, expected: str) -> str:
-    if isinstance(written, tuple):
+    if not isinstance(written, str):
         raise WrongValueError(expected)
     return written.strip()
 
@@ -125,7 +138,7 @@ def _choice(*words: str, also: Mapping[str, str] | None = None) -> Callable[[Wri
 
 
 def _texts(written: Written, around: Surroundings) -> tuple[str, ...]:
-    if isinstance(written, str):
+    if not isinstance(written, tuple):
         raise WrongValueError("a list of texts")
     return tuple(expand_path(text.strip(), around.environ) for text in written if text.strip())
 
@@ -138,7 +151,7 @@ def _path(written: Written, around: Surroundings) -> Path:
 
 
 def _paths(written: Written, around: Surroundings) -> tuple[Path, ...]:
-    if isinstance(written, str):
+    if not isinstance(written, tuple):
         raise WrongValueError("a list of paths")
     return tuple(_path(text, around) for text in written if text.strip())
 
@@ -159,15 +172,94 @@ def _url(written: Written, around: Surroundings) -> str:
 
 
 def _certificates(written: Written, around: Surroundings) -> bool | str:
-    expected = "true, false or the path of a certificate file"
+    expected = "true, false, truststore, or the path of a certificate file or folder"
     text = _one(written, expected)
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
     if text.lower() == "truststore":
-        return True
+        return "truststore"
     if not text:
         raise WrongValueError(expected)
     return str(_path(text, around))
+
+
+def _mirrors(written: Written, around: Surroundings) -> dict[str, tuple[str, ...]]:
+    """From each URL prefix, without credentials and a slash at its end, to its mirrors, best first."""
+    if isinstance(written, (str, tuple)):
+        raise WrongValueError("a mapping from URLs to lists of URLs, in the settings file")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in written.items():
+        prefix = expand_path(name.strip(), around.environ)
+        if not is_url(prefix):
+            raise WrongValueError("a URL with its mirrors", entry=name)
+        texts = (value,) if isinstance(value, str) else value
+        if not isinstance(texts, tuple):
+            raise WrongValueError("a list of URLs", entry=name)
+        urls = [expand_path(text.strip(), around.environ).rstrip("/") for text in texts]
+        prefix = without_credentials(prefix).rstrip("/")
+        if not urls or not all(is_url(url) for url in urls):
+            raise WrongValueError("a list of URLs", entry=name)
+        if prefix in found:
+            raise WrongValueError("given once only", entry=name)
+        found[prefix] = tuple(dict.fromkeys(urls))
+    return found
+
+
+def _channel_urls(written: Written, around: Surroundings) -> dict[str, str]:
+    """From channel names to the URLs that they are appended to (conda's `custom_channels`)."""
+    if isinstance(written, (str, tuple)):
+        raise WrongValueError("a mapping from channel names to URLs, in the settings file")
+    found: dict[str, str] = {}
+    for name, value in written.items():
+        if not isinstance(value, str) or not is_url(url := expand_path(value.strip(), around.environ)):
+            raise WrongValueError("the URL that the channel's name is appended to", entry=name)
+        found[_configured_name(name)] = url.rstrip("/")
+    return found
+
+
+def _channel_lists(written: Written, around: Surroundings) -> dict[str, tuple[str, ...]]:
+    """From a name to the channels that it stands for, best first (conda's `custom_multichannels`)."""
+    if isinstance(written, (str, tuple)):
+        raise WrongValueError("a mapping from names to lists of channels, in the settings file")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in written.items():
+        if not isinstance(value, tuple):
+            raise WrongValueError("a list of channels", entry=name)
+        found[_configured_name(name)] = _texts(value, around)
+    return found
+
+
+def _configured_name(text: str) -> str:
+    name = text.strip().strip("/")
+    if not is_channel_name(name) or name.split("/", 1)[0] in ("local", "nodefaults"):
+        raise WrongValueError("a channel's name, but not local or nodefaults", entry=text)
+    return name
+
+
+_PROXY_KEYS: Final = frozenset(("http", "https", "all"))
+
+
+def _proxies(written: Written, around: Surroundings) -> dict[str, str]:
+    """From `http`, `https`, `all` or `SCHEME://HOST` to the URL of a proxy (conda's `proxy_servers`)."""
+    if isinstance(written, (str, tuple)):
+        raise WrongValueError(
+            "a mapping from http, https or a host to the URL of a proxy, in the settings file"
+        )
+    found: dict[str, str] = {}
+    for name, value in written.items():
+        scheme, mark, host = name.strip().rstrip("/").lower().partition("://")
+        if scheme not in _PROXY_KEYS or bool(mark) != bool(host):
+            raise WrongValueError(
+                "http, https, all, or one of these with a host, as in https://HOST", entry=name
+            )
+        if not isinstance(value, str) or not value.strip():
+            raise WrongValueError("the URL of a proxy, as in http://HOST:PORT", entry=name)
+        found[f"{scheme}{mark}{host}"] = expand_path(value.strip(), around.environ)
+    return found
+
+
+def _file(written: Written, around: Surroundings) -> str:
+    return str(_path(written, around))
 
 
 _PRIORITIES = _choice(
@@ -186,6 +278,11 @@ KEYS: Final = (
     Key("channels", _texts, ("channels", "channel"), ",", ","),
     Key("default_channels", _texts, ("default_channels",), ",", ","),
     Key("channel_alias", _url, ("channel_alias",)),
+    Key("custom_channels", _channel_urls, ("custom_channels",), is_mapping=True),
+    Key("custom_multichannels", _channel_lists, ("custom_multichannels",), is_mapping=True),
+    Key("allowlist_channels", _texts, ("allowlist_channels", "whitelist_channels"), ",", ",", joined=True),
+    Key("denylist_channels", _texts, ("denylist_channels",), ",", ",", joined=True),
+    Key("number_channel_notices", _whole(0), ("number_channel_notices",)),
     Key("channel_priority", _PRIORITIES, ("channel_priority",)),
     Key("subdir", _subdir, ("subdir",)),
     Key("offline", _boolean, ("offline",)),
@@ -195,6 +292,10 @@ KEYS: Final = (
     Key("retries", _whole(0), ("remote_max_retries",)),
     Key("backoff_seconds", _seconds, ("remote_backoff_factor",)),
     Key("ssl_verify", _certificates, ("ssl_verify", "verify_ssl")),
+    Key("client_ssl_cert", _file, ("client_ssl_cert", "client_cert")),
+    Key("client_ssl_cert_key", _file, ("client_ssl_cert_key", "client_cert_key")),
+    Key("proxy_servers", _proxies, ("proxy_servers",), is_mapping=True),
+    Key("mirrors", _mirrors, is_mapping=True),
     Key("index_max_age_seconds", _seconds),
     Key("add_pip_as_python_dependency", _boolean, ("add_pip_as_python_dependency",)),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
@@ -40,6 +41,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What the channel name `defaults` stands for where a user writes it; nothing else uses them."""
     channel_alias: str = "https://conda.anaconda.org"
     """The URL that channel names are appended to (CEP 26)."""
+    custom_channels: Mapping[str, str] = field(default_factory=dict)
+    """Channel names that are appended to a URL of their own."""
+    custom_multichannels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that stand for several channels; `defaults` here is stronger than `default_channels`."""
+    allowlist_channels: tuple[str, ...] = ()
+    """The only channels that may be used; all may where this is empty."""
+    denylist_channels: tuple[str, ...] = ()
+    """Channels that may not be used."""
+    number_channel_notices: int = 5
+    """How many notices of channels a command shows by itself at most; 0 never asks for them (CEP 6)."""
     channel_priority: ChannelPriority = "strict"
     """Whether a name is taken only from the first channel that has it, preferably, or from any."""
     subdir: str
@@ -58,7 +69,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     backoff_seconds: float = 1.0
     """The pause before the first new attempt; it doubles with each."""
     ssl_verify: bool | str = True
-    """Whether certificates are checked, or the path of the authorities to check them with."""
+    """Whether certificates are checked, the path of the authorities to check them with, or ``"truststore"``:
+    the operating system's."""
+    client_ssl_cert: str | None = None
+    """The file of the certificate, with its key unless that has a file of its own, that servers may ask for."""
+    client_ssl_cert_key: str | None = None
+    """The file of that certificate's key."""
+    proxy_servers: Mapping[str, str] = field(default_factory=dict)
+    """The proxy for ``http``, ``https``, ``all`` or ``SCHEME://HOST``; may hold credentials."""
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For a URL and all below it, the URLs to use in its place, best first; these may hold credentials."""
     index_max_age_seconds: float = 300.0
     """How old a channel's index may be before its server is asked again; 0 asks always."""
 

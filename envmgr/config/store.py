@@ -2,7 +2,8 @@
 
 From weak to strong: the defaults; conda's files in conda's own order; conda's variables `CONDA_*`; our file
 `envmgr/config.yml`; our variables `ENVMGR_*`; the command line. The stronger value replaces the weaker, except that
-conda's lists are joined across its files and variables as conda joins them, stronger entries first.
+conda's lists are joined across its files and variables as conda joins them, stronger entries first, and its
+mappings entry by entry; a few lists (`Key.joined`) are joined across all places.
 
 Of conda's settings only those are read that mean the same here; all others are conda's business and ignored. In
 our own file an unknown key is an error. Wrong values are errors everywhere, with file, line and what was expected.
@@ -33,11 +34,15 @@ _OTHER_VARIABLES = frozenset(("ENVMGR_TRACEBACK", "ENVMGR_PYTHON"))
 
 
 class LoadedSettings(Struct, frozen=True):
-    """The settings, where each that was set comes from (`~/.condarc:3`, `ENVMGR_OFFLINE`), and warnings."""
+    """The settings, where each that was set comes from (`~/.condarc:3`, `ENVMGR_OFFLINE`), and warnings.
+
+    ``files`` are those that were read, from weak to strong.
+    """
 
     settings: Settings
     sources: dict[str, str]
     warnings: tuple[str, ...]
+    files: tuple[Path, ...] = ()
 
 
 class _Collected(Struct):
@@ -46,6 +51,7 @@ class _Collected(Struct):
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
     def replace(self, name: str, value: object, source: str) -> None:
         self.values[name], self.sources[name] = value, source
@@ -55,6 +61,18 @@ class _Collected(Struct):
         joined = tuple(dict.fromkeys([*value, *self.values.get(name, ())]))
         sources = [source, self.sources[name]] if name in self.sources else [source]
         self.replace(name, joined, ", ".join(sources))
+
+    def merge(self, name: str, value: dict[str, Any], source: str) -> None:
+        """Lay a stronger mapping over the weaker one, entry by entry."""
+        sources = [source, self.sources[name]] if name in self.sources else [source]
+        self.replace(name, {**self.values.get(name, {}), **value}, ", ".join(sources))
+
+    def take(self, key: Key, value: Any, source: str) -> None:
+        """What one of our own places says: it replaces, but for a list that is always joined."""
+        if key.joined:
+            self.join(key.name, value, source)
+        else:
+            self.replace(key.name, value, source)
 
 
 def load_settings(
@@ -75,7 +93,7 @@ def load_settings(
     for path in _conda_files(environ, home, prefix):
         _read_conda_file(path, expanding, found)
     _read_conda_variables(environ, expanding, found)
-    _read_own_file(_own_file(environ, home), expanding, found)
+    _read_own_file(own_file(environ, home), expanding, found)
     _read_own_variables(environ, expanding, found)
     for name, value in (overrides or {}).items():
         found.replace(name, value, "command line")
@@ -83,7 +101,7 @@ def load_settings(
     values = {**folders, "subdir": subdir, **found.values}
     # An environment made before envs_dirs was set is still found by its name.
     values["envs_dirs"] = tuple(dict.fromkeys([*values["envs_dirs"], *_as_paths(folders["envs_dirs"])]))
-    return LoadedSettings(Settings(**values), found.sources, tuple(found.warnings))
+    return LoadedSettings(Settings(**values), found.sources, tuple(found.warnings), tuple(found.files))
 
 
 def _as_paths(value: Path | tuple[Path, ...]) -> tuple[Path, ...]:
@@ -139,7 +157,7 @@ def _read_conda_file(path: Path, environ: Mapping[str, str], found: _Collected) 
             node = root.get(name)
             if node is not None and node.kind != "null":
                 place = f"{path}:{node.line}"
-                _take_from_conda(key, _convert(key, name, _written(node), place, around), place, found)
+                _take_from_conda(key, _convert_node(key, name, node, path, around), place, found)
                 break
 
 
@@ -153,7 +171,7 @@ def _read_conda_variables(
         for name in key.conda:
             variable = f"CONDA_{name.upper()}"
             text = environ.get(variable)
-            if text and around is not None:
+            if text and around is not None and not key.is_mapping:
                 written = _split(text, key.conda_separator)
                 _take_from_conda(key, _convert(key, variable, written, variable, around), variable, found)
                 break
@@ -162,6 +180,8 @@ def _read_conda_variables(
 def _take_from_conda(key: Key, value: object, place: str, found: _Collected) -> None:
     if isinstance(value, tuple) and key.is_list:
         found.join(key.name, value, place)
+    elif isinstance(value, dict):
+        found.merge(key.name, value, place)
     elif value is not None:
         found.replace(key.name, value, place)
 
@@ -169,7 +189,8 @@ def _take_from_conda(key: Key, value: object, place: str, found: _Collected) -> 
 # Our places
 
 
-def _own_file(environ: Mapping[str, str], home: Path) -> Path:
+def own_file(environ: Mapping[str, str], home: Path) -> Path:
+    """Where our own file is, existing or not."""
     folder = environ.get("XDG_CONFIG_HOME")
     return (Path(folder) if folder else home / ".config") / "envmgr" / "config.yml"
 
@@ -186,18 +207,25 @@ def _read_own_file(path: Path, environ: Mapping[str, str], found: _Collected) ->
         place = f"{path}:{node.line}"
         key = by_name.get(written_key.text)
         if key is None:
-            raise _unknown_key(written_key.text, f"{path}:{written_key.line}", by_name)
+            raise unknown_setting(written_key.text, f"{path}:{written_key.line}: ")
         if node.kind != "null":
-            found.replace(key.name, _convert(key, key.name, _written(node), place, around), place)
+            found.take(key, _convert_node(key, key.name, node, path, around), place)
 
 
-def _unknown_key(name: str, place: str, by_name: Mapping[str, Key]) -> ConfigError:
+def unknown_setting(name: str, place: str = "") -> ConfigError:
+    """The error for a setting that does not exist, with the one that was probably meant; *place* ends in `: `."""
     import difflib
 
+    names = [key.name for key in KEYS]
     same = next((key.name for key in KEYS if name in key.conda), None)
-    near = [same] if same else difflib.get_close_matches(name, by_name, n=1)
-    hint = f"Did you mean `{near[0]}`?" if near else f"The settings are {', '.join(by_name)}."
-    return ConfigError(f"{place}: there is no setting {quoted(name)}.", hint=hint, key=name)
+    near = [same] if same else difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"The settings are {', '.join(names)}."
+    return ConfigError(f"{place}there is no setting {quoted(name)}.", hint=hint, key=name)
+
+
+def own_value(key: Key, node: Node, path: Path, environ: Mapping[str, str]) -> object:
+    """What *node* would mean as the value of *key* in our file at *path*; raises ConfigError naming the key."""
+    return _convert(key, key.name, _written(node), key.name, Surroundings(environ, path.parent))
 
 
 def _read_own_variables(environ: Mapping[str, str], expanding: Mapping[str, str], found: _Collected) -> None:
@@ -207,9 +235,12 @@ def _read_own_variables(environ: Mapping[str, str], expanding: Mapping[str, str]
     around = Surroundings(expanding, Path.cwd())
     for key in KEYS:
         text = given.pop(key.variable, None)
+        if text is not None and key.is_mapping:
+            hint = f"Write `{key.name}` into a configuration file."
+            raise ConfigError(f"{key.variable}: a variable cannot hold a mapping.", hint=hint, key=key.name)
         if text is not None:
             written = _split(text, key.separator)
-            found.replace(key.name, _convert(key, key.variable, written, key.variable, around), key.variable)
+            found.take(key, _convert(key, key.variable, written, key.variable, around), key.variable)
     found.warnings.extend(_misspelt(name) for name in given if _near_setting(name) is not None)
 
 
@@ -241,6 +272,7 @@ def _read_mapping(path: Path, found: _Collected) -> Node | None:
         return None
     except DataError as error:
         raise ConfigError(str(error), hint=error.hint, **error.facts) from None
+    found.files.append(path)
     if root is not None and root.kind != "mapping":
         raise ConfigError(
             f"{path}:{root.line}: expected settings, one `name: value` a line, found {root.describe()}."
@@ -254,6 +286,8 @@ def _written(node: Node) -> Written | None:
         return node.text
     if node.kind == "list" and all(item.is_scalar and item.kind != "null" for item in node.items):
         return tuple(item.text for item in node.items)
+    if node.kind == "mapping":
+        return {name.text: _written(value) for name, value in node.entries if value.kind != "null"}
     return None
 
 
@@ -261,13 +295,33 @@ def _split(text: str, separator: str | None) -> Written:
     return tuple(part.strip() for part in text.split(separator) if part.strip()) if separator else text
 
 
+def _convert_node(key: Key, name: str, node: Node, path: Path, around: Surroundings) -> object:
+    """The value that *node* of the file *path* spells; of a mapping, errors name the entry and its line."""
+    try:
+        return _convert(key, name, _written(node), f"{path}:{node.line}", around)
+    except WrongValueError as error:
+        named, value = next(entry for entry in node.entries if entry[0].text == error.entry)
+        line, found = named.line, _shown(_written(value))
+        entry = quoted(without_credentials_in_text(named.text))
+        raise ConfigError(
+            f"{path}:{line}: {entry} in `{name}` must be {error}, found {found}.",
+            key=name,
+            expected=str(error),
+        ) from None
+
+
 def _convert(key: Key, name: str, written: Written | None, place: str, around: Surroundings) -> object:
-    """The value that *written* spells; ConfigError that names the place, the key and what was expected."""
-    expected = "a list of texts" if key.is_list else "one text"
+    """The value that *written* spells; ConfigError that names the place, the key and what was expected.
+
+    Raises WrongValueError for an entry of a mapping, whose place only the caller knows.
+    """
+    expected = "a mapping" if key.is_mapping else "a list of texts" if key.is_list else "one text"
     if written is not None:
         try:
             return key.read(written, around)
         except WrongValueError as error:
+            if error.entry is not None:
+                raise
             expected = str(error)
     subject = f"{place}: `{name}`" if place != name else place
     raise ConfigError(f"{subject} must be {expected}, found {_shown(written)}.", key=name, expected=expected)
@@ -276,4 +330,6 @@ def _convert(key: Key, name: str, written: Written | None, place: str, around: S
 def _shown(written: Written | None) -> str:
     if written is None:
         return "something nested"
-    return quoted(without_credentials_in_text(written)) if isinstance(written, str) else "a list"
+    if isinstance(written, str):
+        return quoted(without_credentials_in_text(written))
+    return "a list" if isinstance(written, tuple) else "a mapping"

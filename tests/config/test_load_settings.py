@@ -196,7 +196,7 @@ def test_a_value_of_nothing_counts_as_not_given(home):
             None,
         ),
         ("channels: a\n", "1: `channels` must be a list of texts, found `a`.", None),
-        ("channels: {a: b}\n", "1: `channels` must be a list of texts, found something nested.", None),
+        ("channels: {a: b}\n", "1: `channels` must be a list of texts, found a mapping.", None),
         ("channels:\n  - [a]\n", "2: `channels` must be a list of texts, found something nested.", None),
         ("pkgs_dirs: /a\n", "1: `pkgs_dirs` must be a list of paths, found `/a`.", None),
         (
