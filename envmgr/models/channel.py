@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_ALIAS",
     "Channel",
     "file_url",
+    "is_channel_name",
     "is_url",
     "split_distribution",
     "split_url",
@@ -88,6 +89,11 @@ def _name_of(url: str, alias: str) -> str:
 def is_url(text: str) -> bool:
     """Whether *text* begins with a scheme and ``://``."""
     return _URL.match(text) is not None
+
+
+def is_channel_name(text: str) -> bool:
+    """Whether *text* is the name of a channel, perhaps with a label, and neither a URL nor a path."""
+    return _NAME.fullmatch(text) is not None
 
 
 def without_credentials(url: str) -> str:
