@@ -38,7 +38,8 @@ class HttpOptions(Struct, frozen=True):
 
     ``retries`` counts the tries after the first; the pause before the first of them is ``backoff_seconds`` and
     then doubles. No pause is longer than ``longest_pause_seconds``, whatever the server asks for. ``verify`` is
-    whether certificates are checked, or the path of the bundle that they are checked against.
+    whether certificates are checked, or the path of the bundle that they are checked against. Without
+    ``follow_redirects`` a redirect is an answer like any other.
     """
 
     connect_timeout_seconds: float = 10.0
@@ -47,6 +48,7 @@ class HttpOptions(Struct, frozen=True):
     backoff_seconds: float = 0.5
     longest_pause_seconds: float = 30.0
     verify: bool | str = True
+    follow_redirects: bool = True
 
 
 class HttpTransport:
@@ -79,7 +81,7 @@ class HttpTransport:
                 if answer.status_code not in _PASSING_STATUSES or not tries_left:
                     return HttpResponse(answer, url)
                 asked_for = _retry_after(answer.headers.get("Retry-After"), time.time())
-                trouble = f"{without_credentials(url)} answered with HTTP status {answer.status_code}"
+                trouble = f"{_shown(url)} answered with HTTP status {answer.status_code}"
                 answer.close()
             except ChannelError as error:
                 if not error.facts.pop("passing", False) or not tries_left:
@@ -118,13 +120,14 @@ class HttpTransport:
                 stream=True,
                 timeout=(options.connect_timeout_seconds, options.read_timeout_seconds),
                 verify=options.verify,
+                allow_redirects=options.follow_redirects,
             )
         except requests.RequestException as error:
             raise _failure(url, error, options) from None
         except OSError as error:
             raise ChannelError(f"the certificates in {options.verify} cannot be used: {error}.") from None
         except (ValueError, UnicodeError):  # Their own text may quote user and password.
-            shown = without_credentials(url)
+            shown = _shown(url)
             raise ChannelError(f"{shown} is not a valid URL.", url=shown) from None
 
     def _open_session(self) -> requests.Session:
@@ -147,7 +150,7 @@ class HttpResponse:
 
     def __init__(self, answer: requests.Response, url: str) -> None:
         self._answer = answer
-        self._asked = without_credentials(url)
+        self._asked = _shown(url)
         self.status: int = answer.status_code
         self.headers: Mapping[str, str] = {key.lower(): value for key, value in answer.headers.items()}
         self.url = without_credentials(answer.url)
@@ -176,6 +179,11 @@ class HttpResponse:
         self._answer.close()
 
 
+def _shown(url: str) -> str:
+    """*url* as messages name it: without credentials, and without a query, which may be a signature."""
+    return re.split(r"[?#]", without_credentials(url), maxsplit=1)[0]
+
+
 def _retry_after(text: str | None, now: float) -> float | None:
     """The pause in seconds that a Retry-After header asks for, as a number or as a date; None without sense."""
     if text is None:
@@ -194,7 +202,7 @@ def _failure(url: str, error: requests.RequestException, options: HttpOptions) -
     """What to tell about a request without an answer, and whether it may pass (the fact ``passing``)."""
     import requests
 
-    shown = without_credentials(url)
+    shown = _shown(url)
     facts: dict[str, Any] = {"url": shown, "passing": False}
     if isinstance(error, requests.exceptions.SSLError):
         hint = "Set ssl_verify to the path of your organisation's certificate bundle if it has one."

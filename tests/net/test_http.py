@@ -252,6 +252,26 @@ def test_redirects_in_circles_or_away_from_the_web_are_refused(transport, sleepe
     assert sleeper.pauses == []
 
 
+def test_without_following_a_redirect_is_the_answer(folder):
+    transport = HttpTransport(HttpOptions(follow_redirects=False))
+    with serve(folder, faults={"/old": Fault(redirect="/file?signature=secret")}) as server:
+        with transport.open(f"{server.url}/old") as response:
+            assert (response.status, response.headers["location"]) == (302, "/file?signature=secret")
+        assert server.paths == ["/old"]
+
+
+def test_a_query_may_be_a_signature_and_is_in_no_message(transport, told, folder):
+    faults = {"/cut": Fault(cut_after=5), "/busy": Fault(status=503, times=1), "/drop": Fault(drop=True)}
+    with serve(folder, faults=faults) as server:
+        for path in ("/cut", "/drop"):
+            with pytest.raises(ChannelError, match=f"{path} ") as caught:
+                read(transport, f"{server.url}{path}?signature=secret")
+            assert "secret" not in f"{caught.value} {caught.value.facts}"
+        read(transport, f"{server.url}/busy?signature=secret")
+    assert told
+    assert "secret" not in "".join(told)
+
+
 def test_credentials_go_to_their_own_host_and_into_no_message(transport, folder):
     with serve(folder) as other:
         faults = {
