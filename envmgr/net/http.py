@@ -2,8 +2,8 @@
 
 Connection failures, 429 and the 5xx statuses that pass are tried again, with a pause that doubles, or that the
 server's Retry-After asks for; the first time for each host is told. A host name that does not exist is not tried
-again, one that cannot be looked up just now is. Credentials in a URL are used for its own host only (a redirect to
-another host does not get them) and are in no message. A body that ends before its announced length raises
+again, one that cannot be looked up just now is. Logins, in a URL or from the store, are used for their own host only
+(`envmgr.net.auth_session`) and are in no message. A body that ends before its announced length raises
 ChannelError; it is not fetched again here, because only the reader knows what to do with the half that it has.
 """
 
@@ -16,16 +16,21 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
+from envmgr.net.certificates import TlsOptions, explain_handshake, make_context
+from envmgr.net.proxies import Proxies, explain_socks
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     import requests
+
+    from envmgr.net.auth import Credential
 
 USER_AGENT = "envmgr"
 _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -37,9 +42,9 @@ class HttpOptions(Struct, frozen=True):
     """How to behave on the network.
 
     ``retries`` counts the tries after the first; the pause before the first of them is ``backoff_seconds`` and
-    then doubles. No pause is longer than ``longest_pause_seconds``, whatever the server asks for. ``verify`` is
-    whether certificates are checked, or the path of the bundle that they are checked against. Without
-    ``follow_redirects`` a redirect is an answer like any other.
+    then doubles. No pause is longer than ``longest_pause_seconds``, whatever the server asks for. ``tls`` and
+    ``proxies`` are those of `certificates` and `proxies`. Without ``follow_redirects`` a redirect is an answer
+    like any other.
     """
 
     connect_timeout_seconds: float = 10.0
@@ -47,14 +52,16 @@ class HttpOptions(Struct, frozen=True):
     retries: int = 3
     backoff_seconds: float = 0.5
     longest_pause_seconds: float = 30.0
-    verify: bool | str = True
+    tls: TlsOptions = TlsOptions()
+    proxies: Mapping[str, str] = field(default_factory=dict)
     follow_redirects: bool = True
 
 
 class HttpTransport:
     """The Transport for http and https; may be used by several threads at once.
 
-    *on_retry* gets one sentence for the user when a host is about to be tried again for the first time.
+    *on_retry* gets one sentence for the user when a host is about to be tried again for the first time, and one
+    when certificates are not checked. *find_credential* gives the login for a URL that holds none; None: no others.
     """
 
     def __init__(
@@ -63,12 +70,16 @@ class HttpTransport:
         *,
         sleep: Callable[[float], None] = time.sleep,
         on_retry: Callable[[str], None] | None = None,
+        find_credential: Callable[[str], Credential | None] | None = None,
     ) -> None:
         self._options = options or HttpOptions()
+        self._find_credential = find_credential
         self._sleep = sleep
         self._on_retry = on_retry
         self._told: set[str] = set()
         self._session: requests.Session | None = None
+        self._proxies = Proxies(self._options.proxies)
+        self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
 
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
@@ -114,34 +125,71 @@ class HttpTransport:
 
         options = self._options
         try:
-            return self._open_session().get(
+            answer = self._open_session().get(
                 url,
                 headers=dict(headers),
                 stream=True,
                 timeout=(options.connect_timeout_seconds, options.read_timeout_seconds),
-                verify=options.verify,
                 allow_redirects=options.follow_redirects,
             )
         except requests.RequestException as error:
-            raise _failure(url, error, options) from None
-        except OSError as error:
-            raise ChannelError(f"the certificates in {options.verify} cannot be used: {error}.") from None
+            raise self._failure(url, error) from None
         except (ValueError, UnicodeError):  # Their own text may quote user and password.
             shown = _shown(url)
             raise ChannelError(f"{shown} is not a valid URL.", url=shown) from None
+        if answer.status_code == 407:
+            answer.close()
+            raise _proxy_failure(_shown(url), self._proxy_of(url), "it asks for a login (HTTP status 407)")
+        return answer
+
+    def _failure(self, url: str, error: requests.RequestException) -> ChannelError:
+        failed = error.request.url if error.request is not None and error.request.url else url
+        return _failure(url, error, self._options, self._proxy_of(failed))
+
+    def _proxy_of(self, url: str) -> str | None:
+        """The proxy of *url* as messages name it."""
+        try:
+            found = self._proxies.find(url)
+        except (ChannelError, ValueError):
+            return None
+        return found.shown if found else None
+
+    def secure_context(self) -> ssl.SSLContext:
+        """How connections are secured, made once; raises ChannelError naming a file that cannot be used."""
+        with self._lock:
+            if self._context is None:
+                import os
+
+                self._context = make_context(self._options.tls, os.environ)
+                if self._options.tls.verify is False:
+                    self._trust_blindly()
+            return self._context
+
+    def _trust_blindly(self) -> None:
+        """Say once that nothing is checked, in the place of urllib3, which says it for every host."""
+        import urllib3
+
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        if self._on_retry is not None:
+            self._on_retry(
+                "certificates are not checked, because ssl_verify is false: whoever is on the way can change what "
+                "is downloaded."
+            )
 
     def _open_session(self) -> requests.Session:
-        import requests
-        from requests.adapters import HTTPAdapter
+        from envmgr.net.adapter import Adapter
+        from envmgr.net.auth_session import AuthSession
 
         with self._lock:
             if self._session is None:
-                self._session = requests.Session()
+                self._session = AuthSession(self._find_credential)
+                self._session.trust_env = False  # We know of proxies, certificates and credentials ourselves.
                 self._session.max_redirects = _MOST_REDIRECTS
                 self._session.headers["User-Agent"] = USER_AGENT
                 self._session.headers["Accept-Encoding"] = "gzip, identity"
+                adapter = Adapter(self._proxies, self.secure_context, connections=_CONNECTIONS)
                 for scheme in ("http://", "https://"):
-                    self._session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
+                    self._session.mount(scheme, adapter)
             return self._session
 
 
@@ -198,22 +246,19 @@ def _retry_after(text: str | None, now: float) -> float | None:
         return None
 
 
-def _failure(url: str, error: requests.RequestException, options: HttpOptions) -> ChannelError:
+def _failure(
+    url: str, error: requests.RequestException, options: HttpOptions, proxy: str | None
+) -> ChannelError:
     """What to tell about a request without an answer, and whether it may pass (the fact ``passing``)."""
     import requests
 
     shown = _shown(url)
     facts: dict[str, Any] = {"url": shown, "passing": False}
     if isinstance(error, requests.exceptions.SSLError):
-        hint = "Set ssl_verify to the path of your organisation's certificate bundle if it has one."
-        return ChannelError(
-            f"the certificate of {shown} was not accepted: {_reason(error)}.", hint=hint, **facts
-        )
-    if isinstance(error, requests.exceptions.ProxyError):
-        hint = "Check the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
-        return ChannelError(
-            f"{shown} was not reached through the proxy: {_reason(error)}.", hint=hint, **facts
-        )
+        return _tls_failure(shown, error, options.tls)
+    socks = next(filter(None, map(explain_socks, _causes(error))), None)
+    if isinstance(error, requests.exceptions.ProxyError) or socks:
+        return _proxy_failure(shown, proxy, socks or _proxy_reason(error))
     if isinstance(error, requests.TooManyRedirects):
         return ChannelError(f"{shown} redirects more than {_MOST_REDIRECTS} times.", **facts)
     if isinstance(error, requests.exceptions.InvalidSchema):
@@ -227,9 +272,36 @@ def _failure(url: str, error: requests.RequestException, options: HttpOptions) -
         reason = f"no answer within {options.read_timeout_seconds:g} s"
     else:
         reason = _reason(error)
+    through = f" through the proxy {proxy}" if proxy else ""
     return ChannelError(
-        f"{shown} cannot be reached: {reason}.", hint="Check the address and the network.", **facts
+        f"{shown} cannot be reached{through}: {reason}.", hint="Check the address and the network.", **facts
     )
+
+
+def _tls_failure(shown: str, error: requests.RequestException, options: TlsOptions) -> ChannelError:
+    import ssl
+
+    cause = next((each for each in _causes(error) if isinstance(each, ssl.SSLError)), ssl.SSLError())
+    sentence, hint = explain_handshake(cause, shown, options)
+    return ChannelError(f"{sentence}.", hint=hint, url=shown)
+
+
+def _proxy_failure(shown: str, proxy: str | None, reason: str) -> ChannelError:
+    named = f"the proxy {proxy}" if proxy else "the proxy"
+    hint = "Check proxy_servers and the variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY."
+    if "login" in reason:
+        hint = "Write user name and password into the proxy's URL: http://USER:PASSWORD@HOST:PORT."
+    return ChannelError(f"{shown} was not reached through {named}: {reason}.", hint=hint, url=shown)
+
+
+def _proxy_reason(error: BaseException) -> str:
+    """What the proxy answered to the request for a tunnel, or why it was not reached."""
+    answers = (re.match(r"Tunnel connection failed: (\d{3})\b", str(cause)) for cause in _causes(error))
+    status = next((found[1] for found in answers if found), None)
+    if status is None:
+        return _reason(error)
+    said = {"407": "it asks for a login", "403": "it does not allow that"}.get(status, "it gave no tunnel")
+    return f"{said} (HTTP status {status})"
 
 
 def _is_unknown_host(error: BaseException) -> bool:

@@ -41,6 +41,7 @@ class AnyTransport:
         """
 
         def make_http() -> Transport:
+            from envmgr.net.certificates import TlsOptions
             from envmgr.net.http import HttpOptions, HttpTransport
 
             options = HttpOptions(
@@ -48,7 +49,8 @@ class AnyTransport:
                 read_timeout_seconds=settings.read_timeout_seconds,
                 retries=settings.retries,
                 backoff_seconds=settings.backoff_seconds,
-                verify=settings.ssl_verify,
+                tls=TlsOptions(settings.ssl_verify, settings.client_ssl_cert, settings.client_ssl_cert_key),
+                proxies=settings.proxy_servers,
             )
             return HttpTransport(options, on_retry=on_retry)
 

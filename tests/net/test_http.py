@@ -11,6 +11,7 @@ import time
 import pytest
 
 from envmgr.errors import ChannelError
+from envmgr.net.certificates import TlsOptions
 from envmgr.net.http import HttpOptions, HttpTransport
 from tests.servers import Fault, serve
 
@@ -348,7 +349,7 @@ def test_a_server_without_tls_is_named(transport, folder):
 
 
 def test_a_bundle_of_certificates_that_is_missing_is_an_error(folder):
-    options = HttpOptions(retries=0, verify="/nonexistent/bundle.pem")
+    options = HttpOptions(retries=0, tls=TlsOptions("/nonexistent/bundle.pem"))
     with serve(folder) as server, pytest.raises(ChannelError, match=r"/nonexistent/bundle\.pem"):
         HttpTransport(options).open(server.url.replace("http:", "https:") + "/file")
 
