@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import Struct
 
+from envmgr.config.settings import S3Options
 from envmgr.errors import DataError
 from envmgr.models.channel import is_channel_name, is_url, without_credentials
 from envmgr.models.path_text import expand_path
@@ -258,6 +259,40 @@ def _proxies(written: Written, around: Surroundings) -> dict[str, str]:
     return found
 
 
+def _s3_options(written: Written, around: Surroundings) -> dict[str, S3Options]:
+    """From the name of a bucket to how it is reached (pixi's `s3-options`, whose spellings count too)."""
+    if isinstance(written, (str, tuple)):
+        raise WrongValueError("a mapping from buckets to their options, in the settings file")
+    return {bucket.strip(): _s3_bucket(bucket, options, around) for bucket, options in written.items()}
+
+
+def _s3_bucket(bucket: str, written: Written | None, around: Surroundings) -> S3Options:
+    readers = {"endpoint_url": _url, "region": _text, "force_path_style": _boolean, "unsigned": _boolean}
+    if written is None or isinstance(written, (str, tuple)):
+        raise WrongValueError(f"a mapping of {', '.join(readers)}", entry=bucket)
+    found: dict[str, Any] = {}
+    for option, value in written.items():
+        name = option.strip().replace("-", "_")
+        if name not in readers or value is None:
+            raise WrongValueError(f"a mapping of {', '.join(readers)}", entry=bucket)
+        try:
+            found[name] = readers[name](value, around)
+        except WrongValueError as error:
+            raise WrongValueError(f"options whose {name} is {error}", entry=bucket) from None
+    return S3Options(**found)
+
+
+def _text(written: Written, around: Surroundings) -> str:
+    return expand_path(_one(written, "one text"), around.environ)
+
+
+def _hosts(written: Written, around: Surroundings) -> tuple[str, ...]:
+    hosts = tuple(host.lower() for host in _texts(written, around))
+    if any("/" in host or "@" in host for host in hosts):
+        raise WrongValueError("a list of hosts, each as HOST or HOST:PORT")
+    return hosts
+
+
 def _file(written: Written, around: Surroundings) -> str:
     return str(_path(written, around))
 
@@ -296,6 +331,10 @@ KEYS: Final = (
     Key("client_ssl_cert_key", _file, ("client_ssl_cert_key", "client_cert_key")),
     Key("proxy_servers", _proxies, ("proxy_servers",), is_mapping=True),
     Key("mirrors", _mirrors, is_mapping=True),
+    Key("s3_options", _s3_options, is_mapping=True),
+    Key("insecure_registries", _hosts, (), ","),
+    Key("auth_file", _path),
+    Key("add_anaconda_token", _boolean, ("add_anaconda_token", "add_binstar_token")),
     Key("index_max_age_seconds", _seconds),
     Key("add_pip_as_python_dependency", _boolean, ("add_pip_as_python_dependency",)),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),

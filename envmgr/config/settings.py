@@ -18,6 +18,19 @@ ChannelPriority = Literal["strict", "flexible", "disabled"]
 LinkScripts = Literal["run", "refuse"]
 
 
+class S3Options(Struct, frozen=True):
+    """Where a bucket is and how it is asked; None leaves the choice to AWS's own configuration.
+
+    ``force_path_style`` asks for ``ENDPOINT/BUCKET/KEY`` and not ``BUCKET.ENDPOINT/KEY``; with ``unsigned`` no
+    keys are used, whatever is configured.
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    force_path_style: bool | None = None
+    unsigned: bool = False
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """What commands may assume; see docs/configuration.md for the meaning of each."""
 
@@ -79,6 +92,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The proxy for ``http``, ``https``, ``all`` or ``SCHEME://HOST``; may hold credentials."""
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For a URL and all below it, the URLs to use in its place, best first; these may hold credentials."""
+    s3_options: Mapping[str, S3Options] = field(default_factory=dict)
+    """For each bucket that is not where AWS's own configuration says, or is public, how it is reached."""
+    insecure_registries: tuple[str, ...] = ()
+    """OCI registries, ``HOST[:PORT]``, that are spoken with over plain http; those on loopback always are."""
+    auth_file: Path | None = None
+    """A file of logins in rattler's form, asked before all other places."""
+    add_anaconda_token: bool = True
+    """Whether the tokens that anaconda-client stored are used for their servers."""
     index_max_age_seconds: float = 300.0
     """How old a channel's index may be before its server is asked again; 0 asks always."""
 
