@@ -2,8 +2,8 @@
 
 Connection failures, 429 and the 5xx statuses that pass are tried again, with a pause that doubles, or that the
 server's Retry-After asks for; the first time for each host is told. A host name that does not exist is not tried
-again, one that cannot be looked up just now is. Logins, in a URL or from the store, are used for their own host only
-(`envmgr.net.auth_session`) and are in no message. A body that ends before its announced length raises
+again, one that cannot be looked up just now is. Logins, in a URL or from the store, are used for their own host
+only (`envmgr.net.auth_session`) and are in no message. A body that ends before its announced length raises
 ChannelError; it is not fetched again here, because only the reader knows what to do with the half that it has.
 """
 

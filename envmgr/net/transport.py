@@ -11,36 +11,52 @@ from envmgr.net.files import FileTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from envmgr.config.settings import Settings
     from envmgr.ports import Response, Transport
 
 
 class AnyTransport:
-    """Opens http, https and file URLs; with *offline*, only files.
+    """Opens http, https and file URLs and those of *others*; with *offline*, only files.
 
-    *make_http* is called at the first URL of the web. May be used by several threads at once.
+    *make_http*, and what makes the transport for each scheme of *others*, is called at the first URL that needs
+    it. May be used by several threads at once.
     """
 
     def __init__(
-        self, make_http: Callable[[], Transport], files: Transport | None = None, *, offline: bool = False
+        self,
+        make_http: Callable[[], Transport],
+        files: Transport | None = None,
+        *,
+        others: Mapping[str, Callable[[], Transport]] | None = None,
+        offline: bool = False,
     ) -> None:
-        self._make_http = make_http
-        self._http: Transport | None = None
+        self._makers = {"http": make_http, **(others or {})}
+        self._made: dict[str, Transport] = {}
         self._lock = threading.Lock()
         self._files = files or FileTransport()
         self._offline = offline
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, *, on_retry: Callable[[str], None] | None = None
+        cls,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        home: Path,
+        on_retry: Callable[[str], None] | None = None,
     ) -> AnyTransport:
         """A transport that behaves as *settings* say; nothing is opened or imported until it is used.
 
-        *on_retry* gets a sentence when a host is tried again, as a Reporter's ``warned`` does.
+        *environ* and *home* are where logins and AWS's own configuration are looked for. *on_retry* gets a
+        sentence when a host is tried again, as a Reporter's ``warned`` does.
         """
+        from envmgr.net.auth_store import CredentialStore
 
-        def make_http() -> Transport:
+        credentials = CredentialStore.from_settings(settings, environ=environ, home=home, warn=on_retry)
+
+        def make_http(*, follow_redirects: bool = True) -> Transport:
             from envmgr.net.certificates import TlsOptions
             from envmgr.net.http import HttpOptions, HttpTransport
 
@@ -51,10 +67,33 @@ class AnyTransport:
                 backoff_seconds=settings.backoff_seconds,
                 tls=TlsOptions(settings.ssl_verify, settings.client_ssl_cert, settings.client_ssl_cert_key),
                 proxies=settings.proxy_servers,
+                follow_redirects=follow_redirects,
             )
-            return HttpTransport(options, on_retry=on_retry)
+            # The transports of S3 and OCI sign what they send, and follow redirects, themselves.
+            find_credential = credentials.find if follow_redirects else None
+            return HttpTransport(options, on_retry=on_retry, find_credential=find_credential)
 
-        return cls(make_http, offline=settings.offline)
+        def make_s3() -> Transport:
+            from envmgr.net.s3 import S3Transport
+
+            return S3Transport(
+                make_http(follow_redirects=False),
+                settings.s3_options,
+                environ,
+                home,
+                find_keys=credentials.find_keys,
+            )
+
+        def make_oci() -> Transport:
+            from envmgr.net.oci import OciTransport
+
+            return OciTransport(
+                make_http(follow_redirects=False),
+                insecure=settings.insecure_registries,
+                find_authorization=credentials.find_authorization,
+            )
+
+        return cls(make_http, others={"s3": make_s3, "oci": make_oci}, offline=settings.offline)
 
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """GET *url*; ChannelError when it cannot be reached, or may not be because this is offline."""
@@ -62,13 +101,13 @@ class AnyTransport:
         if scheme == "file":
             return self._files.open(url, headers)
         shown = without_credentials(url)
-        if scheme not in ("http", "https"):
-            raise ChannelError(
-                f"{shown} cannot be fetched: only https, http and file URLs are known.", url=shown
-            )
+        scheme = "http" if scheme == "https" else scheme
+        if scheme not in self._makers:
+            known = ", ".join(["https", *self._makers])
+            raise ChannelError(f"{shown} cannot be fetched: only {known} and file URLs are known.", url=shown)
         if self._offline:
             raise ChannelError(f"{shown} was not fetched, because envmgr is offline.", url=shown)
         with self._lock:
-            if self._http is None:
-                self._http = self._make_http()
-        return self._http.open(url, headers)
+            if scheme not in self._made:
+                self._made[scheme] = self._makers[scheme]()
+        return self._made[scheme].open(url, headers)
