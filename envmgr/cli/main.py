@@ -29,6 +29,7 @@ COMMANDS = {
     "tree": "show who needs whom, from the requests down",
     "env": "conda's spellings: env list, env create",
     "info": "show settings, platform and virtual packages",
+    "config": "show settings and where they come from, and change them",
     "build": "build packages from recipes into the local channel",
     "index": "write the repodata of a channel folder",
 }

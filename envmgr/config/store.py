@@ -225,7 +225,12 @@ def unknown_setting(name: str, place: str = "") -> ConfigError:
 
 def own_value(key: Key, node: Node, path: Path, environ: Mapping[str, str]) -> object:
     """What *node* would mean as the value of *key* in our file at *path*; raises ConfigError naming the key."""
-    return _convert(key, key.name, _written(node), key.name, Surroundings(environ, path.parent))
+    try:
+        return _convert(key, key.name, _written(node), key.name, Surroundings(environ, path.parent))
+    except WrongValueError as error:
+        entry = quoted(without_credentials_in_text(str(error.entry)))
+        message = f"{entry} in `{key.name}` must be {error}."
+        raise ConfigError(message, key=key.name, expected=str(error)) from None
 
 
 def _read_own_variables(environ: Mapping[str, str], expanding: Mapping[str, str], found: _Collected) -> None:
