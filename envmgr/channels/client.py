@@ -1,9 +1,10 @@
-"""Brings the stored indexes of channels up to date and answers questions about packages from them.
+"""Brings the stored indexes of channels up to date.
 
 For each channel and subdir: what is fresh enough is used as it is; else the server is asked whether it has
-something newer (ETag, Last-Modified), for ``repodata.json.zst`` first and then for ``repodata.json``. A subdir
-that the channel does not have counts as empty, a channel that has none of them is no channel. Broken data is a
-ChannelError that names the URL and leaves the stored index alone. Which channel wins is the solver's business.
+something newer (ETag, Last-Modified), for the best form of an index first (`urls.FORMS`). Which form it has is
+remembered. A subdir that the channel does not have counts as empty, a channel that has none of them is no
+channel. Broken data is a ChannelError that names the URL and leaves the stored index alone. Which channel wins is
+the solver's business.
 
 A stored index that this user may not read is fetched again, and where the store cannot be written the new one is
 kept for this process only; each of the two is told in one warning.
@@ -13,108 +14,42 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from envmgr.channels.decompress import decompress_zstd
+from envmgr.channels.index import Index
+from envmgr.channels.index_file import State
 from envmgr.channels.store import (
     DamagedIndexError,
     IndexStore,
-    State,
     StoredIndex,
     UnreadableIndexError,
     UnwritableIndexError,
 )
 from envmgr.channels.urls import FORMS, Source
 from envmgr.errors import ChannelError, DataError
-from envmgr.models.record_table import RecordTable
+from envmgr.models.channel import login_hint
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from envmgr.channels.urls import Form
     from envmgr.models.channel import Channel
-    from envmgr.models.record import PackageRecord
     from envmgr.ports import Clock, Reporter, Response, Transport
 
 _ABSENT = frozenset({403, 404, 410})
 _TRIES_FOR_A_BODY = 3
-_COMPRESSED_AGAIN_SECONDS = 7 * 24 * 3600.0
+_BETTER_AGAIN_SECONDS = 7 * 24 * 3600.0
 _MOST_THREADS = 4
-
-_Answer = TypeVar("_Answer")
-
-
-class Index:
-    """The packages of some channels, as they were when the index was synced; used by one thread."""
-
-    def __init__(
-        self,
-        channels: Sequence[Channel],
-        stored: Sequence[StoredIndex],
-        repair: Callable[[Source], StoredIndex],
-        reporter: Reporter,
-    ) -> None:
-        self.channels = tuple(channels)
-        self._stored = list(stored)
-        self._repair = repair
-        self._reporter = reporter
-        self._reported: set[str] = set()
-
-    def load(self, name: str) -> list[RecordTable]:
-        """A table of the records called *name* for each source that has some, channels first and then subdirs."""
-        tables = []
-        for position in range(len(self._stored)):
-            table = self._ask(position, lambda stored: stored.load(name))
-            if table.columns.unusable:
-                self._report_unusable(self._stored[position].source, table.columns.unusable)
-            if table.count:
-                tables.append(self._repairing(position, table))
-        return tables
-
-    def records(self, name: str) -> list[PackageRecord]:
-        """All records called *name*, with every key that their channels published."""
-        return [record for table in self.load(name) for record in table.records()]
-
-    def _repairing(self, position: int, table: RecordTable) -> RecordTable:
-        """The same table, whose records are still found when the index turns out to be damaged."""
-
-        def read(place: int) -> PackageRecord:
-            return self._ask(position, lambda stored: stored.record(table, place))
-
-        return RecordTable(table.columns, read, table.origins)
-
-    def names(self) -> Iterable[str]:
-        """All package names, sorted."""
-        positions = range(len(self._stored))
-        return sorted({name for position in positions for name in self._ask(position, StoredIndex.names)})
-
-    def close(self) -> None:
-        """Let go of the stored files."""
-        for stored in self._stored:
-            stored.close()
-
-    def _ask(self, position: int, question: Callable[[StoredIndex], _Answer]) -> _Answer:
-        """Ask one source; a damaged one is fetched again, once."""
-        try:
-            return question(self._stored[position])
-        except DamagedIndexError:
-            self._stored[position] = self._repair(self._stored[position].source)
-            return question(self._stored[position])
-
-    def _report_unusable(self, source: Source, unusable: Mapping[str, str]) -> None:
-        for fn, reason in unusable.items():
-            url = f"{source.url}/{fn}"
-            if url not in self._reported:
-                self._reported.add(url)
-                self._reporter.warned(f"{url} is left out: {reason}")
+_LARGEST_SHARD_INDEX_BYTES = 64 << 20
 
 
 class ChannelClient:
     """Keeps the store up to date with the channels.
 
     *max_age_seconds* is how old an answer may be before the server is asked again; None leaves that to the
-    server's Cache-Control. Local channels are always asked. *offline* uses what is stored, however old.
+    server's Cache-Control. Local channels are always asked. *offline* uses what is stored, however old. *forms* are
+    the forms of an index to ask for, the best first.
     """
 
     def __init__(
@@ -126,8 +61,10 @@ class ChannelClient:
         *,
         max_age_seconds: float | None = None,
         offline: bool = False,
+        forms: Sequence[Form] = FORMS,
     ) -> None:
         self._transport = transport
+        self._forms = tuple(forms)
         self._store = store
         self._clock = clock
         self._reporter = reporter
@@ -145,7 +82,15 @@ class ChannelClient:
         stored = self._sync_all(sources)
         for channel in channels:
             self._check_channel(channel, [each for each in stored if each.source.channel == channel])
-        return Index(channels, stored, self._repair, self._reporter)
+        return Index(
+            channels,
+            stored,
+            self._store,
+            self._repair,
+            self._transport,
+            self._reporter,
+            offline=self._offline,
+        )
 
     def _check_channel(self, channel: Channel, stored: Sequence[StoredIndex]) -> None:
         if any(each.state.form != "none" for each in stored):
@@ -207,8 +152,11 @@ class ChannelClient:
         limit = self._max_age_seconds if self._max_age_seconds is not None else stored.state.max_age_seconds
         return 0 <= self._clock.now() - stored.checked < (limit or 0)
 
-    def _repair(self, source: Source) -> StoredIndex:
-        self._reporter.warned(f"the stored index of {source.url} is damaged and is made anew.")
+    def _repair(self, source: Source, cause: ChannelError) -> StoredIndex:
+        if isinstance(cause, DamagedIndexError):
+            self._reporter.warned(f"the stored index of {source.url} is damaged and is made anew.")
+        elif self._offline and not source.is_local:
+            raise cause
         return self._refresh(source, None)
 
     def _refresh(self, source: Source, stored: StoredIndex | None) -> StoredIndex:
@@ -226,20 +174,24 @@ class ChannelClient:
             raise
 
     def _fetch_first_form(self, source: Source, stored: StoredIndex | None) -> StoredIndex:
-        """Ask for the forms in order, the compressed one not again soon after it was found missing."""
+        """Ask for the forms in order, better ones than the stored one not soon after they were found missing."""
         now = self._clock.now()
-        missing_since = stored.state.compressed_missing_since if stored is not None else None
-        known = missing_since is not None and 0 <= now - missing_since < _COMPRESSED_AGAIN_SECONDS
-        skips = known and not source.is_local and stored is not None and stored.state.form == "json"
-        for form in FORMS[1:] if skips else FORMS:
-            since = missing_since if skips else now if form == "json" else None
-            found = self._fetch(source, form, stored, since)
+        state = stored.state if stored is not None else None
+        since = state.better_missing_since if state is not None else None
+        is_settled = since is not None and 0 <= now - since < _BETTER_AGAIN_SECONDS and not source.is_local
+        forms = self._forms
+        if state is not None and is_settled and state.form in forms:
+            forms = forms[forms.index(state.form) :]
+        else:
+            since = None
+        for form in forms:
+            missing = None if form == self._forms[0] else since if since is not None else now
+            found = self._fetch(source, form, stored, missing)
             if found is not None:
                 return found
-        if skips:
+        if forms != self._forms:
             return self._fetch_first_form(source, None)
-        state = State(url=source.url, form="none")
-        return self._replace(source, state, ())
+        return self._note(self._store.replace(source, State(url=source.url, form="none"), ()))
 
     def _fetch(
         self, source: Source, form: Form, stored: StoredIndex | None, missing_since: float | None
@@ -252,27 +204,43 @@ class ChannelClient:
                     self._store.mark_checked(stored, self._clock.now())
                     return stored
                 if response.status in _ABSENT:
-                    if response.status == 403 and form == FORMS[-1]:
+                    if response.status == 403 and form == "json":
                         self._reporter.warned(
-                            f"{url} may not be read (HTTP status 403) and counts as missing."
+                            f"{url} may not be read (HTTP status 403) and counts as missing; if it needs a login: "
+                            f"{login_hint(url)}"
                         )
                     return None
                 if response.status != 200:
                     raise _unexpected(url, response)
                 state = _described(source, form, response, missing_since)
                 try:
-                    return self._replace(source, state, self._text(form, response))
+                    return self._note(self._store_body(source, state, response, stored))
                 except DataError as error:
                     raise ChannelError(f"the index {url} is broken: {error}", url=url) from None
                 except UnwritableIndexError:
                     raise
+                except DamagedIndexError:
+                    if stored is None:
+                        raise
+                    stored = None  # It was the copy of the old one that turned out to be damaged.
                 except ChannelError:
                     if not tries_left or self._stopping.is_set():
                         raise
         raise AssertionError("the last try returns or raises")
 
-    def _replace(self, source: Source, state: State, chunks: Iterable[bytes]) -> StoredIndex:
-        stored = self._store.replace(source, state, chunks, self._reporter)
+    def _store_body(
+        self, source: Source, state: State, response: Response, before: StoredIndex | None
+    ) -> StoredIndex:
+        if state.form == "shards":
+            from envmgr.channels.shards import parse_shard_index
+
+            index = parse_shard_index(_whole(self._body(response)))
+            return self._store.replace_shards(source, state, index, self._reporter)
+        chunks = self._text(state.form, response)
+        return self._store.replace(source, state, chunks, self._reporter, before=before)
+
+    def _note(self, stored: StoredIndex) -> StoredIndex:
+        """Note when *stored* was fetched, and tell what of it cannot be used."""
         self._store.mark_checked(stored, self._clock.now())
         skipped = stored.state.skipped
         if skipped:
@@ -281,23 +249,38 @@ class ChannelClient:
                 if skipped == 1
                 else "files whose records are not valid; they are"
             )
+            if stored.is_sharded:
+                what = "names whose shards are not valid; they are"
             self._reporter.warned(f"{stored.source.url} lists {skipped} {what} left out.")
         return stored
 
     def _text(self, form: Form, response: Response) -> Iterator[bytes]:
-        """The uncompressed body, which reports its progress in the bytes that came over the wire."""
+        """The uncompressed text of a body."""
+        from envmgr.channels.decompress import decompress_bz2, decompress_zstd
+
+        body = self._body(response)
+        return decompress_zstd(body) if form == "zst" else decompress_bz2(body) if form == "bz2" else body
+
+    def _body(self, response: Response) -> Iterator[bytes]:
+        """The body, which reports its progress in the bytes that came over the wire."""
         length = response.headers.get("content-length", "")
         if length.isdigit():
             self._reporter.phase_grew(Phase.INDEX, int(length))
-        body = self._counted(response)
-        return decompress_zstd(body) if form == "zst" else body
-
-    def _counted(self, response: Response) -> Iterator[bytes]:
         for chunk in response.iter_bytes():
             if self._stopping.is_set():
                 raise ChannelError("the update was stopped.")
             self._reporter.phase_advanced(Phase.INDEX, len(chunk))
             yield chunk
+
+
+def _whole(chunks: Iterator[bytes]) -> bytes:
+    parts, length = [], 0
+    for chunk in chunks:
+        parts.append(chunk)
+        length += len(chunk)
+        if length > _LARGEST_SHARD_INDEX_BYTES:
+            raise DataError(f"it is larger than {_LARGEST_SHARD_INDEX_BYTES >> 20} MiB.")
+    return b"".join(parts)
 
 
 def _conditions(stored: StoredIndex | None, form: Form) -> dict[str, str]:
@@ -315,7 +298,7 @@ def _described(source: Source, form: Form, response: Response, missing_since: fl
         etag=response.headers.get("etag"),
         last_modified=response.headers.get("last-modified"),
         max_age_seconds=max_age(response.headers.get("cache-control", "")),
-        compressed_missing_since=missing_since,
+        better_missing_since=missing_since,
     )
 
 
@@ -334,7 +317,9 @@ def max_age(cache_control: str) -> int | None:
 
 def _unexpected(url: str, response: Response) -> ChannelError:
     if response.status == 401:
-        return ChannelError(f"{url} asks for a login (HTTP status 401).", url=url, status=401)
+        return ChannelError(
+            f"{url} asks for a login (HTTP status 401).", hint=login_hint(url), url=url, status=401
+        )
     return ChannelError(
         f"{url} answered with HTTP status {response.status}.", url=url, status=response.status
     )

@@ -1,8 +1,9 @@
-"""Tables of names that were asked for before, ready for the solver: one small file each, beside the stored index.
+"""Tables of names that were asked for before, ready for the solver: one small file each (effects: files).
 
-A table is made of a name's records when a solve first needs the name. It is only ever a copy of what the index
-holds: written aside and renamed, checked when it is read, and made anew where it cannot be. The folder's name holds
-the token of the index, so that tables of an older index are never read. No locks are needed.
+A table is made of a name's records in all subdirs of a channel when a solve first needs the name. Its file is
+named by the digests of what it was made of: a table of older records is never read, and an update of a channel
+loses only the tables of names that changed. It is written aside and renamed, checked when it is read, and made
+anew where that fails. No locks are needed.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
+from envmgr.channels.kept_files import is_used_today, write_aside
 from envmgr.models.record_table import Columns
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 _COMPRESSION_LEVEL = 1
 
 _decode = msgspec.msgpack.Decoder(Columns).decode
@@ -27,56 +28,36 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class TableFolder:
-    """The tables of the index file *index* that bears *token*."""
+    """The tables below *folder*, which is made when it is first needed."""
 
-    def __init__(self, index: Path, token: str) -> None:
-        self._folder = f"{_stem(index)}{LAYOUT_VERSION}-{token}"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    def read(self, name: str) -> Columns | None:
-        """The table of *name*; None where there is none that is whole."""
+    def read(self, key: str, name: str) -> Columns | None:
+        """The table of *name* that was kept under *key*; None where there is none that is whole."""
         import zstandard
 
+        path = self._path(key)
         try:
-            with open(self._path(name), "rb") as file:
-                text = file.read()
-            return _decode(zstandard.ZstdDecompressor().decompress(text))
+            with open(path, "rb") as file:
+                data = file.read()
+                used = os.fstat(file.fileno()).st_mtime
+            columns = _decode(zstandard.ZstdDecompressor().decompress(data))
         except (OSError, zstandard.ZstdError, msgspec.DecodeError, MemoryError):
             return None
+        if columns.name.lower() not in (name, ""):
+            return None
+        if not is_used_today(used):
+            with contextlib.suppress(OSError):
+                os.utime(path)
+        return columns
 
-    def write(self, name: str, columns: Columns) -> None:
+    def write(self, key: str, columns: Columns) -> None:
         """Keep a table for the next time; what cannot be written is merely made again."""
         import zstandard
 
-        text = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True).compress(
-            _encode(columns)
-        )
-        path = self._path(name)
-        aside = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.new"
-        with contextlib.suppress(OSError):
-            os.makedirs(self._folder, exist_ok=True)
-            try:
-                with open(aside, "wb") as file:
-                    file.write(text)
-                os.replace(aside, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(aside)
-                raise
+        compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
+        write_aside(self._path(key), compressor.compress(_encode(columns)))
 
-    def _path(self, name: str) -> str:
-        return f"{self._folder}/{quote(name, safe='')}"
-
-
-def remove_tables(index: Path) -> None:
-    """Remove the tables of all fillings of the index file *index*."""
-    import shutil
-
-    stem = os.path.basename(_stem(index))
-    with contextlib.suppress(OSError):
-        for folder in list(os.scandir(index.parent)):
-            if folder.name.startswith(stem):
-                shutil.rmtree(folder.path, ignore_errors=True)
-
-
-def _stem(index: Path) -> str:
-    return f"{str(index).removesuffix('.sqlite')}.tables-"
+    def _path(self, key: str) -> str:
+        return f"{self.folder}/{key[:2]}/{key[2:]}.{LAYOUT_VERSION}"

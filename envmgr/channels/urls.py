@@ -12,10 +12,16 @@ from envmgr.errors import DataError
 from envmgr.models.channel import Channel, without_credentials
 from envmgr.models.record import Origin
 
-Form = Literal["zst", "json"]
+Form = Literal["shards", "zst", "json", "bz2", "none"]
 
-FORMS: tuple[Form, ...] = ("zst", "json")
-_FILES = {"zst": "repodata.json.zst", "json": "repodata.json"}
+FORMS: tuple[Form, ...] = ("shards", "zst", "json", "bz2")
+"""The forms of an index that a channel may serve, the best first."""
+_FILES = {
+    "shards": "repodata_shards.msgpack.zst",
+    "zst": "repodata.json.zst",
+    "json": "repodata.json",
+    "bz2": "repodata.json.bz2",
+}
 
 
 class Source(Struct, frozen=True):
@@ -38,6 +44,10 @@ class Source(Struct, frozen=True):
         """Where the index of this subdir is, in the form asked for."""
         return f"{self.url}/{_FILES[form]}"
 
+    def resolved(self, written: str | None) -> str | None:
+        """The whole URL of a base URL as written, ending in a slash; DataError where it must not be followed."""
+        return package_base_url(self.url, written) if written else None
+
     def origin(self, base_url: str | None) -> Origin:
         """What the records of this source say about where they come from; *base_url* as the index gave it."""
         return Origin(self.channel.url, self.subdir, package_base_url(self.url, base_url))
@@ -54,7 +64,15 @@ def package_base_url(subdir_url: str, base_url: str | None) -> str:
     """
     if not base_url:
         return f"{subdir_url}/"
-    joined = urljoin(f"{subdir_url}/", base_url)
+    joined = _joined(f"{subdir_url}/", base_url)
     if urlsplit(joined).scheme not in {"https", "http", urlsplit(subdir_url).scheme}:
         raise DataError(f"its base_url '{without_credentials(base_url)}' leads away from the web.")
     return without_credentials(re.split("[?#]", joined, maxsplit=1)[0]).rstrip("/") + "/"
+
+
+def _joined(base: str, reference: str) -> str:
+    """`urljoin`, which leaves schemes alone that it does not know to have paths."""
+    scheme, mark, rest = base.partition("://")
+    if not mark or scheme not in ("s3", "oci") or urlsplit(reference).scheme:
+        return urljoin(base, reference)
+    return f"{scheme}{urljoin(f'http://{rest}', reference).removeprefix('http')}"

@@ -36,7 +36,9 @@ class Columns(Struct, array_like=True, frozen=True):
     ``version_of`` is each record's place in ``versions``, whose equal ``ranks`` mean equal versions. ``features``
     is empty where no record tracks any. ``timestamps`` are milliseconds since the Unix epoch, 0 where unknown;
     ``indexed`` likewise, empty where no record has an indexed_timestamp (CEP 47). ``odd_names`` are the file names
-    other than ``name-version-build.conda``. ``rows`` is what the source needs to find a record again.
+    other than ``name-version-build.conda``. ``sources`` are the masks of the records of each source, and ``parts``
+    says in which part of its source each record is; both are empty for tables that were not stored. ``unusable``
+    are the files whose records are left out: source, file name, reason.
     """
 
     name: str
@@ -53,8 +55,9 @@ class Columns(Struct, array_like=True, frozen=True):
     depends: list[Carried]
     constrains: list[Carried]
     extras: dict[str, list[Carried]]
-    rows: list[int]
-    unusable: dict[str, str]
+    sources: list[bytes]
+    parts: list[int]
+    unusable: list[tuple[int, str, str]]
 
 
 class RecordTable:
@@ -229,8 +232,9 @@ def gathered(segments: Sequence[Segment]) -> RecordTable:
         depends=_moved(moves, starts, attrgetter("depends")),
         constrains=_moved(moves, starts, attrgetter("constrains")),
         extras={extra: _moved(moves, starts, methodcaller("extra_depends", extra)) for extra in extras},
-        rows=[],
-        unusable={},
+        sources=[],
+        parts=[],
+        unusable=[],
     )
     origins: dict[Origin | None, int] = {}
     for move in moves:
@@ -345,9 +349,11 @@ def in_order(records: Iterable[PackageRecord]) -> list[PackageRecord]:
 
 
 def columns_of(
-    ordered: Sequence[PackageRecord], rows: Sequence[int] = (), unusable: dict[str, str] | None = None
+    ordered: Sequence[PackageRecord],
+    places: Sequence[tuple[int, int]] = (),
+    unusable: Sequence[tuple[int, str, str]] = (),
 ) -> Columns:
-    """The columns of records that stand in order; *rows* are kept for the source."""
+    """The columns of records that stand in order; *places* are the source of each and the part of it."""
     versions: dict[str, int] = {}
     version_of = [versions.setdefault(record.version, len(versions)) for record in ordered]
     keys = [version_key(text) if is_readable(text) else None for text in versions]
@@ -379,8 +385,9 @@ def columns_of(
         extras={
             extra: _carriers(record.extra_depends.get(extra, ()) for record in ordered) for extra in extras
         },
-        rows=list(rows),
-        unusable=unusable or {},
+        sources=_source_masks(places),
+        parts=[part for _, part in places],
+        unusable=list(unusable),
     )
 
 
@@ -424,6 +431,13 @@ def _carriers(entries: Iterable[Iterable[str]]) -> list[Carried]:
 
 def _stored(carriers: dict[str, int]) -> list[Carried]:
     return [(text, _bytes(mask)) for text, mask in carriers.items()]
+
+
+def _source_masks(places: Sequence[tuple[int, int]]) -> list[bytes]:
+    masks = [0] * (1 + max((source for source, _ in places), default=-1))
+    for place, (source, _) in enumerate(places):
+        masks[source] |= 1 << place
+    return [_bytes(mask) for mask in masks]
 
 
 def _bytes(mask: int) -> bytes:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import DataError, SolveError
+from envmgr.ops.channels import channel_lists, with_real_channel
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from envmgr.channels.client import Index
+    from envmgr.channels.index import Index
     from envmgr.config.settings import ChannelPriority
     from envmgr.host.probe import VirtualPackages
     from envmgr.models.channel import Channel
@@ -51,9 +52,11 @@ def resolve(
     from envmgr.host.probe import virtual_packages
 
     index = open_index(channels, subdir, context)
+    index.expect(requirement.spec.name for requirement in requirements if requirement.spec.is_name_exact)
     virtual = virtual_packages(subdir, context.environ)
     candidates = Candidates(index, virtual, options, context)
     records = _solve(make_problem(requirements, candidates, options, context), candidates, context)
+    index.rest()
     if options.only_deps:
         asked = {requirement.spec.name for requirement in requirements}
         records = tuple(record for record in records if record.name not in asked)
@@ -61,11 +64,15 @@ def resolve(
 
 
 def open_index(channels: Sequence[Channel], subdir: str, context: Context) -> Index:
-    """The index of *channels* for *subdir* and noarch, brought up to date unless offline."""
+    """The index of *channels* for *subdir* and noarch, brought up to date unless offline.
+
+    Raises ChannelError, before anything is asked for, when one of *channels* may not be used.
+    """
     from envmgr.channels.client import ChannelClient
     from envmgr.channels.store import IndexStore
 
     settings = context.settings
+    channel_lists(context).check(channels)
     client = ChannelClient(
         context.transport,
         IndexStore(settings.index_dir),
@@ -161,7 +168,8 @@ def pins(options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
     found = []
     for text in () if options.no_pin else context.settings.pinned_packages:
         try:
-            found.append(Requirement(parse_match_spec(text), Source("pinned_packages", None, text)))
+            pin = Requirement(parse_match_spec(text), Source("pinned_packages", None, text))
+            found.append(with_real_channel(pin, context))
         except DataError as error:
             raise DataError(f"pinned_packages: {error}", hint=error.hint) from None
     return tuple(found)

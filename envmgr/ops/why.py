@@ -14,7 +14,7 @@ from envmgr.ops.resolve import ResolveOptions, open_index
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envmgr.channels.client import Index
+    from envmgr.channels.index import Index
     from envmgr.host.probe import VirtualPackages
     from envmgr.ops.context import Context
     from envmgr.solver.problem import Problem

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUBDIRS = ["linux-64", "noarch"]
+SHARDS = "/linux-64/repodata_shards.msgpack.zst"
 ZST = "/linux-64/repodata.json.zst"
 JSON = "/linux-64/repodata.json"
 
@@ -97,13 +98,17 @@ def test_a_folder_is_a_channel_by_path_and_by_url(scene, folder, written):
     assert [channel.url for channel in index.channels] == [folder.as_uri()]
 
 
-def test_a_channel_is_read_over_http_compressed_file_first(scene, folder):
+def test_a_channel_without_shards_is_read_over_http_compressed_file_first(scene, folder):
     with serve(folder) as server:
         index = scene.sync(server.url)
         assert versions(index, "a") == ["2.0", "1.0"]
         assert index.records("a")[-1].url == f"{server.url}/linux-64/a-1.0-0.conda"
-        assert sorted(server.paths) == [ZST, "/noarch/repodata.json.zst"]
-        assert scene.reporter.advanced[Phase.INDEX] == server.bytes_sent
+        assert sorted(server.paths) == sorted(
+            [SHARDS, ZST, "/noarch/repodata_shards.msgpack.zst", "/noarch/repodata.json.zst"]
+        )
+        assert scene.reporter.advanced[Phase.INDEX] == sum(
+            path.stat().st_size for path in folder.glob("*/*.zst")
+        )
 
 
 def test_the_plain_file_is_used_and_remembered_where_there_is_no_compressed_one(scene, tmp_path):
@@ -224,7 +229,9 @@ def test_a_store_that_cannot_be_written_serves_this_process_with_one_warning(sce
         for _ in range(2):
             index = scene.sync(server.url, max_age=100)
             assert versions(index, "a") == ["2.0", "1.0"]
-        assert sorted(server.paths) == [ZST, "/noarch/repodata.json.zst"]
+        assert sorted(server.paths) == sorted(
+            [SHARDS, ZST, "/noarch/repodata_shards.msgpack.zst", "/noarch/repodata.json.zst"]
+        )
         (warning,) = scene.reporter.warnings
         assert warning == (
             f"the index folder {tmp_path / 'index'} cannot be written (file exists); "
@@ -268,7 +275,7 @@ def test_an_index_that_may_not_be_read_is_fetched_again_and_offline_is_an_error(
         assert caught.value.hint
         server.forget()
         assert versions(scene.sync(server.url, max_age=100), "a") == ["2.0", "1.0"]
-        assert server.paths == [ZST]
+        assert server.paths == [SHARDS, ZST]
         assert scene.reporter.warnings == [
             f"the stored index {path} cannot be read: permission denied; the channel is asked again."
         ]
@@ -282,7 +289,7 @@ def test_a_store_without_any_place_is_an_error_without_further_downloads(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with serve(folder) as server, pytest.raises(ChannelError, match="/index cannot be written"):
         scene.sync(server.url, subdirs=["linux-64"])
-    assert server.paths == [ZST]
+    assert server.paths == [SHARDS, ZST]
 
 
 def test_what_has_no_index_at_all_is_no_channel(scene, tmp_path):
@@ -528,7 +535,7 @@ def test_credentials_reach_their_host_only_and_are_nowhere_in_the_store_or_the_r
             index = client.sync([Channel.parse(written)], SUBDIRS)
             records = [record for name in "ab" for record in index.records(name)]
             basic = "Basic " + base64.b64encode(b"user:secret").decode()
-            assert [seen.headers.get("authorization") for seen in server.requests] == [basic, basic]
+            assert [seen.headers.get("authorization") for seen in server.requests] == [basic] * 4
             assert [seen.headers.get("authorization") for seen in other.requests] == [None]
     assert [record.url for record in records] == [
         f"{server.url}/channel/linux-64/a-1.0-0.conda",
@@ -545,7 +552,7 @@ def test_credentials_reach_their_host_only_and_are_nowhere_in_the_store_or_the_r
 def test_a_channel_knows_no_credentials_so_that_only_a_transport_can_send_them(scene, folder):
     with serve(folder) as server:
         scene.sync(server.url.replace("http://", "http://user:secret@"))
-        assert [seen.headers.get("authorization") for seen in server.requests] == [None, None]
+        assert [seen.headers.get("authorization") for seen in server.requests] == [None] * 4
 
 
 def test_real_records_of_a_large_channel_arrive_whole(scene):

@@ -36,8 +36,8 @@ def test_the_same_records_give_the_same_bytes_in_any_order():
 
 
 def test_what_was_written_can_be_read():
-    (groups,) = RepodataReader([render_repodata("linux-64", RECORDS)])
-    assert {fn for group in groups.values() for fn in group} == set(RECORDS)
+    batches = RepodataReader([render_repodata("linux-64", RECORDS)])
+    assert {fn for batch in batches for group in batch.groups.values() for fn in group} == set(RECORDS)
 
 
 def test_another_kind_of_file_is_refused():

@@ -7,7 +7,9 @@ import json
 import msgspec
 import pytest
 
-from envmgr.channels.repodata import RepodataReader, superseded
+from envmgr.channels.file_names import without_superseded
+from envmgr.channels.parts import Content, records_in
+from envmgr.channels.repodata import RepodataReader
 from envmgr.errors import DataError
 
 
@@ -19,8 +21,8 @@ def read(document: object, **options: int) -> tuple[RepodataReader, dict[str, li
     text = document if isinstance(document, bytes) else json.dumps(document).encode()
     reader = RepodataReader([text], **options)
     found: dict[str, list[str]] = {}
-    for groups in reader:
-        for name, records in groups.items():
+    for batch in reader:
+        for name, records in batch.groups.items():
             found.setdefault(name, []).extend(records)
     return reader, found
 
@@ -105,15 +107,12 @@ def test_what_is_not_repodata_is_refused_with_the_reason(text, complaint):
     ("fn", "content"),
     [
         ("a-1.0-0.conda", 5),
-        ("a-1.0-0.conda", {"name": "a"}),
         ("a-1.0-0.conda", {"version": "1.0"}),
         ("a-1.0-0.conda", {"name": 1, "version": "1.0"}),
         ("a-1.0-0.zip", record("a")),
         ("../a-1.0-0.conda", record("../a")),
         (".a-1.0-0.conda", record(".a")),
         ("a-1.0-0.conda", record("a/b")),
-        ("a-1.0-0.conda", record("a", build="../../x")),
-        ("a-1.0-0.conda", record("a", version="1\n0")),
         ("a-1.0-0.conda", record("..")),
         ("a\\b-1.0-0.conda", record("a\\b")),
         ("a b-1.0-0.conda", record("a b")),
@@ -125,6 +124,23 @@ def test_a_record_whose_names_cannot_be_trusted_is_left_out(fn, content):
     reader, found = read({"packages.conda": {fn: content, "b-1.0-0.conda": record("b")}})
     assert found == {"b": ["b-1.0-0.conda"]}
     assert reader.skipped == 1
+
+
+@pytest.mark.parametrize(
+    ("fn", "content"),
+    [
+        ("a-1.0-0.conda", {"name": "a"}),
+        ("a-1.0-0.conda", record("a", build="../../x")),
+        ("a-1.0-0.conda", record("a", version="1\n0")),
+        ("a-1.0-0.conda", record("b", purls=[{"name": "a"}])),
+        ("a/../1.0-0.conda", record("a")),
+    ],
+)
+def test_a_record_that_says_something_else_than_its_file_name_is_left_out_when_its_name_is_read(fn, content):
+    text = json.dumps({fn: content, "a-2.0-0.conda": record("a", "2.0")}).encode()
+    found, unusable = records_in(Content(text, is_shard=False), "a")
+    assert [*found] == ["a-2.0-0.conda"]
+    assert [*unusable] == [fn]
 
 
 def test_a_record_that_is_not_utf_8_is_left_out():
@@ -145,7 +161,7 @@ def test_records_come_in_batches_of_bounded_size():
     document = {"packages.conda": {f"p{n:05}-1.0-0.conda": record(f"p{n:05}") for n in range(40_000)}}
     text = json.dumps(document).encode()
     chunks = [text[start : start + 65536] for start in range(0, len(text), 65536)]
-    batches = [sum(map(len, groups.values())) for groups in RepodataReader(chunks, batch_bytes=1 << 20)]
+    batches = [sum(map(len, batch.groups.values())) for batch in RepodataReader(chunks, batch_bytes=1 << 20)]
     assert sum(batches) == 40_000
     assert len(batches) == 3
 
@@ -153,12 +169,12 @@ def test_records_come_in_batches_of_bounded_size():
 def test_the_slices_are_the_published_text():
     content = record("a", mystery={"x": [1, 2.50, "ü"]})
     text = json.dumps({"packages.conda": {"a-1.0-0.conda": content}}).encode()
-    (groups,) = RepodataReader([text])
-    raw = groups["a"]["a-1.0-0.conda"]
+    (batch,) = RepodataReader([text])
+    raw = batch.groups["a"]["a-1.0-0.conda"]
     assert isinstance(raw, msgspec.Raw)
     assert bytes(raw) == json.dumps(content).encode()
 
 
 def test_an_old_archive_is_superseded_by_the_same_package_in_the_new_format():
     names = dict.fromkeys(["a-1-0.tar.bz2", "a-1-0.conda", "a-2-0.tar.bz2"])
-    assert superseded(names) == ["a-1-0.tar.bz2"]
+    assert [*without_superseded(names)] == ["a-1-0.conda", "a-2-0.tar.bz2"]
