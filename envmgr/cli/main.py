@@ -27,9 +27,12 @@ COMMANDS = {
     "list": "list the packages of an environment",
     "why": "tell who needs a package and what keeps it from being newer",
     "tree": "show who needs whom, from the requests down",
+    "search": "search channels for packages",
+    "repoquery": "what a package depends on, and what needs it, in channels or an environment",
     "env": "conda's spellings: env list, env create",
     "info": "show settings, platform and virtual packages",
     "config": "show settings and where they come from, and change them",
+    "auth": "store, remove and list the logins of hosts",
     "build": "build packages from recipes into the local channel",
     "index": "write the repodata of a channel folder",
 }
@@ -68,7 +71,8 @@ def _dispatch(arguments: list[str]) -> int:
         sys.stdout.write(_help_text())
         return DONE
     name = arguments[0]
-    if name != "run":
+    # `run` passes arguments on as they are; `auth` checks its own, because none of them may be repeated.
+    if name not in ("run", "auth"):
         _check_text(arguments)
     if name not in COMMANDS:
         raise UsageError(f"there is no command '{name}'.", hint=_command_hint(name))

@@ -23,6 +23,7 @@ __all__ = [
     "file_url",
     "is_channel_name",
     "is_url",
+    "login_hint",
     "split_distribution",
     "split_url",
     "without_credentials",
@@ -34,6 +35,7 @@ DEFAULT_ALIAS: Final = "https://conda.anaconda.org"
 _ANACONDA: Final = "https://repo.anaconda.com"
 
 _URL = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTALL)
+_TOKEN_SCHEMES: Final = frozenset(("http", "https"))
 _TOKEN = lazy_pattern(r"/t/[A-Za-z0-9._~-]+(?=/|$)")
 _URL_IN_TEXT = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
 _PATH = lazy_pattern(r"\.{0,2}[/\\].*|\.{1,2}|~|~/.*|[A-Za-z]:([\\/].*)?", re.DOTALL)
@@ -107,7 +109,7 @@ def without_credentials(url: str) -> str:
         return url
     scheme, authority, path, rest = found.groups()
     host = authority.rpartition("@")[2].lower()
-    if scheme.lower() != "file":
+    if scheme.lower() in _TOKEN_SCHEMES:
         path = _TOKEN.sub("", path, count=1)
     return f"{scheme.lower()}://{host}{path}{rest}"
 
@@ -156,6 +158,17 @@ def file_url(path: str, cwd: str) -> str:
         elif part not in ("", "."):
             parts.append(part)
     return "file:///" + quote("/".join(parts), safe="/")
+
+
+def login_hint(url: str) -> str:
+    """What to do when the server of *url* wants a login.
+
+    >>> login_hint("https://repo.example.org/private/noarch/repodata.json")
+    'envmgr auth status repo.example.org shows which login was sent; envmgr auth login repo.example.org stores one.'
+    """
+    found = _URL.fullmatch(without_credentials(url))
+    host = found.group(2) if found is not None and found.group(2) else "HOST"
+    return f"envmgr auth status {host} shows which login was sent; envmgr auth login {host} stores one."
 
 
 def without_credentials_in_text(text: str) -> str:

@@ -115,8 +115,12 @@ def login_key(text: str) -> str:
     """
     text = text.strip()
     is_url = "://" in text
-    parts = urlsplit(text if is_url else f"//{text}")
-    if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
+    try:
+        parts = urlsplit(text if is_url else f"//{text}")
+        is_odd = "@" in parts.netloc or parts.port == 0
+    except ValueError:  # Its own text would quote the host.
+        raise ValueError("a host such as example.org, or a URL") from None
+    if is_odd or parts.query or parts.fragment or not parts.hostname or not text.isprintable():
         raise ValueError("a host such as example.org, or a URL without user, password and query")
     if not is_url:
         if parts.path.strip("/") or not re.fullmatch(r"(\*\.)?[^\s/*]+", parts.netloc):
