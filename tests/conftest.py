@@ -21,7 +21,7 @@ settings.load_profile("suite")
 def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test has a home and a root of its own, and no setting of the machine's user reaches it."""
     for name in list(os.environ):
-        if name.startswith(("CONDA_", "ENVMGR_", "MAMBA_")) and name != "ENVMGR_SHARED_DATA":
+        if name.startswith(("AWS_", "CONDA_", "ENVMGR_", "MAMBA_")) and name != "ENVMGR_SHARED_DATA":
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
