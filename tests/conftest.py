@@ -16,6 +16,9 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+# No test looks into the keyring of the machine's user; some bring one of their own.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+
 
 @pytest.fixture(autouse=True)
 def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -23,6 +26,8 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     for name in list(os.environ):
         if name.startswith(("AWS_", "CONDA_", "ENVMGR_", "MAMBA_")) and name != "ENVMGR_SHARED_DATA":
             monkeypatch.delenv(name)
+    for name in ("RATTLER_AUTH_FILE", "NETRC", "BINSTAR_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))

@@ -13,7 +13,6 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import ConfigError
-from envmgr.models.channel import without_credentials
 from envmgr.models.document import quoted
 from envmgr.net.auth_json import decode_login, encode_login
 from envmgr.net.auth_keys import normal_key
@@ -75,7 +74,7 @@ class CredentialFile:
                 try:
                     credential = decode_login(entry)
                 except ValueError as error:
-                    shown = quoted(without_credentials(name))
+                    shown = quoted(normal_key(name))
                     raise ConfigError(
                         f"{self.path}: the entry {shown} is no login; expected {error}.", file=str(self.path)
                     ) from None

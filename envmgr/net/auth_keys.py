@@ -95,7 +95,7 @@ def normal_key(text: str) -> str:
     """
     text = text.strip()
     if "://" not in text:
-        return text.rstrip("/").lower()
+        return text.rpartition("@")[2].rstrip("/").lower()
     try:
         return f"{Origin.of(text)}{urlsplit(text).path.rstrip('/')}"
     except ValueError:
