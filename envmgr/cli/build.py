@@ -44,17 +44,21 @@ def run(arguments: Sequence[str]) -> int:
     from envmgr.cli.render import note, size_text, write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.build import BuildRequest, build
+    from envmgr.ops.channels import WrittenChannel, credential_urls, permitted_channels, setting_place
     from envmgr.ops.environments import expanded
-    from envmgr.ops.request import parse_channels
 
     context, _ = open_context(options)
     settings = context.settings
-    names = [*options.channel, *(() if options.override_channels else settings.channels)]
-    context = context.with_credentials([*names, settings.channel_alias])
+    written = [WrittenChannel(name, "command line") for name in options.channel]
+    place = setting_place("channels", context)
+    written += [
+        WrittenChannel(name, place) for name in (() if options.override_channels else settings.channels)
+    ]
+    context = context.with_credentials([*options.channel, *credential_urls(settings)])
     request = BuildRequest(
         recipes=tuple(expanded(recipe, context) for recipe in options.recipes),
         output=expanded(options.output, context) if options.output else settings.local_channel_dir,
-        channels=parse_channels(names, context),
+        channels=permitted_channels(written, context),
         force=options.force,
         run_tests=not options.no_test,
         keep_work=options.keep_work,

@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     from envmgr.cli.session import open_context
     from envmgr.host.probe import virtual_packages
     from envmgr.ops.environments import list_environments
-    from envmgr.ops.request import parse_channels
+    from envmgr.ops.channels import parse_channels
 
     context, _ = open_context(options)
     settings = context.settings

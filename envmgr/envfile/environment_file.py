@@ -31,7 +31,8 @@ class EnvironmentFile(Struct, frozen=True):
     """One environment.yml, or several merged.
 
     ``name`` is None where the file has none or one that cannot be used (a warning says so). ``channels``
-    leaves out the word `nodefaults`, which sets ``nodefaults``. ``subsections`` holds the parts of
+    leaves out the word `nodefaults`, which sets ``nodefaults``; ``channel_sources`` says where each is written.
+    ``subsections`` holds the parts of
     `dependencies` for other installers; ``subsection_sources`` says where each begins. ``platforms`` is empty
     where the file names none. ``warnings`` are sentences with file and line.
     """
@@ -39,6 +40,7 @@ class EnvironmentFile(Struct, frozen=True):
     name: str | None = None
     prefix: str | None = None
     channels: tuple[str, ...] = ()
+    channel_sources: Mapping[str, Source] = field(default_factory=dict)
     nodefaults: bool = False
     requirements: tuple[Requirement, ...] = ()
     subsections: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
@@ -52,7 +54,10 @@ class EnvironmentFile(Struct, frozen=True):
         """The same with `~` and variables replaced in the prefix and the channels, as CEP 24 asks."""
         prefix = expand_path(self.prefix, environ) if self.prefix is not None else None
         return replace(
-            self, prefix=prefix, channels=tuple(expand_path(name, environ) for name in self.channels)
+            self,
+            prefix=prefix,
+            channels=tuple(expand_path(name, environ) for name in self.channels),
+            channel_sources={expand_path(name, environ): each for name, each in self.channel_sources.items()},
         )
 
     def all_channels(self, configured: Sequence[str]) -> tuple[str, ...]:

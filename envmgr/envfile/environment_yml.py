@@ -73,7 +73,8 @@ def _not_a_mapping(root: Node, text: str, file: str) -> DataError:
 
 def _read_document(root: Node, findings: Findings, dependencies: DependencyList) -> EnvironmentFile:
     _check_keys(root, findings)
-    channels = [text for text, _ in _texts(root, "channels", "a channel", findings)]
+    written_channels = _texts(root, "channels", "a channel", findings)
+    channels = [text for text, _ in written_channels]
     written = root.get("dependencies")
     if written is not None:
         dependencies.read(written)
@@ -81,6 +82,7 @@ def _read_document(root: Node, findings: Findings, dependencies: DependencyList)
         name=_name(root, findings),
         prefix=_prefix(root, findings),
         channels=tuple(channel for channel in channels if channel != "nodefaults"),
+        channel_sources={text: findings.source(node) for text, node in reversed(written_channels)},
         nodefaults="nodefaults" in channels,
         requirements=tuple(dependencies.requirements),
         subsections={name: tuple(items) for name, items in dependencies.subsections.items()},

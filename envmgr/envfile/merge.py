@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from envmgr.envfile.environment_file import EnvironmentFile, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from envmgr.models.requirement import Requirement, Source
 
@@ -25,10 +25,11 @@ def merge_environments(files: Sequence[EnvironmentFile]) -> EnvironmentFile:
         name=_last(file.name for file in files),
         prefix=_last(file.prefix for file in files),
         channels=_unique(channel for file in files for channel in file.channels),
+        channel_sources=_first_sources(file.channel_sources for file in files),
         nodefaults=any(file.nodefaults for file in files),
         requirements=_unique_requirements(files),
         subsections=_merged_subsections(files),
-        subsection_sources=_first_sources(files),
+        subsection_sources=_first_sources(file.subsection_sources for file in files),
         variables={name: value for file in files for name, value in file.variables.items()},
         platforms=_unique(platform for file in files for platform in file.platforms),
         category=_last(file.category for file in files),
@@ -55,10 +56,10 @@ def _merged_subsections(files: Iterable[EnvironmentFile]) -> dict[str, tuple[Ite
     return {name: tuple(section.values()) for name, section in merged.items()}
 
 
-def _first_sources(files: Iterable[EnvironmentFile]) -> dict[str, Source]:
+def _first_sources(places: Iterable[Mapping[str, Source]]) -> dict[str, Source]:
     sources: dict[str, Source] = {}
-    for file in files:
-        for name, source in file.subsection_sources.items():
+    for each in places:
+        for name, source in each.items():
             sources.setdefault(name, source)
     return sources
 

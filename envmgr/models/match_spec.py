@@ -53,7 +53,7 @@ _LITERAL = lazy_pattern(r"=?(?:[0-9]+!)?[^=<>!~*,|()^$]+")
 _EXTRA = lazy_pattern(r"[a-z0-9_.+-]{1,64}")
 _FLAG = lazy_pattern(r"[a-z0-9_*]+(:[a-z0-9_*]+)?")
 _PLAIN_VALUE = lazy_pattern(r"[A-Za-z0-9_.+*:/-]+")
-_DEFAULTS: Final = "https://repo.anaconda.com/pkgs/"
+ANACONDA_CHANNELS: Final = "https://repo.anaconda.com/pkgs/"
 _SUMS: Final = {"md5": lazy_pattern(r"[0-9a-f]{32}"), "sha256": lazy_pattern(r"[0-9a-f]{64}")}
 _RENAMED: Final = {"fn": "file_name"}
 _KNOWN_KEYS: Final = frozenset(
@@ -433,7 +433,7 @@ def _channel_test(written: str) -> Callable[[PackageRecord], bool]:
         return lambda record: record.origin is not None and record.origin.channel == url
     wanted = written.strip("/").lower()
     if wanted == "defaults":
-        return lambda record: record.origin is not None and record.origin.channel.startswith(_DEFAULTS)
+        return lambda record: record.origin is not None and record.origin.channel.startswith(ANACONDA_CHANNELS)
     return lambda record: (
         record.origin is not None and f"/{record.origin.channel.lower()}".endswith(f"/{wanted}")
     )

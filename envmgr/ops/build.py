@@ -146,18 +146,28 @@ def _for_building(context: Context, folder: Path) -> Context:
     return replace(context, settings=settings)
 
 
+def _allowing(own: Sequence[Channel], context: Context) -> Context:
+    """The context in which a list of allowed channels does not shut out what this build makes itself."""
+    allowed = context.settings.allowlist_channels
+    if not allowed:
+        return context
+    allowed = (*allowed, *(channel.url for channel in own))
+    return replace(context, settings=replace(context.settings, allowlist_channels=allowed))
+
+
 def _make_environment(
     prefix: Path, placed: Sequence[PlacedSpec], fresh_channel: Path, request: BuildRequest, context: Context
 ) -> None:
     from envmgr.models.match_spec import parse_match_spec
+    from envmgr.ops.channels import parse_channels
     from envmgr.ops.create import LinkRequest, link_packages
     from envmgr.ops.fetch import obtain
     from envmgr.ops.index import index_channel
-    from envmgr.ops.request import parse_channels
     from envmgr.ops.resolve import ResolveOptions, resolve
 
     index_channel(fresh_channel, context)
     own = parse_channels([fresh_channel.as_uri(), request.output.as_uri()], context)
+    context = _allowing(own, context)
     channels = tuple(dict.fromkeys([*own, *request.channels]))
     requirements = tuple(
         Requirement(parse_match_spec(each.text), Source(each.file, each.line, each.text)) for each in placed

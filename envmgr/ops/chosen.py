@@ -13,7 +13,8 @@ from msgspec import Struct, field
 
 from envmgr.errors import DataError, UsageError
 from envmgr.models.requirement import Requirement, Source
-from envmgr.ops.request import Asked, EnvironmentRequest, parse_channels, read_request
+from envmgr.ops.channels import WrittenChannel, credential_urls, parse_channels, permitted_channels
+from envmgr.ops.request import Asked, EnvironmentRequest, read_request
 from envmgr.ops.resolve import ResolveOptions, pins, resolve
 
 if TYPE_CHECKING:
@@ -144,9 +145,7 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     packages = PrefixStore(prefix).records()
     records = tuple(package.record for package in packages)
     settings = context.settings
-    context = context.with_credentials(
-        [*request.asked.channels, *settings.channels, *settings.default_channels, settings.channel_alias]
-    )
+    context = context.with_credentials([*request.asked.channels, *credential_urls(settings)])
     return Chosen(
         records=records,
         requirements=tuple(_recorded(packages, context)),
@@ -214,7 +213,8 @@ def _channels(records: Sequence[PackageRecord], asked: Asked, context: Context) 
     """
     from envmgr.models.channel import Channel
 
-    given = parse_channels([name for name in asked.channels if name != "nodefaults"], context)
+    names = [name for name in asked.channels if name != "nodefaults"]
+    given = permitted_channels([WrittenChannel(name, "command line") for name in names], context)
     configured = parse_channels(context.settings.channels, context)
     counts: dict[str, int] = {}
     for record in records:

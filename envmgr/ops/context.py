@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Context(Struct, frozen=True):
-    """Settings and ports; ``environ``, ``home`` and ``cwd`` are the process's, passed on as values."""
+    """Settings and ports; ``environ``, ``home`` and ``cwd`` are the process's, passed on as values.
+
+    ``setting_sources`` says where each setting that is not the default was written: `~/.condarc:3`, a variable.
+    """
 
     settings: Settings
     transport: Transport
@@ -26,6 +29,7 @@ class Context(Struct, frozen=True):
     environ: Mapping[str, str]
     home: Path
     cwd: Path
+    setting_sources: Mapping[str, str] = field(default_factory=dict)
 
     def with_credentials(self, written: Iterable[str]) -> Context:
         """The same, with a transport that knows the credentials in the URLs that the user wrote."""

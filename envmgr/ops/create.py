@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from envmgr.errors import UsageError
+from envmgr.ops.channels import channel_lists
 from envmgr.ops.request import Asked, EnvironmentRequest, read_request
 from envmgr.ops.resolve import ResolveOptions, resolve
 
@@ -58,16 +59,19 @@ def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePl
 
     Raises DataError, ChannelError, SolveError or PrefixError; the prefix then does not exist.
     """
+    from envmgr.ops.fetch import cache_in_use
+
     wanted = _wanted(request, context)
     context = context.with_credentials(wanted.written_urls)
     prefix = _target(request, wanted, context)
     plan = _plan(prefix, _records(request, wanted, context), wanted, context)
     if not confirm(plan) or request.dry_run:
         return Created(plan, done=False)
-    packages = _obtain(plan, wanted, context)
-    if request.download_only:
-        return Created(plan, done=False)
-    return _apply(request, wanted, plan, packages, context)
+    with cache_in_use(context):
+        packages = _obtain(plan, wanted, context)
+        if request.download_only:
+            return Created(plan, done=False)
+        return _apply(request, wanted, plan, packages, context)
 
 
 def _obtain(
@@ -185,6 +189,7 @@ def _plan(
 
     if wanted.subsections.get("pip") and not wanted.explicit:
         _check_pip([record.name for record in records], wanted)
+    channel_lists(context).check_records(records)
     cache = Layers(context.settings.pkgs_dirs)
     return CreatePlan(
         prefix=prefix,

@@ -9,10 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from envmgr.errors import DataError, UsageError
 from envmgr.models.requirement import Requirement, Source
+from envmgr.models.string_match import is_regex
+from envmgr.ops.channels import (
+    WrittenChannel,
+    channel_lists,
+    credential_urls,
+    find_channels,
+    parse_channels,
+    permitted_channels,
+    setting_place,
+    with_real_channel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +32,14 @@ if TYPE_CHECKING:
     from envmgr.envfile.explicit import ExplicitPackage
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
+
+__all__ = [
+    "Asked",
+    "EnvironmentRequest",
+    "parse_channels",
+    "parse_requirement",
+    "read_request",
+]
 
 _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 100_000_000
@@ -58,7 +76,10 @@ class EnvironmentRequest(Struct, frozen=True):
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
-    """Read files and specs; raises DataError with file and line, UsageError for what cannot go together."""
+    """Read files and specs; raises DataError with file and line, UsageError for what cannot go together.
+
+    A channel or an archive that may not be used raises ChannelError with the place where it is written.
+    """
     from envmgr.models.platform import check_subdir
 
     subdir = check_subdir(asked.subdir) if asked.subdir else context.settings.subdir
@@ -74,16 +95,17 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     _check_platform(subdir, file, asked)
     _check_explicit_platform(subdir, pieces)
     written = (*file.requirements, *pieces.requirements)
-    requirements = tuple(_with_local(each, context) for each in written)
+    requirements = tuple(with_real_channel(each, context) for each in written)
     if pieces.explicit and requirements:
         raise UsageError(
             "exact packages and specs cannot be mixed in one request.",
             hint="Name either archives and explicit files, or specs and environment files.",
         )
+    _check_archives(pieces.explicit, context)
     return EnvironmentRequest(
         requirements=requirements,
         explicit=tuple(pieces.explicit),
-        channels=_channels(asked, file, requirements, context),
+        channels=_channels(asked, file, written, context),
         subdir=subdir,
         subsections=file.subsections,
         variables=file.variables,
@@ -91,10 +113,10 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         prefix=file.prefix,
         warnings=file.warnings,
         written_urls=(
-            *_channel_names(asked, file, context),
+            *(each.text for each in _written_channels(asked, file, context)),
             *(_written_channel(each) for each in written),
             *(each.url.rpartition("/")[0] for each in pieces.explicit),
-            context.settings.channel_alias,
+            *credential_urls(context.settings),
         ),
     )
 
@@ -205,12 +227,13 @@ def _check_explicit_platform(subdir: str, pieces: _Pieces) -> None:
             )
 
 
-def _with_local(requirement: Requirement, context: Context) -> Requirement:
-    """`local::name` means the channel of this machine, whose URL is a matter of settings."""
-    if requirement.spec.channel != "local":
-        return requirement
-    spec = replace(requirement.spec, channel=context.settings.local_channel_dir.as_uri())
-    return replace(requirement, spec=spec)
+def _check_archives(packages: Sequence[ExplicitPackage], context: Context) -> None:
+    """Archives that are named by URL obey the lists of allowed and denied channels, too."""
+    from envmgr.models.channel import split_url
+
+    lists = channel_lists(context)
+    for package in packages if lists.restricts else ():
+        lists.check_url(package.url, f"the archive {split_url(package.url)[2]}", str(package.source))
 
 
 def _written_channel(requirement: Requirement) -> str:
@@ -227,36 +250,25 @@ def _channels(
 
     A channel that only a spec names (`channel::name`) is searched last, as conda does.
     """
-    channels = parse_channels(_channel_names(asked, file, context), context)
-    named = {each.spec.channel for each in requirements if each.spec.channel and "*" not in each.spec.channel}
-    for channel in parse_channels(sorted(named), context):
+    written = _written_channels(asked, file, context)
+    # Where nothing is solved, no channel is asked.
+    channels = permitted_channels(written, context) if requirements else find_channels(written, context)
+    named: dict[str, WrittenChannel] = {}
+    for each in requirements:
+        text = each.spec.channel
+        if text and "*" not in text and not is_regex(text):
+            named.setdefault(text, WrittenChannel(text, str(each.source)))
+    for channel in permitted_channels([named[text] for text in sorted(named)], context):
         if not any(f"/{known.url}".endswith(f"/{channel.name}") for known in channels):
             channels = (*channels, channel)
     return channels
 
 
-def _channel_names(asked: Asked, file: EnvironmentFile, context: Context) -> list[str]:
+def _written_channels(asked: Asked, file: EnvironmentFile, context: Context) -> list[WrittenChannel]:
     no_defaults = asked.override_channels or "nodefaults" in asked.channels
-    names = [*asked.channels, *file.all_channels(() if no_defaults else context.settings.channels)]
-    return [name for name in names if name != "nodefaults"]
-
-
-def parse_channels(names: Sequence[str], context: Context) -> tuple[Channel, ...]:
-    """The channels called *names*, each once, in order; ``local`` and ``defaults`` have conda's meaning."""
-    from envmgr.models.channel import Channel
-    from envmgr.models.path_text import expand_path
-
-    settings = context.settings
-    channels: list[Channel] = []
-    for name in names:
-        if name == "local":
-            channels.append(Channel("local", settings.local_channel_dir.as_uri()))
-            continue
-        written = settings.default_channels if name == "defaults" else (expand_path(name, context.environ),)
-        channels += [
-            Channel.parse(each, alias=settings.channel_alias, cwd=str(context.cwd)) for each in written
-        ]
-    unique: dict[str, Channel] = {}
-    for channel in channels:
-        unique.setdefault(channel.url, channel)
-    return tuple(unique.values())
+    configured = () if no_defaults else context.settings.channels
+    places = {name: setting_place("channels", context) for name in configured}
+    places |= {name: str(source) for name, source in file.channel_sources.items()}
+    places |= dict.fromkeys(asked.channels, "command line")
+    names = [*asked.channels, *file.all_channels(configured)]
+    return [WrittenChannel(name, places.get(name, "")) for name in names if name != "nodefaults"]
