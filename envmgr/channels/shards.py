@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from envmgr.models.record import Origin
 
-LARGEST_INDEX_BYTES = 256 << 20
-LARGEST_SHARD_BYTES = 256 << 20
+LARGEST_INDEX_BYTES = 128 << 20
+LARGEST_SHARD_BYTES = 128 << 20
 NEWEST_VERSION = 1
 DIGEST_BYTES = 32
 
@@ -162,7 +162,7 @@ def unpacked(data: bytes, limit: int) -> bytes:
     try:
         size = zstandard.frame_content_size(data)
         if size > limit:
-            raise DataError(f"it would unpack to {size} bytes.")
+            raise _too_large(limit)
         if size >= 0:
             return zstandard.ZstdDecompressor().decompress(data)
     except (zstandard.ZstdError, MemoryError):
@@ -172,8 +172,12 @@ def unpacked(data: bytes, limit: int) -> bytes:
         parts.append(part)
         length += len(part)
         if length > limit:
-            raise DataError(f"it would unpack to more than {limit} bytes.")
+            raise _too_large(limit)
     return b"".join(parts)
+
+
+def _too_large(limit: int) -> DataError:
+    return DataError(f"it would unpack to more than {limit >> 20} MiB.")
 
 
 def _members(shard: Any) -> Iterator[tuple[str, Any]]:

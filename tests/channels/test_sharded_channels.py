@@ -1,0 +1,428 @@
+"""Sharded repodata (CEP 16) over a real server: what is fetched, what is believed, what is said about faults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+
+import msgspec
+import pytest
+import zstandard
+
+from envmgr.channels.client import ChannelClient
+from envmgr.channels.store import IndexStore
+from envmgr.errors import ChannelError
+from envmgr.models.channel import Channel
+from envmgr.net.http import HttpOptions, HttpTransport
+from envmgr.net.transport import AnyTransport
+from envmgr.ports import FixedClock, RecordingReporter
+from tests.builders import make_channel, pkg
+from tests.servers import Fault, serve
+from tests.shards import INDEX, packed, write_shards
+
+SUBDIRS = ["linux-64", "noarch"]
+LINUX_INDEX = f"/linux-64/{INDEX}"
+
+
+class Scene:
+    """A store of its own; `sync` makes a client as a new process would."""
+
+    def __init__(self, folder):
+        self.store = IndexStore(folder / "index")
+        self.reporter = RecordingReporter()
+        self.now = 1_700_000_000.0
+
+    def sync(self, *channels, offline=False, max_age=None, subdirs=SUBDIRS):
+        options = HttpOptions(retries=0, backoff_seconds=0, read_timeout_seconds=5)
+        transport = AnyTransport(lambda: HttpTransport(options), offline=offline)
+        client = ChannelClient(
+            transport,
+            IndexStore(self.store.folder),
+            FixedClock(self.now),
+            self.reporter,
+            max_age_seconds=max_age,
+            offline=offline,
+        )
+        return client.sync([Channel.parse(str(channel)) for channel in channels], subdirs)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return Scene(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    packages = [
+        pkg("a", "1.0", depends=["b >=1"], constrains=["z <2"]),
+        pkg("a", "2.0", depends=["b >=2", "c"]),
+        pkg("b", "2.0", depends=["d"], timestamp=1_600_000_000_000),
+        pkg("c", "1.0", noarch="generic", purls=["pkg:pypi/c"]),
+        pkg("d", "1.0", track_features="slow"),
+        pkg("lonely", "1.0"),
+    ]
+    return make_channel(tmp_path / "channel", packages)
+
+
+def versions(index, name):
+    return [record.version for record in index.records(name)]
+
+
+def test_shards_say_the_same_as_the_whole_file(scene, folder, tmp_path):
+    whole = tmp_path / "whole"
+    shutil.copytree(folder, whole)
+    write_shards(folder)
+    with serve(folder) as sharded:
+        found, expected = scene.sync(sharded.url), scene.sync(whole)
+        assert found.names() == expected.names() == ["a", "b", "c", "d", "lonely"]
+        for name in expected.names():
+            ours, theirs = found.records(name), expected.records(name)
+            assert [each.to_dict() for each in ours] == [each.to_dict() for each in theirs]
+            assert [each.fn for each in ours] == [each.fn for each in theirs]
+        assert found.records("c")[0].extra["purls"] == ["pkg:pypi/c"]
+        assert found.records("a")[0].url == f"{sharded.url}/linux-64/a-2.0-0.conda"
+        assert len(found.records("a")[0].sha256) == 64
+
+
+def test_only_what_is_asked_for_and_what_it_needs_is_fetched(scene, folder):
+    paths = write_shards(folder)
+    with serve(folder) as server:
+        index = scene.sync(server.url)
+        assert sorted(server.paths) == sorted([LINUX_INDEX, f"/noarch/{INDEX}"])
+        assert versions(index, "d") == ["1.0"]
+        assert server.paths[2:] == [paths["linux-64/d"]]
+        versions(index, "a")
+        for name in ("b", "c"):
+            versions(index, name)
+        assert set(server.paths[3:]) == {
+            paths[f"{each}"] for each in ("linux-64/a", "linux-64/b", "noarch/c")
+        }
+        index.close()
+
+
+def test_what_was_fetched_is_not_fetched_again(scene, folder):
+    write_shards(folder)
+    with serve(folder) as server:
+        versions(scene.sync(server.url), "a")
+        before = len(server.paths)
+        index = scene.sync(server.url, max_age=100)
+        assert versions(index, "a") == ["2.0", "1.0"]
+        assert len(server.paths) == before
+        offline = scene.sync(server.url, offline=True)
+        assert versions(offline, "a") == ["2.0", "1.0"]
+        with pytest.raises(ChannelError, match="was never fetched to this machine"):
+            offline.records("lonely")
+
+
+def test_an_update_fetches_only_what_changed(scene, folder):
+    write_shards(folder, remove_others=False)
+    with serve(folder) as server:
+        index = scene.sync(server.url)
+        for name in index.names():
+            versions(index, name)
+        index.close()
+        make_channel(folder, [pkg("d", "1.1"), pkg("new", "1.0")])
+        document = json.loads((folder / "linux-64/repodata.json").read_bytes())
+        assert "d-1.1-0.conda" in document["packages.conda"]
+        paths = write_shards(folder)
+        server.forget()
+        index = scene.sync(server.url)
+        assert versions(index, "d") == ["1.1"]
+        assert [path for path in server.paths if "shards/" in path] == [paths["linux-64/d"]]
+
+
+def test_channels_share_their_shards(scene, folder, tmp_path):
+    write_shards(folder)
+    shutil.copytree(folder, tmp_path / "copy")
+    with serve(folder) as one, serve(tmp_path / "copy") as other:
+        versions(scene.sync(one.url), "a")
+        index = scene.sync(other.url)
+        (record, _) = index.records("a")
+        assert record.url == f"{other.url}/linux-64/a-2.0-0.conda"
+        assert [path for path in other.paths if "shards/" in path] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("./shards/", "/linux-64/shards/"),
+        ("shards", "/linux-64/shards/"),
+        ("../linux-64/shards", "/linux-64/shards/"),
+        ("", "/linux-64/"),
+    ],
+)
+def test_the_base_url_of_shards_may_be_relative(scene, folder, written, expected):
+    """CEP 16: "The urls are relative to the shard index."."""
+    paths = write_shards(folder, shards_base_url=written)
+    if not written:
+        shutil.copytree(folder / "linux-64/shards", folder / "linux-64", dirs_exist_ok=True)
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        name = paths["linux-64/a"].rpartition("/")[2]
+        assert f"{expected}{name}" in server.paths
+
+
+def test_base_url_moves_the_packages_and_not_the_shards(scene, folder):
+    """CEP 15 and CEP 16: the two base URLs are independent of each other."""
+    write_shards(folder, info={"base_url": "https://files.example.org/x"})
+    with serve(folder) as server:
+        assert scene.sync(server.url).records("a")[0].url == "https://files.example.org/x/a-2.0-0.conda"
+
+
+def test_shards_are_preferred_and_remembered_and_whole_files_are_used_where_there_are_none(scene, folder):
+    write_shards(folder, remove_others=False)
+    with serve(folder) as server:
+        scene.sync(server.url)
+        assert [path for path in server.paths if "shards" not in path] == []
+        for path in folder.glob(f"*/{INDEX}"):
+            path.unlink()
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        assert "/linux-64/repodata.json" in server.paths
+        server.forget()
+        scene.sync(server.url)
+        assert LINUX_INDEX not in server.paths, "what was missing a moment ago is not asked for"
+
+
+def test_a_folder_with_shards_is_read_without_a_server(scene, folder):
+    write_shards(folder)
+    assert versions(scene.sync(folder), "a") == ["2.0", "1.0"]
+    assert versions(scene.sync(folder, offline=True), "lonely") == ["1.0"]
+
+
+def test_removed_files_are_left_out(scene, folder):
+    """CEP 36: ``removed`` files are no longer to be offered, even if a section still lists them."""
+    write_shards(folder)
+    name = "a-2.0-0.conda"
+    change_shard(folder, "a", lambda shard: shard["removed"].append(name))
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["1.0"]
+
+
+def test_records_of_revision_3_are_read(scene, folder):
+    """CEP 48: the keys of ``v3`` lack the extension that names their section."""
+    write_shards(folder)
+
+    def revise(shard):
+        record = {
+            **shard["packages.conda"]["a-2.0-0.conda"],
+            "version": "3.0",
+            "indexed_timestamp": 1_700_000_000_000,
+        }
+        shard["v3"] = {"conda": {"a-3.0-0": {**record, "depends": ["b[version='>=2',when=__unix]"]}}}
+
+    change_shard(folder, "a", revise)
+    with serve(folder) as server:
+        newest = scene.sync(server.url).records("a")
+        assert {record.fn for record in newest} == {"a-3.0-0.conda", "a-2.0-0.conda", "a-1.0-0.conda"}
+        assert [record.indexed_timestamp for record in newest if record.version == "3.0"] == [
+            1_700_000_000_000
+        ]
+
+
+def change_shard(folder, name, change):
+    """Change a shard of linux-64, and the index accordingly."""
+    index_path = folder / "linux-64" / INDEX
+    index = msgspec.msgpack.decode(zstandard.decompress(index_path.read_bytes()))
+    old = folder / f"linux-64/shards/{index['shards'][name].hex()}.msgpack.zst"
+    shard = msgspec.msgpack.decode(zstandard.decompress(old.read_bytes()))
+    changed = change(shard)
+    data = changed if isinstance(changed, bytes) else packed(shard)
+    index["shards"][name] = hashlib.sha256(data).digest()
+    path = old.with_name(f"{index['shards'][name].hex()}.msgpack.zst")
+    path.write_bytes(data)
+    index_path.write_bytes(packed(index))
+    return f"/linux-64/shards/{path.name}"
+
+
+def test_records_that_are_not_valid_are_named_and_the_others_are_used(scene, folder):
+    write_shards(folder)
+
+    def spoil(shard):
+        good = shard["packages.conda"]["a-1.0-0.conda"]
+        shard["packages.conda"] |= {
+            "a-4.0-0.conda": {**good, "version": "4.0", "depends": 7},
+            "a-5.0-0.conda": {key: value for key, value in good.items() if key != "version"},
+            "a-6.0-0.conda": {**good, "version": "6.0", "sha256": b"short"},
+            "a-7.0-0.conda": {**good, "version": "7.0", "name": "b"},
+            "../../a-8.0-0.conda": {**good, "version": "8.0"},
+            "a-9.0-0.conda": [],
+        }
+
+    change_shard(folder, "a", spoil)
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        told = sorted(
+            warning.partition(" is left out")[0].rpartition("linux-64/")[2]
+            for warning in scene.reporter.warnings
+        )
+        assert told == ["../../a-8.0-0.conda", *(f"a-{n}.0-0.conda" for n in (4, 5, 6, 7, 9))]
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        (Fault(body=b"<html>hello</html>"), "SHA-256 differs"),
+        (Fault(body=b""), "SHA-256 differs"),
+        (Fault(cut_after=20), "broke off"),
+        (Fault(content_length=10), "SHA-256 differs"),
+        (Fault(status=500), "HTTP status 500"),
+        (Fault(status=429), "HTTP status 429"),
+        (Fault(status=404), "HTTP status 404"),
+        (Fault(drop=True), "cannot be reached"),
+        (Fault(redirect="/elsewhere"), "HTTP status 404"),
+    ],
+)
+def test_a_shard_that_cannot_be_had_is_an_error_that_names_it_and_nothing_is_stored(
+    scene, folder, fault, complaint
+):
+    path = write_shards(folder)["linux-64/a"]
+    with serve(folder, faults={path: fault}) as server:
+        with pytest.raises(ChannelError, match=complaint) as caught:
+            scene.sync(server.url).records("a")
+        assert path.rpartition("/")[2] in str(caught.value)
+        digest = path.rpartition("/")[2].partition(".")[0]
+        assert not (scene.store.folder / "shards" / digest[:2] / digest[2:]).exists()
+        server.faults.clear()
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+
+
+def test_a_shard_that_fails_once_is_asked_for_again(scene, folder):
+    path = write_shards(folder)["linux-64/a"]
+    with serve(folder, faults={path: Fault(cut_after=20, times=1)}) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+
+
+def test_a_shard_that_the_channel_has_replaced_meanwhile_is_found_by_a_new_index(scene, folder):
+    write_shards(folder, remove_others=False)
+    with serve(folder) as server:
+        index = scene.sync(server.url)
+        shutil.rmtree(folder / "linux-64/shards")
+        make_channel(folder, [pkg("a", "9.0")])
+        write_shards(folder)
+        assert versions(index, "a") == ["9.0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "not valid zstandard"),
+        (b"<html></html>", "not valid zstandard"),
+        (zstandard.compress(b"<html></html>"), "no index of shards"),
+        (packed({"info": {}}), "no index of shards"),
+        (packed([1, 2]), "no index of shards"),
+        (packed({"version": 2, "info": {}, "shards": {}}), "its version is 2"),
+        (
+            packed({"version": 1, "info": {"shards_base_url": "file:///etc"}, "shards": {}}),
+            "leads away from the web",
+        ),
+        (packed({"version": 1, "info": {"base_url": 7}, "shards": {}}), "base_url is not a text"),
+        (packed({"version": 1, "info": {}, "shards": {"x": b"1"}})[:-3], "zstandard"),
+    ],
+)
+def test_an_index_of_shards_that_is_none_is_an_error_and_the_old_one_stays(scene, folder, content, complaint):
+    write_shards(folder)
+    with serve(folder) as server:
+        versions(scene.sync(server.url), "a")
+        (folder / "linux-64" / INDEX).write_bytes(content)
+        with pytest.raises(ChannelError, match=complaint) as caught:
+            scene.sync(server.url)
+        assert LINUX_INDEX in str(caught.value)
+        assert versions(scene.sync(server.url, offline=True), "a") == ["2.0", "1.0"]
+
+
+def test_entries_of_the_index_that_are_no_digests_are_counted_and_left_out(scene, folder):
+    write_shards(folder)
+    path = folder / "linux-64" / INDEX
+    index = msgspec.msgpack.decode(zstandard.decompress(path.read_bytes()))
+    index["shards"] |= {"short": b"123", "text": "00" * 32, "none": None}
+    path.write_bytes(packed(index))
+    with serve(folder) as server:
+        found = scene.sync(server.url)
+        assert "short" not in found.names()
+        assert versions(found, "a") == ["2.0", "1.0"]
+        (warning,) = scene.reporter.warnings
+        assert "lists 3 names whose shards are not valid" in warning
+
+
+def test_a_shard_that_unpacks_without_bound_is_refused(scene, folder):
+    bomb = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(200 << 20))
+    assert len(bomb) < 100_000
+    write_shards(folder)
+    change_shard(folder, "a", lambda _: bomb)
+    with serve(folder) as server, pytest.raises(ChannelError, match="would unpack to more than 128 MiB"):
+        scene.sync(server.url).records("a")
+
+
+def test_a_shard_that_is_no_shard_is_an_error_that_names_the_package(scene, folder):
+    write_shards(folder)
+    change_shard(folder, "a", lambda _: packed(["not", "a", "shard"]))
+    with (
+        serve(folder) as server,
+        pytest.raises(ChannelError, match=r"the records of 'a' in .*linux-64 are broken"),
+    ):
+        scene.sync(server.url).records("a")
+
+
+def test_a_stored_shard_that_is_damaged_is_fetched_again(scene, folder):
+    path = write_shards(folder)["linux-64/a"]
+    with serve(folder) as server:
+        versions(scene.sync(server.url), "a")
+        digest = path.rpartition("/")[2].partition(".")[0]
+        stored = scene.store.folder / "shards" / digest[:2] / digest[2:]
+        data = bytearray(stored.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        stored.write_bytes(data)
+        shutil.rmtree(scene.store.folder / "tables")
+        server.forget()
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        assert server.paths.count(path) == 1
+
+
+def test_names_that_would_leave_the_folder_do_not(scene, folder, tmp_path):
+    path = folder / "linux-64" / INDEX
+    write_shards(folder)
+    index = msgspec.msgpack.decode(zstandard.decompress(path.read_bytes()))
+    index["shards"]["../../evil"] = index["shards"]["a"]
+    path.write_bytes(packed(index))
+    before = {each for each in tmp_path.rglob("*") if scene.store.folder not in each.parents}
+    with serve(folder) as server:
+        assert scene.sync(server.url).records("../../evil") == []
+        assert "../../a" not in str(scene.reporter.warnings)
+    assert {each for each in tmp_path.rglob("*") if scene.store.folder not in each.parents} - before <= {
+        scene.store.folder
+    }
+
+
+def test_a_store_that_takes_no_shards_still_answers(scene, folder):
+    write_shards(folder)
+    with serve(folder) as server:
+        scene.sync(server.url).close()
+        (scene.store.folder / "shards").write_text("in the way")
+        (scene.store.folder / "tables").write_text("in the way")
+        index = scene.sync(server.url, max_age=100)
+        assert versions(index, "a") == versions(index, "a") == ["2.0", "1.0"]
+
+
+def test_clients_that_fetch_at_once_do_not_disturb_each_other(scene, folder):
+    write_shards(folder)
+    found, failed = [], []
+
+    def work(server_url):
+        try:
+            index = scene.sync(server_url)
+            found.append([versions(index, name) for name in index.names()])
+        except BaseException as error:  # noqa: BLE001
+            failed.append(error)
+
+    with serve(folder) as server:
+        threads = [threading.Thread(target=work, args=(server.url,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert not failed
+    assert found == [found[0]] * 6
+    assert not [path for path in scene.store.folder.rglob("*.new") if os.path.isfile(path)]
