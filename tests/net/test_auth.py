@@ -31,7 +31,7 @@ EACH_KIND = [
 
 @pytest.mark.parametrize("credential", EACH_KIND, ids=lambda each: each.kind)
 def test_no_way_of_writing_a_login_out_shows_its_secret(credential):
-    for text in (repr(credential), str(credential), f"{credential}", f"{[credential]!r}", "%s" % credential):
+    for text in (repr(credential), str(credential), f"{credential}", f"{[credential]!r}"):
         assert "hunter2" not in text
     for writes in (msgspec.json.encode, pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError) as caught:
@@ -171,18 +171,10 @@ def test_a_login_is_stored_as_narrowly_as_it_was_named_and_as_rattler_would(name
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        " ",
-        "/path",
-        "a b",
-        "ann:pw@h",
-        "https://ann:pw@h/",
-        "https://pw@h",
-        "https://h/?pw",
-        "ftp://h",
-        "h/pw",
-    ]
-    + ["https://", "h:pw", "https://h:pw/", "https://[pw", "pw@", "a\tb", "h\udc80", "**", "*.*.h"],
+        *["", " ", "/path", "a b", "ftp://h", "h/pw", "https://", "a\tb", "h\udc80", "**", "*.*.h"],
+        *["ann:pw@h", "https://ann:pw@h/", "https://pw@h", "https://h/?pw", "pw@"],
+        *["h:pw", "https://h:pw/", "https://[pw"],
+    ],
 )
 def test_what_is_no_host_is_refused_without_being_quoted(text):
     with pytest.raises(ValueError, match="a host") as caught:

@@ -422,9 +422,9 @@ def test_several_threads_share_a_store(place, ring):
     store, wrong = place.open(), []
 
     def ask():
-        for number in range(50):
-            if store.find(f"https://h{number}/x") != bearer(str(number)):
-                wrong.append(number)
+        wrong.extend(
+            number for number in range(50) if store.find(f"https://h{number}/x") != bearer(str(number))
+        )
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
