@@ -1,7 +1,7 @@
 """A web server over a folder, on the loopback interface, that misbehaves where a test asks for it.
 
 It shares no code with envmgr. It answers GET and HEAD, gives every file a strong ETag and a Last-Modified,
-honours If-None-Match and If-Modified-Since, keeps connections alive, and remembers each request.
+honours If-None-Match, If-Modified-Since, Range and If-Range, keeps connections alive, and remembers each request.
 
 >>> with serve(folder, faults={"/noarch/repodata.json.zst": Fault(status=503, times=2)}) as server:
 ...     fetch(server.url + "/noarch/repodata.json.zst")
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import re
 import sys
 import threading
 import time
@@ -41,6 +42,7 @@ class Fault:
         chunked: send the body in chunks and no Content-Length.
         gzipped: send the body compressed, with Content-Encoding: gzip.
         validators: whether ETag and Last-Modified are sent and honoured.
+        ranges: whether Range and If-Range are honoured.
         drip: sleep so long between pieces of `drip_size` bytes.
         wait: sleep so long before the answer.
         drop: close the connection without an answer.
@@ -56,6 +58,7 @@ class Fault:
     chunked: bool = False
     gzipped: bool = False
     validators: bool = True
+    ranges: bool = True
     drip: float = 0.0
     drip_size: int = 1024
     wait: float = 0.0
@@ -184,6 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
                 headers["ETag"] = f'"{hashlib.md5(body).hexdigest()}"'
                 headers["Last-Modified"] = formatdate(modified, usegmt=True)
                 status = 304 if self._unchanged(headers) else 200
+            if status == 200 and fault.ranges and not fault.gzipped:
+                status, body = self._part(body, headers)
         if fault.gzipped:
             body = gzip.compress(body)
             headers["Content-Encoding"] = "gzip"
@@ -198,6 +203,19 @@ class _Handler(BaseHTTPRequestHandler):
         if not since or not modified:
             return False
         return parsedate_to_datetime(modified) <= parsedate_to_datetime(since)
+
+    def _part(self, body: bytes, headers: dict[str, str | None]) -> tuple[int, bytes]:
+        """What the Range header asks for, unless If-Range forbids it."""
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        condition = self.headers.get("If-Range")
+        if asked is None or condition not in (None, headers.get("ETag"), headers.get("Last-Modified")):
+            return 200, body
+        start, last = int(asked[1]), min(int(asked[2] or len(body)), len(body) - 1)
+        if start >= len(body):
+            headers["Content-Range"] = f"bytes */{len(body)}"
+            return 416, b""
+        headers["Content-Range"] = f"bytes {start}-{last}/{len(body)}"
+        return 206, body[start : last + 1]
 
     def _send(
         self,

@@ -30,7 +30,7 @@ def load(arguments: argparse.Namespace, **overrides: Any) -> LoadedSettings:
 def open_context(arguments: argparse.Namespace, **overrides: Any) -> tuple[Context, TerminalReporter]:
     """The context that operations get, and its reporter, which knows what was warned about and measured."""
     from envmgr.host.system import SystemClock, SystemRunner
-    from envmgr.net.transport import AnyTransport
+    from envmgr.net.transport import make_transport
 
     loaded = load(arguments, **overrides)
     settings = loaded.settings
@@ -38,14 +38,15 @@ def open_context(arguments: argparse.Namespace, **overrides: Any) -> tuple[Conte
     reporter = TerminalReporter(quiet=quiet)
     for warning in loaded.warnings:
         reporter.warned(warning)
+    environ, home = dict(os.environ), Path.home()
     context = Context(
         settings=settings,
-        transport=AnyTransport.from_settings(settings, on_retry=reporter.warned),
+        transport=make_transport(settings, environ=environ, home=home, warn=reporter.warned),
         runner=SystemRunner(),
         clock=SystemClock(),
         reporter=reporter,
-        environ=dict(os.environ),
-        home=Path.home(),
+        environ=environ,
+        home=home,
         cwd=_working_folder(os.environ),
     )
     return context, reporter

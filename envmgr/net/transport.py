@@ -10,7 +10,7 @@ from envmgr.models.channel import without_credentials
 from envmgr.net.files import FileTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.config.settings import Settings
@@ -111,3 +111,45 @@ class AnyTransport:
             if scheme not in self._made:
                 self._made[scheme] = self._makers[scheme]()
         return self._made[scheme].open(url, headers)
+
+
+def make_transport(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    home: Path,
+    warn: Callable[[str], None] | None = None,
+) -> Transport:
+    """The transport of a command: `AnyTransport.from_settings`, and before it the mirrors where there are any.
+
+    Offline, only mirrors that are folders count. *warn* gets each sentence once.
+    """
+    mirrors = {prefix: _usable(urls, offline=settings.offline) for prefix, urls in settings.mirrors.items()}
+    mirrors = {prefix: urls for prefix, urls in mirrors.items() if urls}
+    if not mirrors:
+        return AnyTransport.from_settings(settings, environ=environ, home=home, on_retry=warn)
+    from msgspec.structs import replace
+
+    from envmgr.net.mirrors import MirrorTransport
+
+    say = _once(warn) if warn is not None else None
+    patient, hasty = (
+        AnyTransport.from_settings(each, environ=environ, home=home, on_retry=say)
+        for each in (settings, replace(settings, retries=0))
+    )
+    return MirrorTransport(patient, mirrors, hasty=hasty, on_warning=say)
+
+
+def _usable(urls: Sequence[str], *, offline: bool) -> list[str]:
+    return [url for url in urls if not offline or url.lower().startswith("file:")]
+
+
+def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    said: set[str] = set()
+
+    def say(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            warn(sentence)
+
+    return say
