@@ -19,6 +19,7 @@ class Phase(enum.Enum):
     """The stages of work that take longer than a moment; the value is the word that a reader sees."""
 
     INDEX = "index"
+    SEARCH = "search"
     SOLVE = "solve"
     DOWNLOAD = "download"
     UNPACK = "unpack"

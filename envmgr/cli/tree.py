@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envmgr.ops.tree import Tree
-    from envmgr.solver.tree import TreeOptions
+    from envmgr.solver.tree import Glyphs, TreeOptions
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,9 +61,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _lines(found: Tree, walk: TreeOptions, *, specs: bool) -> Iterator[str]:
-    from envmgr.solver.tree import BOXES, MOST_ROWS, PLAIN, tree_lines, tree_rows
+    from envmgr.solver.tree import MOST_ROWS, tree_lines, tree_rows
 
-    glyphs = BOXES if _can_carry(f"{BOXES.branch}{BOXES.last}{BOXES.pipe}") else PLAIN
+    glyphs = fitting_glyphs()
     rows = list(tree_rows(found.graph, (*found.roots, *found.orphans), walk))
     starts = [place for place, row in enumerate(rows) if row.level == 0]
     end = starts[len(found.roots)] if len(starts) > len(found.roots) else len(rows)
@@ -82,6 +82,13 @@ def _lines(found: Tree, walk: TreeOptions, *, specs: bool) -> Iterator[str]:
             yield f"{glyphs.last if place == last else glyphs.branch}{text}"
     if any(row.mark == "repeated" for row in rows):
         yield "(*) is opened above"
+
+
+def fitting_glyphs() -> Glyphs:
+    """Boxes where standard output can carry them, else what every terminal has."""
+    from envmgr.solver.tree import BOXES, PLAIN
+
+    return BOXES if _can_carry(f"{BOXES.branch}{BOXES.last}{BOXES.pipe}") else PLAIN
 
 
 def _can_carry(text: str) -> bool:
