@@ -47,6 +47,7 @@ EFFECT_MODULES = {
     "packages.extract",
     "packages.layers",
     "packages.store",
+    "packages.unused",
     "packages.work_area",
     "packages.write",
     "prefix.apply",

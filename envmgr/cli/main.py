@@ -32,6 +32,7 @@ COMMANDS = {
     "env": "conda's spellings: env list, env create",
     "info": "show settings, platform and virtual packages",
     "config": "show settings and where they come from, and change them",
+    "clean": "remove cached files that nothing uses",
     "auth": "store, remove and list the logins of hosts",
     "build": "build packages from recipes into the local channel",
     "index": "write the repodata of a channel folder",

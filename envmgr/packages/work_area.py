@@ -65,10 +65,21 @@ def work_area(layer: Path) -> Iterator[WorkArea]:
 
 def remove_abandoned(layer: Path) -> None:
     """Removes the work areas of processes that are gone; errors are of no account here."""
+    for folder in abandoned_areas(layer):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned_areas(layer: Path) -> list[Path]:
+    """The work areas in *layer* whose processes are gone; none where that cannot be read."""
+    found: list[Path] = []
     with contextlib.suppress(OSError):
-        for entry in os.scandir(layer):
-            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and _is_abandoned(entry):
-                shutil.rmtree(entry.path, ignore_errors=True)
+        areas = [entry for entry in os.scandir(layer) if entry.name.startswith(PREFIX)]
+        found.extend(
+            Path(entry.path)
+            for entry in areas
+            if entry.is_dir(follow_symlinks=False) and _is_abandoned(entry)
+        )
+    return found
 
 
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:

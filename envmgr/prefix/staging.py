@@ -22,6 +22,8 @@ from envmgr.errors import PrefixError
 from envmgr.prefix.marker import MARKER, Owner, is_abandoned, read_marker, read_owner
 from envmgr.prefix.target import check_free
 
+_MARK = ".envmgr-"
+
 
 class Staging:
     """A prefix under construction; ``root`` is where its files are at the moment."""
@@ -106,6 +108,37 @@ def remove_remains(prefix: Path) -> None:
             remove_folder(folder)
 
 
+def find_remains(parent: Path) -> list[Path]:
+    """What dead processes left of constructions and removals in the folder *parent*; none where it cannot be read.
+
+    Remains of another machine are not among them, since nobody can tell whether it is still at work.
+    """
+    found = []
+    try:
+        entries = sorted(parent.iterdir())
+    except OSError:
+        return []
+    for folder in entries:
+        stem, mark, suffix = folder.name.rpartition(_MARK)
+        if os.path.islink(folder) or not os.path.isdir(folder):
+            continue
+        if mark and stem.startswith("."):
+            found += [folder] if _is_left_over(folder, suffix) else []
+        elif _is_dead(folder):
+            found.append(folder)
+    return found
+
+
+def _is_dead(prefix: Path) -> bool:
+    """Whether *prefix* was never finished, by a process of this machine that has died."""
+    if os.path.exists(prefix / "conda-meta" / "history"):
+        return False
+    try:
+        return is_abandoned(prefix)
+    except PrefixError:
+        return False
+
+
 def remove_folder(folder: Path) -> None:
     """Remove *folder* and all below it; after the first step it is gone from its place."""
     if not folder.name.startswith(".") or "-trash-" not in folder.name:
@@ -135,7 +168,7 @@ def _is_left_over(folder: Path, suffix: str) -> bool:
 def _stem(prefix: Path) -> str:
     """How the names of all folders begin that belong to constructions of *prefix*."""
     name = prefix.name.encode()[:180].decode(errors="ignore")
-    return f".{name}.envmgr-"
+    return f".{name}{_MARK}"
 
 
 def _make_folders_writable(folder: Path) -> None:

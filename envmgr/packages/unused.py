@@ -1,0 +1,116 @@
+"""What lies in a cache layer, and how much of it no environment shares (effects: reads folders).
+
+Only what is told apart as ours or conda's by its content counts: an unpacked package has its index and the
+channel's record inside, a folder of compiled Python files holds nothing else. Everything else in the folder is
+somebody's and is not named here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from envmgr.packages.folder import INDEX_JSON
+from envmgr.packages.identity import BY_HASH, RECORD_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ARCHIVES = (".conda", ".tar.bz2")
+_BYTECODE = re.compile(r".+-[0-9a-f]{24}")
+_BYTECODE_FILE = re.compile(r"[0-9]+\.pyc")
+
+
+class Extent(Struct, frozen=True):
+    """``size`` is what removing it frees in bytes; ``is_linked`` whether other places share files of it."""
+
+    size: int
+    is_linked: bool
+
+
+def iter_packages(layer: Path) -> Iterator[Path]:
+    """The unpacked packages of *layer*, by name."""
+    for entry in _entries(layer):
+        if entry.is_dir(follow_symlinks=False) and all(
+            os.path.isfile(f"{entry.path}/{name}") for name in (INDEX_JSON, RECORD_JSON)
+        ):
+            yield Path(entry.path)
+
+
+def iter_archives(layer: Path) -> Iterator[Path]:
+    """The archives of packages that *layer* keeps, by name."""
+    for entry in _entries(layer):
+        if entry.name.endswith(_ARCHIVES) and entry.is_file(follow_symlinks=False):
+            yield Path(entry.path)
+
+
+def iter_bytecode(layer: Path) -> Iterator[Path]:
+    """The folders of compiled Python files, one for each package and Python (`envmgr.prefix.bytecode`)."""
+    for tag in _scan(layer):
+        for entry in _scan(tag.path) if tag.is_dir(follow_symlinks=False) else ():
+            if _BYTECODE.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                files = _scan(entry.path)
+                if files and all(_BYTECODE_FILE.fullmatch(file.name) for file in files):
+                    yield Path(entry.path)
+
+
+def measure(path: Path) -> Extent:
+    """The extent of a file or folder; symlinks are not followed. What cannot be read counts as nothing."""
+    found = list(_statuses(path))
+    times: dict[tuple[int, int], int] = {}
+    for status in found:
+        if status.st_nlink > 1:
+            place = status.st_dev, status.st_ino
+            times[place] = times.get(place, 0) + 1
+    size, is_linked = 0, False
+    counted: set[tuple[int, int]] = set()
+    for status in found:
+        place = status.st_dev, status.st_ino
+        if status.st_nlink > times.get(place, 1):
+            is_linked = True
+        elif place not in counted:
+            counted.add(place)
+            size += status.st_size
+    return Extent(size, is_linked)
+
+
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    """The status of every file at or below *path*, folders left out."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        yield status
+        return
+    waiting = [str(path)]
+    while waiting:
+        for entry in _scan(waiting.pop()):
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+                continue
+            try:
+                yield entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+
+
+def _entries(layer: Path) -> Iterator[os.DirEntry[str]]:
+    """What lies in the homes of packages: the layer, and the folders of those whose place was taken."""
+    for home in (str(layer), *(entry.path for entry in _scan(layer / BY_HASH))):
+        for entry in _scan(home):
+            if not entry.name.startswith("."):
+                yield entry
+
+
+def _scan(folder: Path | str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
