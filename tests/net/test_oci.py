@@ -236,6 +236,24 @@ def test_a_registry_with_passwords_gets_them_after_it_asked(tmp_path):
             transport().open(oci(url, "a/noarch/repodata.json"))
 
 
+def test_a_login_is_used_for_its_registry(guarded, tokens, tmp_path, capfd):
+    envmgr = in_process(capfd)
+    host = guarded.removeprefix("http://")
+    login = envmgr("auth", "login", host, "--username", "reader", "--password", PASSWORD)
+    assert login.code == 0, login.err
+    envmgr(
+        "create",
+        "-p",
+        tmp_path / "env",
+        "--override-channels",
+        "-c",
+        f"oci://{host}/private",
+        "x",
+        "--dry-run",
+    )
+    assert {headers["authorization"] for headers, _ in tokens.requests} == {BASIC}
+
+
 def test_no_login_is_in_what_is_printed_or_kept(guarded, tokens, tmp_path, capfd, isolated_home):
     with_login = oci(guarded, "private", "reader:open%2Fsesame%20SECRET@")
     envmgr = in_process(capfd)

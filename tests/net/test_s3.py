@@ -178,6 +178,18 @@ def test_environments_are_made_from_a_private_bucket(guarded, tmp_path, monkeypa
         assert not [path for path in written if secret.encode() in path.read_bytes()]
 
 
+def test_keys_of_a_login_are_used_for_their_bucket(guarded, tmp_path, monkeypatch, capfd):
+    url, keys = guarded
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    envmgr = in_process(capfd)
+    secret = ("--s3-secret-access-key", keys["AWS_SECRET_ACCESS_KEY"])
+    login = envmgr("auth", "login", "s3://private", "--s3-access-key-id", keys["AWS_ACCESS_KEY_ID"], *secret)
+    assert login.code == 0, login.err
+    arguments = ("--override-channels", "--platform", "linux-64", "hello", "--dry-run", "--json")
+    done = envmgr("create", "-p", tmp_path / "env", "-c", "s3://private/team/channel", *arguments)
+    assert done.code == 0, done.err
+
+
 # Which request is sent
 
 
