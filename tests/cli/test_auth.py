@@ -10,12 +10,15 @@ import stat
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.builders import make_channel, pkg
 from tests.servers import Fault, serve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

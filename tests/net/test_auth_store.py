@@ -7,8 +7,6 @@ import os
 import stat
 import threading
 
-import keyring
-import keyring.backend
 import keyring.backends.null
 import pytest
 
@@ -17,43 +15,13 @@ from envmgr.errors import ConfigError
 from envmgr.net.auth import BasicLogin, BearerToken, CondaToken, S3Keys, Secret
 from envmgr.net.auth_netrc import NetrcFormError, parse_netrc
 from envmgr.net.auth_store import CredentialStore
-
-
-class Ring(keyring.backend.KeyringBackend):
-    """A keyring in memory, of the library's own kind."""
-
-    priority = 5
-
-    def __init__(self):
-        super().__init__()
-        self.entries: dict[tuple[str, str], str] = {}
-        self.questions: list[str] = []
-        self.is_locked = False
-
-    def _check(self, key):
-        self.questions.append(key)
-        if self.is_locked:
-            raise RuntimeError("the collection with hunter2 is locked")
-
-    def get_password(self, service, username):
-        self._check(username)
-        return self.entries.get((service, username))
-
-    def set_password(self, service, username, password):
-        self._check(username)
-        self.entries[service, username] = password
-
-    def delete_password(self, service, username):
-        self._check(username)
-        del self.entries[service, username]
+from tests.keyrings import Ring, used
 
 
 @pytest.fixture
 def ring():
-    before, ring = keyring.get_keyring(), Ring()
-    keyring.set_keyring(ring)
-    yield ring
-    keyring.set_keyring(before)
+    with used(Ring()) as ring:
+        yield ring
 
 
 class Place:
@@ -319,12 +287,8 @@ def test_an_entry_of_the_keyring_that_is_no_login_is_told_and_not_quoted(place, 
 
 
 def test_a_keyring_that_keeps_nothing_is_none(place):
-    before = keyring.get_keyring()
-    keyring.set_keyring(keyring.backends.null.Keyring())
-    try:
+    with used(keyring.backends.null.Keyring()):
         kept_in, warning = place.open().store("h", bearer("t"))
-    finally:
-        keyring.set_keyring(before)
     assert (kept_in, warning) == (
         str(place.file),
         "the system keyring cannot be used: this system has none.",
