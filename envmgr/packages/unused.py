@@ -27,9 +27,13 @@ _BYTECODE_FILE = re.compile(r"[0-9]+\.pyc")
 
 
 class Extent(Struct, frozen=True):
-    """``size`` is what removing it frees in bytes; ``is_linked`` whether other places share files of it."""
+    """Bytes, each file counted once: ``size`` is what removing it frees, ``total`` what it holds.
+
+    ``is_linked`` is whether other places share files of it.
+    """
 
     size: int
+    total: int
     is_linked: bool
 
 
@@ -67,16 +71,18 @@ def measure(path: Path) -> Extent:
         if status.st_nlink > 1:
             place = status.st_dev, status.st_ino
             times[place] = times.get(place, 0) + 1
-    size, is_linked = 0, False
+    size = total = 0
+    is_linked = False
     counted: set[tuple[int, int]] = set()
     for status in found:
         place = status.st_dev, status.st_ino
-        if status.st_nlink > times.get(place, 1):
-            is_linked = True
-        elif place not in counted:
+        is_shared = status.st_nlink > times.get(place, 1)
+        is_linked |= is_shared
+        if place not in counted:
             counted.add(place)
-            size += status.st_size
-    return Extent(size, is_linked)
+            total += status.st_size
+            size += 0 if is_shared else status.st_size
+    return Extent(size, total, is_linked)
 
 
 def _statuses(path: Path) -> Iterator[os.stat_result]:
