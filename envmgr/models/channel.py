@@ -168,6 +168,8 @@ def login_hint(url: str) -> str:
     """
     found = _URL.fullmatch(without_credentials(url))
     host = found.group(2) if found is not None and found.group(2) else "HOST"
+    if url.startswith("s3:"):  # A bucket is no host.
+        host = f"s3://{host}"
     return f"envmgr auth status {host} shows which login was sent; envmgr auth login {host} stores one."
 
 
