@@ -119,6 +119,9 @@ class _Token(Struct, frozen=True):
     authorization: str
     ends: float
 
+    def __repr__(self) -> str:
+        return "_Token(***)"
+
 
 class _TokenAnswer(Struct, frozen=True):
     token: str = ""
@@ -133,6 +136,9 @@ class _Asked(Struct, frozen=True):
     registry: str
     artifact: Artifact
     credentials: str | None
+
+    def __repr__(self) -> str:
+        return f"_Asked({self.url!r})"
 
 
 class OciTransport:
