@@ -14,6 +14,7 @@ import contextlib
 import gzip
 import hashlib
 import re
+import ssl
 import sys
 import threading
 import time
@@ -82,10 +83,15 @@ class Server:
 
     `requests` is in the order of arrival; `bytes_sent` counts bodies only. `faults` may be changed while it
     runs: path -> Fault, or a sequence of faults that are used up one after the other. The path "*" stands for
-    every path that has no fault of its own.
+    every path that has no fault of its own. With *tls* it speaks https.
     """
 
-    def __init__(self, folder: Path, faults: Mapping[str, Fault | Sequence[Fault]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        faults: Mapping[str, Fault | Sequence[Fault]],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.folder = folder
         self.requests: list[Seen] = []
         self.faults: dict[str, Fault | Sequence[Fault]] = dict(faults)
@@ -98,6 +104,12 @@ class Server:
         self._http.owner = self  # type: ignore[attr-defined]
         self.port: int = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        if tls is not None:
+            self.url = f"https://127.0.0.1:{self.port}"
+            # The handshake is left to the thread of the connection.
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -144,7 +156,7 @@ class _HttpServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no news; anything else is a defect of this server."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -263,9 +275,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serve(folder: Path, *, faults: Mapping[str, Fault | Sequence[Fault]] | None = None) -> Iterator[Server]:
+def serve(
+    folder: Path,
+    *,
+    faults: Mapping[str, Fault | Sequence[Fault]] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Server]:
     """Serves *folder* until the block ends."""
-    server = Server(folder, faults or {})
+    server = Server(folder, faults or {}, tls)
     try:
         yield server
     finally:

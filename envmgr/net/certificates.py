@@ -166,6 +166,7 @@ _TRUST_HINT: Final = (
     "If your organisation issued it, `ssl_verify: truststore` trusts what the operating system trusts; "
     "the path of a bundle or folder trusts that."
 )
+_CLIENT_HINT: Final = "If it asks for a client certificate, client_ssl_cert names the file."
 _EXPIRED, _NOT_YET, _WRONG_NAME, _WRONG_ADDRESS = 10, 9, 62, 64
 _HINTS: Final = {
     _EXPIRED: "Check this machine's clock; if it is right, the server needs a new certificate.",
@@ -219,9 +220,10 @@ def explain_handshake(error: ssl.SSLError, host: str, options: TlsOptions) -> Tl
         return TlsTrouble(f"{host} speaks no TLS newer than 1.1, which is not safe", None)
     if kind in _WANTS_CERTIFICATE:
         if options.certificate is None:
-            hint = "If it asks for a client certificate, client_ssl_cert names the file."
-            return TlsTrouble(f"{host} refused the connection: no client certificate was shown", hint)
+            return TlsTrouble(f"{host} refused the connection: no client certificate was shown", _CLIENT_HINT)
         refused = f"{host} refused the client certificate {options.certificate}"
         return TlsTrouble(refused, "Check client_ssl_cert and its time of validity.")
     words = str(kind).replace("_", " ").lower() if kind else "the connection was closed"
-    return TlsTrouble(f"no secure connection to {host}: {words}", None)
+    # A server that misses a client certificate may hang up before its reason is read (TLS 1.3).
+    hint = _CLIENT_HINT if options.certificate is None else None
+    return TlsTrouble(f"no secure connection to {host}: {words}", hint)
