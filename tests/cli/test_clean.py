@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -304,6 +305,24 @@ def test_the_plan_is_shown_before_anything_goes(envmgr: Envmgr, channel: Path, l
     assert "There is nothing to remove." in envmgr("clean", "-p", "-t").err
     quiet = envmgr("clean", "-a", "-q")
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", True), ("y", False), ("", False)])
+def test_a_person_is_asked(answer: str, left: bool, layer: Path):
+    layer.mkdir(parents=True)
+    archive = layer / "a-1-0.conda"
+    archive.write_bytes(b"x" * 100)
+    ours, theirs = pty.openpty()
+    try:
+        child = subprocess.Popen([sys.executable, "-m", "envmgr", "clean", "-t"], stdin=theirs, stderr=theirs)
+        os.write(ours, f"{answer}\n".encode())
+        assert child.wait(timeout=30) == 0
+        said = os.read(ours, 10_000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "Proceed? [Y/n]" in said
+    assert archive.exists() == left
 
 
 def test_clean_must_be_told_what(envmgr: Envmgr):
