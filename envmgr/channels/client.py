@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable, Sequence  # noqa: TC003 (msgspec reads the annotations)
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from envmgr.channels.index import Index
 from envmgr.channels.index_file import State
@@ -25,16 +28,15 @@ from envmgr.channels.store import (
     UnreadableIndexError,
     UnwritableIndexError,
 )
-from envmgr.channels.urls import FORMS, Source
+from envmgr.channels.urls import FORMS, Form, Source
 from envmgr.errors import ChannelError, DataError
-from envmgr.models.channel import login_hint
+from envmgr.models.channel import Channel, login_hint
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from envmgr.channels.urls import Form
-    from envmgr.models.channel import Channel
+    from envmgr.channels.relations import ChannelRelations
     from envmgr.ports import Clock, Reporter, Response, Transport
 
 _ABSENT = frozenset({403, 404, 410})
@@ -44,13 +46,27 @@ _MOST_THREADS = 4
 _LARGEST_SHARD_INDEX_BYTES = 64 << 20
 
 
-class ChannelClient:
-    """Keeps the store up to date with the channels.
+class SyncOptions(Struct, frozen=True):
+    """When an index that is stored serves, and which channels are read besides those that are asked for.
 
-    *max_age_seconds* is how old an answer may be before the server is asked again; None leaves that to the
-    server's Cache-Control. Local channels are always asked. *offline* uses what is stored, however old. *forms* are
-    the forms of an index to ask for, the best first.
+    ``max_age_seconds`` is how old an answer may be before the server is asked again; None leaves that to the
+    server's Cache-Control. Local channels are always asked. ``offline`` uses what is stored, however old;
+    ``use_stale`` does where a server does not answer. ``forms`` are the forms of an index to ask for, the best
+    first. ``relations_max_depth`` is how far relations are followed (CEP 42), and ``check`` raises for a channel,
+    with the place that names it, that may not be used. ``most_bytes`` is how large the store may grow.
     """
+
+    max_age_seconds: float | None = None
+    offline: bool = False
+    use_stale: bool = False
+    forms: tuple[Form, ...] = FORMS
+    relations_max_depth: int = 0
+    check: Callable[[Sequence[Channel], str], object] = lambda _channels, _place: None
+    most_bytes: int | None = None
+
+
+class ChannelClient:
+    """Keeps the store up to date with the channels."""
 
     def __init__(
         self,
@@ -58,39 +74,90 @@ class ChannelClient:
         store: IndexStore,
         clock: Clock,
         reporter: Reporter,
-        *,
-        max_age_seconds: float | None = None,
-        offline: bool = False,
-        forms: Sequence[Form] = FORMS,
+        options: SyncOptions | None = None,
     ) -> None:
         self._transport = transport
-        self._forms = tuple(forms)
         self._store = store
         self._clock = clock
         self._reporter = reporter
-        self._max_age_seconds = max_age_seconds
-        self._offline = offline
+        self._options = options or SyncOptions()
         self._stopping = threading.Event()
+        self._has_changed = False
 
     def sync(self, channels: Sequence[Channel], subdirs: Sequence[str]) -> Index:
         """The index of *channels* (the first has the highest priority) for *subdirs*, up to date.
 
-        Raises ChannelError when a source cannot be had, is broken, or has never been fetched and this is offline.
+        With the channels that they are related to (CEP 42). Raises ChannelError when a source cannot be had, is
+        broken, or has never been fetched and this is offline.
         """
-        channels = list(dict.fromkeys(channels))
-        sources = [Source(channel, subdir) for channel in channels for subdir in dict.fromkeys(subdirs)]
-        stored = self._sync_all(sources)
-        for channel in channels:
-            self._check_channel(channel, [each for each in stored if each.source.channel == channel])
+        asked = list(dict.fromkeys(channels))
+        found: dict[str, list[StoredIndex]] = {}
+        order = asked
+        if self._options.relations_max_depth:
+            order = self._sync_related(asked, subdirs, found)
+        else:
+            found = self._sync_channels(asked, subdirs)
+        if self._options.offline:
+            self._tell_age([stored for channel in order for stored in found[channel.url]])
+        self._collect()
         return Index(
-            channels,
-            stored,
+            order,
+            [stored for channel in order for stored in found[channel.url]],
             self._store,
             self._repair,
             self._transport,
             self._reporter,
-            offline=self._offline,
+            offline=self._options.offline,
         )
+
+    def _sync_related(
+        self, asked: list[Channel], subdirs: Sequence[str], found: dict[str, list[StoredIndex]]
+    ) -> list[Channel]:
+        """Bring *asked* and all channels that they are related to into *found*; the order of them all."""
+        from envmgr.channels.relations import channels_to_read, effective_channels, join_relations
+
+        relations: dict[str, ChannelRelations] = {}
+        options = self._options
+        while waiting := channels_to_read(
+            asked, relations, max_depth=options.relations_max_depth, check=options.check
+        ):
+            found |= self._sync_channels(waiting, subdirs)
+            for channel in waiting:
+                infos = [{"channel_relations": stored.state.relations} for stored in found[channel.url]]
+                relations[channel.url] = join_relations(channel, infos)
+        order = effective_channels(asked, relations)
+        for relation in order.ignored:
+            self._reporter.warned(f"the order of your channels stands against a relation: {relation}.")
+        return list(order.channels)
+
+    def _sync_channels(
+        self, channels: Sequence[Channel], subdirs: Sequence[str]
+    ) -> dict[str, list[StoredIndex]]:
+        """The sources of *channels* by URL, up to date."""
+        sources = [Source(channel, subdir) for channel in channels for subdir in dict.fromkeys(subdirs)]
+        stored = self._sync_all(sources)
+        found: dict[str, list[StoredIndex]] = {channel.url: [] for channel in channels}
+        for each in stored:
+            found[each.source.channel.url].append(each)
+        for channel in channels:
+            self._check_channel(channel, found[channel.url])
+        return found
+
+    def _tell_age(self, stored: Sequence[StoredIndex]) -> None:
+        """Tell how old the oldest index is that is used because nothing may be asked for."""
+        remote = [each for each in stored if not each.source.is_local]
+        oldest = min(remote, key=lambda each: each.checked, default=None)
+        if oldest is not None:
+            url, age = oldest.source.channel.url, _age(self._clock.now() - oldest.checked)
+            self._reporter.warned(f"offline: the index of {url} was brought up to date {age}.")
+
+    def _collect(self) -> None:
+        """After an update, once a day: let go of what the store does not need any more."""
+        from envmgr.channels.collect import collect, is_due
+
+        most = self._options.most_bytes
+        if self._has_changed and most is not None and is_due(self._store.folder, self._clock.now()):
+            collect(self._store.folder, most, self._clock.now())
 
     def _check_channel(self, channel: Channel, stored: Sequence[StoredIndex]) -> None:
         if any(each.state.form != "none" for each in stored):
@@ -122,7 +189,7 @@ class ChannelClient:
             try:
                 found[source] = self._store.open(source)
             except UnreadableIndexError as error:
-                if self._offline and not source.is_local:
+                if self._options.offline and not source.is_local:
                     raise
                 found[source] = None
                 refused.append(error)
@@ -147,20 +214,22 @@ class ChannelClient:
         """Whether *stored* needs no question to the server."""
         if stored is None or source.is_local:
             return False
-        if self._offline:
+        if self._options.offline:
             return True
-        limit = self._max_age_seconds if self._max_age_seconds is not None else stored.state.max_age_seconds
-        return 0 <= self._clock.now() - stored.checked < (limit or 0)
+        limit = self._options.max_age_seconds
+        if limit is None:
+            limit = stored.state.max_age_seconds or 0
+        return 0 <= self._clock.now() - stored.checked < limit
 
     def _repair(self, source: Source, cause: ChannelError) -> StoredIndex:
         if isinstance(cause, DamagedIndexError):
             self._reporter.warned(f"the stored index of {source.url} is damaged and is made anew.")
-        elif self._offline and not source.is_local:
+        elif self._options.offline and not source.is_local:
             raise cause
         return self._refresh(source, None)
 
     def _refresh(self, source: Source, stored: StoredIndex | None) -> StoredIndex:
-        if self._offline and not source.is_local:
+        if self._options.offline and not source.is_local:
             raise ChannelError(
                 f"the index of {source.url} is not on this machine, and envmgr is offline.",
                 hint="Run the command once without --offline.",
@@ -169,9 +238,19 @@ class ChannelClient:
         try:
             return self._fetch_first_form(source, stored)
         except ChannelError as error:
-            if stored is not None and error.hint is None and not source.is_local:
-                error.hint = "Use --offline to work with the index that was fetched earlier."
-            raise
+            if stored is None or source.is_local or not _is_outage(error):
+                raise
+            age = _age(self._clock.now() - stored.checked)
+            if not self._options.use_stale:
+                error.hint = (
+                    f"The index that was brought up to date {age} is used with --offline, or where the setting "
+                    "use_stale_index is true."
+                )
+                raise
+            self._reporter.warned(
+                f"{str(error).rstrip('.')}; its index that was brought up to date {age} is used."
+            )
+            return stored
 
     def _fetch_first_form(self, source: Source, stored: StoredIndex | None) -> StoredIndex:
         """Ask for the forms in order, better ones than the stored one not soon after they were found missing."""
@@ -179,17 +258,17 @@ class ChannelClient:
         state = stored.state if stored is not None else None
         since = state.better_missing_since if state is not None else None
         is_settled = since is not None and 0 <= now - since < _BETTER_AGAIN_SECONDS and not source.is_local
-        forms = self._forms
+        forms = self._options.forms
         if state is not None and is_settled and state.form in forms:
             forms = forms[forms.index(state.form) :]
         else:
             since = None
         for form in forms:
-            missing = None if form == self._forms[0] else since if since is not None else now
+            missing = None if form == self._options.forms[0] else since if since is not None else now
             found = self._fetch(source, form, stored, missing)
             if found is not None:
                 return found
-        if forms != self._forms:
+        if forms != self._options.forms:
             return self._fetch_first_form(source, None)
         return self._note(self._store.replace(source, State(url=source.url, form="none"), ()))
 
@@ -241,6 +320,7 @@ class ChannelClient:
 
     def _note(self, stored: StoredIndex) -> StoredIndex:
         """Note when *stored* was fetched, and tell what of it cannot be used."""
+        self._has_changed = True
         self._store.mark_checked(stored, self._clock.now())
         skipped = stored.state.skipped
         if skipped:
@@ -271,6 +351,27 @@ class ChannelClient:
                 raise ChannelError("the update was stopped.")
             self._reporter.phase_advanced(Phase.INDEX, len(chunk))
             yield chunk
+
+
+def _is_outage(error: ChannelError) -> bool:
+    """Whether the server is not there, or not well; what it says may be right another time."""
+    status = error.facts.get("status")
+    return not isinstance(error, (UnwritableIndexError, DamagedIndexError)) and (
+        status is None or status == 429 or status >= 500
+    )
+
+
+def _age(seconds: float) -> str:
+    """A time in the past in words.
+
+    >>> _age(30.0), _age(7_300.0), _age(90_000.0)
+    ('less than a minute ago', '2 hours ago', '1 day ago')
+    """
+    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        count = int(seconds // size)
+        if count >= 1:
+            return f"{count} {word}{'s' * (count > 1)} ago"
+    return "less than a minute ago"
 
 
 def _whole(chunks: Iterator[bytes]) -> bytes:

@@ -16,6 +16,8 @@ Form = Literal["shards", "zst", "json", "bz2", "none"]
 
 FORMS: tuple[Form, ...] = ("shards", "zst", "json", "bz2")
 """The forms of an index that a channel may serve, the best first."""
+WHOLE_FORMS: tuple[Form, ...] = ("zst", "json", "bz2")
+"""Those that hold all records."""
 _FILES = {
     "shards": "repodata_shards.msgpack.zst",
     "zst": "repodata.json.zst",

@@ -102,6 +102,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether the tokens that anaconda-client stored are used for their servers."""
     index_max_age_seconds: float = 300.0
     """How old a channel's index may be before its server is asked again; 0 asks always."""
+    use_stale_index: bool = False
+    """Whether a stored index serves, however old, where the server of a channel does not answer."""
+    index_max_megabytes: int = 2_000
+    """How large the folder of indexes may grow, in megabytes of 10^6 bytes, before the oldest files go."""
+    channel_relations_max_depth: int = 10
+    """How far the relations of channels are followed (CEP 42); 0 ignores them."""
 
     add_pip_as_python_dependency: bool = True
     """Whether python brings pip."""

@@ -63,24 +63,31 @@ def resolve(
     return tuple(records)
 
 
-def open_index(channels: Sequence[Channel], subdir: str, context: Context) -> Index:
+def open_index(channels: Sequence[Channel], subdir: str, context: Context, *, whole: bool = False) -> Index:
     """The index of *channels* for *subdir* and noarch, brought up to date unless offline.
 
+    With *whole*, for questions about all names, channels are read as one file where others would fetch shards.
     Raises ChannelError, before anything is asked for, when one of *channels* may not be used.
     """
-    from envmgr.channels.client import ChannelClient
+    from envmgr.channels.client import ChannelClient, SyncOptions
     from envmgr.channels.store import IndexStore
+    from envmgr.channels.urls import FORMS, WHOLE_FORMS
 
     settings = context.settings
-    channel_lists(context).check(channels)
-    client = ChannelClient(
-        context.transport,
-        IndexStore(settings.index_dir),
-        context.clock,
-        context.reporter,
+    lists = channel_lists(context)
+    lists.check(channels)
+    folder = settings.index_dir
+    options = SyncOptions(
         max_age_seconds=settings.index_max_age_seconds,
         offline=settings.offline,
+        use_stale=settings.use_stale_index,
+        forms=WHOLE_FORMS if whole else FORMS,
+        relations_max_depth=settings.channel_relations_max_depth,
+        check=lists.check,
+        most_bytes=settings.index_max_megabytes * 1_000_000,
     )
+    store = IndexStore(folder / "whole" if whole else folder)
+    client = ChannelClient(context.transport, store, context.clock, context.reporter, options)
     context.reporter.phase_started(Phase.INDEX)
     try:
         return client.sync(channels, list(dict.fromkeys([subdir, "noarch"])))

@@ -8,12 +8,12 @@ import shutil
 import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
 
-from envmgr.channels.client import ChannelClient
+from envmgr.channels.client import ChannelClient, SyncOptions
 from envmgr.channels.store import IndexStore
 from envmgr.channels.urls import Source
 from envmgr.errors import ChannelError
@@ -51,15 +51,14 @@ class Scene:
         self.reporter = RecordingReporter()
 
     def client(
-        self, *, offline: bool = False, max_age: float | None = None, retries: int = 0
+        self, *, offline: bool = False, max_age: float | None = None, retries: int = 0, **more: Any
     ) -> ChannelClient:
         transport = AnyTransport(
             lambda: HttpTransport(HttpOptions(retries=retries, backoff_seconds=0, read_timeout_seconds=5)),
             offline=offline,
         )
-        return ChannelClient(
-            transport, self.store, self.clock, self.reporter, max_age_seconds=max_age, offline=offline
-        )
+        options = SyncOptions(max_age_seconds=max_age, offline=offline, **more)
+        return ChannelClient(transport, self.store, self.clock, self.reporter, options)
 
     def sync(self, *channels: str, subdirs=SUBDIRS, **options):
         return self.client(**options).sync([Channel.parse(channel) for channel in channels], subdirs)

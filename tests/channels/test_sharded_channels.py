@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import zstandard
 
-from envmgr.channels.client import ChannelClient
+from envmgr.channels.client import ChannelClient, SyncOptions
 from envmgr.channels.store import IndexStore
 from envmgr.errors import ChannelError
 from envmgr.models.channel import Channel
@@ -43,8 +43,7 @@ class Scene:
             IndexStore(self.store.folder),
             FixedClock(self.now),
             self.reporter,
-            max_age_seconds=max_age,
-            offline=offline,
+            SyncOptions(max_age_seconds=max_age, offline=offline),
         )
         return client.sync([Channel.parse(str(channel)) for channel in channels], subdirs)
 

@@ -1,0 +1,121 @@
+"""Keeps the index folder small: what nothing needs goes, and the oldest where there is too much (effects: files).
+
+It runs after an update, once a day. Shards that no index names are removed, tables that nobody has used for a
+month, and what killed processes left. Then, while all files together are larger than the cap, those that were not
+used for the longest time: tables, shards, and at last whole indexes. Whoever misses a file makes or fetches it
+again, so nothing has to be locked; files of the last day stay, as someone may be about to use them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_DAY = 86_400.0
+_TABLE_DAYS = 30
+_STAMP = ".collected"
+
+
+class _File(NamedTuple):
+    path: str
+    size: int
+    used: float
+
+
+class Collected(Struct, frozen=True):
+    """How many files were removed, and how many bytes were in them."""
+
+    files: int
+    bytes: int
+
+
+def is_due(folder: Path, now: float) -> bool:
+    """Whether a day has passed since the last time; a folder that has no stamp yet gets one."""
+    stamp = folder / _STAMP
+    try:
+        return not 0 <= now - stamp.stat().st_mtime < _DAY
+    except OSError:
+        with contextlib.suppress(OSError):
+            stamp.touch()
+        return False
+
+
+def collect(folder: Path, most_bytes: int, now: float | None = None) -> Collected:
+    """Remove what is not needed below *folder*, down to *most_bytes* in all where that is possible."""
+    now = time.time() if now is None else now
+    with contextlib.suppress(OSError):
+        (folder / _STAMP).touch()
+        os.utime(folder / _STAMP, (now, now))
+    indexes = [*_files(folder)]
+    tables, shards = [*_files(folder / "tables", deep=True)], [*_files(folder / "shards", deep=True)]
+    named = _named_shards(file.path for file in indexes if file.path.endswith(".sqlite"))
+    gone = [
+        *_old(tables, now, _TABLE_DAYS),
+        *(file for file in _old(shards, now, 1) if named is not None and _digest(file.path) not in named),
+        *(file for file in _old([*indexes, *tables, *shards], now, 1) if file.path.endswith(".new")),
+    ]
+    kept = [
+        [file for file in files if file not in set(gone)]
+        for files in (tables, shards, [file for file in indexes if file.path.endswith(".sqlite")])
+    ]
+    total = sum(file.size for files in kept for file in files)
+    for files in kept:
+        for file in sorted(_old(files, now, 1), key=lambda file: file.used):
+            if total <= most_bytes:
+                break
+            gone.append(file)
+            total -= file.size
+    removed = [file for file in dict.fromkeys(gone) if _remove(file.path)]
+    return Collected(len(removed), sum(file.size for file in removed))
+
+
+def _files(folder: Path, *, deep: bool = False) -> Iterator[_File]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if deep and entry.is_dir(follow_symlinks=False):
+                yield from _files(folder / entry.name)
+            elif entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    status = entry.stat()
+                    yield _File(entry.path, status.st_size, status.st_mtime)
+
+
+def _old(files: list[_File], now: float, days: int) -> list[_File]:
+    return [file for file in files if now - file.used > days * _DAY]
+
+
+def _named_shards(indexes: Iterator[str]) -> set[str] | None:
+    """The digests that the indexes name; None where one cannot be read, so that nothing is known."""
+    found: set[str] = set()
+    for path in indexes:
+        try:
+            connection = sqlite3.connect(f"file:{path.replace('%', '%25')}?mode=ro&immutable=1", uri=True)
+            try:
+                found.update(row[0] for row in connection.execute("SELECT hex(digest) FROM shard"))
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return None
+    return found
+
+
+def _digest(path: str) -> str:
+    head, last = os.path.split(path)
+    return f"{os.path.basename(head)}{last}".upper()
+
+
+def _remove(path: str) -> bool:
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
