@@ -1,4 +1,4 @@
-"""envmgr's side where a part of it is measured and not a command: ``own.py again|extract ...``, as in peer.py."""
+"""envmgr's side where a part of it is measured and no command: ``own.py again|extract|open ...``, as in peer.py."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ def again(urls: str, *specs: str) -> dict[str, Any]:
     return {"seconds": seconds, "records": sorted(each.fn for each in answer.records)}
 
 
+def open_one(urls: str, name: str) -> dict[str, Any]:
+    """Open the index and read the table of one name, once, as the first thing a process does."""
+    begin = time.perf_counter()
+    from envmgr.cli.session import open_context
+    from envmgr.models.channel import Channel
+    from envmgr.ops.resolve import open_index
+
+    context, _ = open_context(argparse.Namespace(quiet=True))
+    index = open_index([Channel.parse(url) for url in urls.split()], "linux-64", context)
+    tables = index.load(name)
+    return {"seconds": time.perf_counter() - begin, "records": [str(table.count) for table in tables]}
+
+
 def _forget() -> None:
     """Empties the caches of parsed specs and versions, so that the second solve parses all of them again."""
     for name, module in list(sys.modules.items()):
@@ -69,5 +82,6 @@ def unpack(archive: str, folder: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    jobs: dict[str, Any] = {"again": again, "extract": unpack}
+    sys.path.pop(0)  # This folder, whose module names would hide those of libraries.
+    jobs: dict[str, Any] = {"again": again, "extract": unpack, "open": open_one}
     print(json.dumps(jobs[sys.argv[1]](*sys.argv[2:])))
