@@ -34,7 +34,7 @@ _STALE_SECONDS = 3600.0
 
 # The names that the index store gives its files: URLs with `+` for `/`, or the digest of a long one.
 _INDEX_FILE = re.compile(r"([a-z0-9]+\+|[0-9a-f]{16}-).+\.sqlite")
-_INDEX_FOLDER = re.compile(r"shards|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+")
+_INDEX_FOLDER = re.compile(r"notices|shards|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+")
 _INDEX_ASIDE = re.compile(r"\.[0-9a-f]{12}\..+\.sqlite\.new")
 
 
@@ -92,13 +92,14 @@ def plan_clean(request: CleanRequest, context: Context) -> CleanPlan:
         folder = context.settings.index_dir
         items += [Item("index", folder, path, _size(path)) for path in _index_entries(folder)]
     layers = [layer for layer in dict.fromkeys(context.settings.pkgs_dirs) if layer.is_dir()]
-    cleaned = {"packages", "tarballs"} & set(request.kinds)
-    for layer in layers if cleaned else ():
+    uses = None
+    if "packages" in request.kinds and not request.used:
+        uses = _Uses.of(context, warnings)
+    for layer in layers if {"packages", "tarballs"} & set(request.kinds) else ():
         if not os.access(layer, os.W_OK | os.X_OK):
             warnings.append(f"{layer} cannot be written and is left as it is.")
             continue
         if "packages" in request.kinds:
-            uses = _Uses.of(context, warnings) if not request.used else None
             items += _unused(layer, uses)
         if "tarballs" in request.kinds:
             items += _tarballs(layer)
