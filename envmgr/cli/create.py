@@ -86,6 +86,7 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateReq
         dry_run=options.dry_run,
         download_only=options.download_only,
         copy=bool(options.copy),
+        tell_notices=not (options.json or options.quiet),
         command_line=("envmgr", "create", *arguments),
     )
 
@@ -163,3 +164,8 @@ def _write_text(
         note("Downloaded; no environment was created.")
     else:
         note("Nothing was changed.")
+    if created.notices is not None:
+        from envmgr.cli.notices import told_lines
+
+        for line in told_lines(created.notices):
+            note(line)

@@ -30,6 +30,7 @@ COMMANDS = {
     "search": "search channels for packages",
     "repoquery": "what a package depends on, and what needs it, in channels or an environment",
     "env": "conda's spellings: env list, env create",
+    "notices": "show what the channels have to tell",
     "info": "show settings, platform and virtual packages",
     "config": "show settings and where they come from, and change them",
     "clean": "remove cached files that nothing uses",

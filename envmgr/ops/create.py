@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
+    from envmgr.ops.notices import PendingNotices, ToldNotices
     from envmgr.packages.store import CachedPackage
 
 
 class CreateRequest(Struct, frozen=True):
-    """What to create and where; ``clone`` names an environment (name or path) whose exact packages are used."""
+    """What to create and where; ``clone`` names an environment (name or path) whose exact packages are used.
+
+    With ``tell_notices`` the channels are asked for their notices while packages are downloaded.
+    """
 
     asked: Asked
     name: str | None = None
@@ -33,6 +37,7 @@ class CreateRequest(Struct, frozen=True):
     dry_run: bool = False
     download_only: bool = False
     copy: bool = False
+    tell_notices: bool = False
     command_line: tuple[str, ...] = ()
 
 
@@ -47,11 +52,15 @@ class CreatePlan(Struct, frozen=True):
 
 
 class Created(Struct, frozen=True):
-    """What was done; ``done`` is False after a dry run, a download, or a refusal by `confirm`."""
+    """What was done; ``done`` is False after a dry run, a download, or a refusal by `confirm`.
+
+    ``notices`` are those of the channels that were not shown before.
+    """
 
     plan: CreatePlan
     done: bool
     messages: tuple[str, ...] = ()
+    notices: ToldNotices | None = None
 
 
 def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePlan], bool]) -> Created:
@@ -67,11 +76,23 @@ def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePl
     plan = _plan(prefix, _records(request, wanted, context), wanted, context)
     if not confirm(plan) or request.dry_run:
         return Created(plan, done=False)
+    pending = _pending_notices(request, plan, wanted, context)
     with cache_in_use(context):
         packages = _obtain(plan, wanted, context)
-        if request.download_only:
-            return Created(plan, done=False)
-        return _apply(request, wanted, plan, packages, context)
+        created = Created(plan, done=False)
+        if not request.download_only:
+            created = _apply(request, wanted, plan, packages, context)
+    return replace(created, notices=pending.finish()) if pending is not None else created
+
+
+def _pending_notices(
+    request: CreateRequest, plan: CreatePlan, wanted: EnvironmentRequest, context: Context
+) -> PendingNotices | None:
+    if request.clone or not (request.tell_notices and wanted.requirements):
+        return None
+    from envmgr.ops.notices import ask_for_notices
+
+    return ask_for_notices(wanted.channels, plan.fetch, wanted.written_urls, context)
 
 
 def _obtain(
