@@ -48,6 +48,7 @@ def open_context(arguments: argparse.Namespace, **overrides: Any) -> tuple[Conte
         environ=environ,
         home=home,
         cwd=_working_folder(os.environ),
+        setting_sources=loaded.sources,
     )
     return context, reporter
 
