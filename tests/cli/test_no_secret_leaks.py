@@ -98,6 +98,13 @@ def _in_settings(scene: Scene) -> None:
     scene.hold(scene.home / ".config" / "envmgr" / "config.yml", settings)
 
 
+def _in_mirror(scene: Scene) -> None:
+    mirror = scene.channel.replace("//", f"//{USER}:{SECRET}@")
+    scene.channel = "https://conda.invalid/private"
+    settings = f"mirrors: {{'{scene.channel}': ['{mirror}']}}\n"
+    scene.hold(scene.home / ".config" / "envmgr" / "config.yml", settings)
+
+
 def _keyring(scene: Scene) -> None:
     ring = Ring()
     ring.entries["rattler", "127.0.0.1"] = json.dumps({"BearerToken": SECRET})
@@ -115,6 +122,7 @@ LOGINS: dict[str, Callable[[Scene], None]] = {
     "in the URL": _in_url,
     "token in the URL": _token_in_url,
     "in the settings": _in_settings,
+    "in a mirror": _in_mirror,
 }
 
 
