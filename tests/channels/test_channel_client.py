@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import json
 import shutil
 import tempfile
@@ -575,3 +576,90 @@ def test_real_records_of_a_large_channel_arrive_whole(scene):
         published = files[record.fn]
         completed = record.to_dict()
         assert {key: completed[key] for key in published} == published
+
+
+def test_a_fetched_index_serves_where_the_server_does_not_answer_if_the_user_allows_it(scene, folder):
+    with serve(folder) as server:
+        scene.sync(server.url)
+    scene.clock.time += 3 * 86_400
+    with pytest.raises(ChannelError, match="cannot be reached") as caught:
+        scene.sync(server.url)
+    assert "brought up to date 3 days ago" in caught.value.hint
+    assert "use_stale_index" in caught.value.hint
+    assert versions(scene.sync(server.url, use_stale=True), "a") == ["2.0", "1.0"]
+    assert "its index that was brought up to date 3 days ago is used" in scene.reporter.warnings[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "serves"), [(500, True), (503, True), (429, True), (400, False), (401, False)]
+)
+def test_a_stale_index_serves_only_where_the_trouble_may_pass(scene, folder, status, serves):
+    with serve(folder) as server:
+        scene.sync(server.url)
+        server.faults["*"] = Fault(status=status)
+        if serves:
+            assert versions(scene.sync(server.url, use_stale=True), "a") == ["2.0", "1.0"]
+        else:
+            with pytest.raises(ChannelError, match=f"HTTP status {status}"):
+                scene.sync(server.url, use_stale=True)
+
+
+def test_offline_tells_how_old_the_index_is(scene, folder):
+    with serve(folder) as server:
+        scene.sync(server.url)
+    scene.clock.time += 7_300
+    scene.sync(server.url, offline=True)
+    assert scene.reporter.warnings == [
+        f"offline: the index of {server.url} was brought up to date 2 hours ago."
+    ]
+
+
+def test_a_bz2_file_is_used_where_there_is_nothing_better(scene, folder):
+    for path in folder.glob("*/repodata.json"):
+        path.with_name("repodata.json.bz2").write_bytes(bz2.compress(path.read_bytes()))
+        path.unlink()
+        path.with_name("repodata.json.zst").unlink()
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        server.forget()
+        scene.sync(server.url)
+        assert sorted(server.paths) == ["/linux-64/repodata.json.bz2", "/noarch/repodata.json.bz2"]
+        (folder / "linux-64/repodata.json.bz2").write_bytes(bz2.compress(b"{}")[:-4])
+        with pytest.raises(ChannelError, match="bzip2 data ends too early"):
+            scene.sync(server.url)
+
+
+def related(folder: Path, name: str, packages: list[Any], **relations: str) -> None:
+    make_channel(folder / name, packages)
+    for path in (folder / name).glob("*/repodata.json"):
+        document = json.loads(path.read_bytes())
+        document["info"]["channel_relations"] = relations
+        path.write_text(json.dumps(document))
+
+
+def test_channels_that_a_channel_is_related_to_are_read_in_their_order(scene, tmp_path):
+    """CEP 42, "Examples": a base has the higher priority, what is overridden the lower."""
+    related(tmp_path / "c", "forge", [pkg("a", "1.0")])
+    related(tmp_path / "c", "bio", [pkg("a", "2.0"), pkg("b")], base="../forge", overrides="../old")
+    related(tmp_path / "c", "old", [pkg("c")])
+    with serve(tmp_path / "c") as server:
+        index = scene.sync(f"{server.url}/bio", relations_max_depth=10)
+        assert [channel.url.rpartition("/")[2] for channel in index.channels] == ["forge", "bio", "old"]
+        assert versions(index, "a") == ["1.0", "2.0"]
+        assert versions(index, "c") == ["1.0"]
+        index = scene.sync(f"{server.url}/bio", f"{server.url}/forge", relations_max_depth=10)
+        assert [channel.url.rpartition("/")[2] for channel in index.channels] == ["bio", "old", "forge"]
+        assert "the order of your channels stands against a relation" in scene.reporter.warnings[-1]
+        index = scene.sync(f"{server.url}/bio")
+        assert len(index.channels) == 1, "a depth of 0 disables relations"
+
+
+def test_a_related_channel_that_may_not_be_used_is_refused_before_it_is_asked_for(scene, tmp_path):
+    related(tmp_path / "c", "bio", [pkg("b")], base="../forge")
+
+    def check(channels, place):
+        raise ChannelError(f"{place} must not lead to {channels[0].url}")
+
+    with serve(tmp_path / "c") as server, pytest.raises(ChannelError, match=r"must not lead to .*/forge"):
+        scene.sync(f"{server.url}/bio", relations_max_depth=10, check=check)
+    assert not [path for path in server.paths if path.startswith("/forge")]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from envmgr.channels.store import DamagedIndexError, IndexStore, State, UnreadableIndexError
+from envmgr.channels.store import DamagedIndexError, IndexStore, State, StoredIndex, UnreadableIndexError
 from envmgr.channels.urls import Source
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.channel import Channel
@@ -468,3 +468,76 @@ def test_file_names_are_readable_and_hold_no_credentials():
     )
     assert path.name.startswith("https+example.org+ch+noarch.")
     assert path.suffix == ".sqlite"
+
+
+def blocks(stored: StoredIndex) -> dict[str, set[tuple[int, bytes]]]:
+    """The rows of each name: number and content."""
+    import sqlite3
+
+    connection = sqlite3.connect(stored.path)
+    found: dict[str, set[tuple[int, bytes]]] = {}
+    for name, row, content in connection.execute("SELECT name, id, records FROM block"):
+        found.setdefault(name, set()).add((row, content))
+    connection.close()
+    return found
+
+
+def test_an_update_writes_only_the_names_whose_records_changed(store):
+    names = [f"p{number:03}" for number in range(300)]
+    before = store.replace(SOURCE, STATE, [repodata(*(record(name) for name in names))])
+    changed = [record(name, "1.1" if name == "p007" else "1.0") for name in names if name != "p100"]
+    first = blocks(before)
+    after = store.replace(SOURCE, STATE, [repodata(*changed, record("new"))], before=before)
+    second = blocks(after)
+    assert second.keys() == (first.keys() | {"new"}) - {"p100"}
+    assert [name for name in first if second.get(name) != first[name]] == ["p007", "p100"]
+    assert [each.version for each in records_of(after, "p007")] == ["1.1"]
+    assert [each.version for each in records_of(before, "p100")] == ["1.0"], "an open index is what it was"
+    assert after.state.records == 300
+    whole = store.replace(SOURCE, STATE, [repodata(*changed, record("new"))])
+    assert {name: [each.to_dict() for each in records_of(whole, name)] for name in whole.names()} == {
+        name: [each.to_dict() for each in records_of(after, name)] for name in after.names()
+    }
+
+
+def test_an_update_of_large_names_keeps_each_record_once(store):
+    def large(count: int) -> bytes:
+        return repodata(*(record("p", f"1.{number}") for number in range(count)))
+
+    stored = store.replace(SOURCE, STATE, [large(100)])
+    for count in (101, 64, 500, 3):
+        stored = store.replace(SOURCE, STATE, [large(count)], before=stored)
+        assert sorted(each.version for each in records_of(stored, "p")) == sorted(
+            f"1.{n}" for n in range(count)
+        )
+
+
+def test_updates_in_which_most_is_gone_do_not_leave_a_large_file(store):
+    stored = store.replace(
+        SOURCE, STATE, [repodata(*(record(f"p{n}", md5=f"{n:032x}") for n in range(3000)))]
+    )
+    large = stored.path.stat().st_size
+    stored = store.replace(SOURCE, STATE, [repodata(record("p1"))], before=stored)
+    assert stored.path.stat().st_size < large / 4
+    assert stored.names() == ["p1"]
+
+
+def test_an_update_over_a_damaged_index_is_noticed(store, large):
+    path, whole = large
+    before = store.open(SOURCE)
+    path.write_bytes(whole[:8192] + bytes(len(whole) - 12288) + whole[-4096:])
+    with pytest.raises(DamagedIndexError):
+        store.replace(SOURCE, STATE, [repodata(record("a"))], before=before)
+    assert len(list(store.folder.glob(".*"))) == 0
+
+
+def test_a_file_that_a_channel_calls_removed_is_left_out(store):
+    """CEP 36: ``removed`` lists files that were once included "but are now removed"."""
+    text = repodata(
+        record("a"), record("a", "2.0"), record("b"), removed=["a-1.0-0.conda", "b-1.0-0.conda", "x"]
+    )
+    stored = store.replace(SOURCE, STATE, [text])
+    assert [each.version for each in records_of(stored, "a")] == ["2.0"]
+    assert stored.parts("b") == []
+    again = store.replace(SOURCE, STATE, [text], before=stored)
+    assert [each.version for each in records_of(again, "a")] == ["2.0"]
