@@ -266,3 +266,20 @@ def test_a_build_obeys_the_lists_but_for_its_own_channels(
     built = envmgr(*arguments, "-c", f"{server.url}/one")
     assert built.code == 0, built.out + built.err
     assert len(built.json["built"]) == 1
+
+
+def test_a_search_understands_multichannels_and_obeys_the_lists(
+    envmgr: Envmgr, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    condarc(
+        f"custom_multichannels:\n  team: ['{server.url}/two', '{server.url}/one/label/dev']\nchannels: []\n"
+    )
+    found = envmgr("search", "team::a", "--json")
+    assert found.code == 0, found.out
+    assert sorted(each["version"] for each in found.json["a"]) == ["1.5", "2"]
+    monkeypatch.setenv("ENVMGR_DENYLIST_CHANNELS", f"{server.url}/one")
+    refused = envmgr("search", "team::a", "--json")
+    assert refused.code == 1
+    assert refused.json["error"].startswith(
+        f"command line: the channel {server.url}/one/label/dev may not be used"
+    )
