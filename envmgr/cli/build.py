@@ -44,16 +44,13 @@ def run(arguments: Sequence[str]) -> int:
     from envmgr.cli.render import note, size_text, write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.build import BuildRequest, build
-    from envmgr.ops.channels import WrittenChannel, credential_urls, permitted_channels, setting_place
+    from envmgr.ops.channels import WrittenChannel, configured_channels, credential_urls, permitted_channels
     from envmgr.ops.environments import expanded
 
     context, _ = open_context(options)
     settings = context.settings
     written = [WrittenChannel(name, "command line") for name in options.channel]
-    place = setting_place("channels", context)
-    written += [
-        WrittenChannel(name, place) for name in (() if options.override_channels else settings.channels)
-    ]
+    written += () if options.override_channels else configured_channels(context)
     context = context.with_credentials([*options.channel, *credential_urls(settings)])
     request = BuildRequest(
         recipes=tuple(expanded(recipe, context) for recipe in options.recipes),

@@ -37,14 +37,12 @@ def run(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     from envmgr.cli.render import note, write_json, write_lines
     from envmgr.cli.session import open_context
-    from envmgr.ops.channels import WrittenChannel, credential_urls, permitted_channels, setting_place
+    from envmgr.ops.channels import WrittenChannel, configured_channels, credential_urls, permitted_channels
     from envmgr.ops.notices import all_notices
 
     context, _ = open_context(options)
     written = [WrittenChannel(name, "command line") for name in options.channel]
-    if not written:
-        place = setting_place("channels", context)
-        written = [WrittenChannel(name, place) for name in context.settings.channels]
+    written = written or configured_channels(context)
     context = context.with_credentials([*options.channel, *credential_urls(context.settings)])
     notices = all_notices(permitted_channels(written, context), context)
     if options.json:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class WrittenChannel(Struct, frozen=True):
-    """A channel as someone wrote it, and where: `command line`, `env.yml:3`, `channels (~/.condarc:2)`."""
+    """A channel as someone wrote it, and where: `command line`, `env.yml:3`, `setting channels (~/.condarc:2)`."""
 
     text: str
     place: str
@@ -70,6 +70,12 @@ def setting_place(key: str, context: Context) -> str:
     """A setting by name, with its place where it is not the default: `channels (~/.condarc:2)`."""
     source = context.setting_sources.get(key)
     return f"{key} ({source})" if source else key
+
+
+def configured_channels(context: Context) -> list[WrittenChannel]:
+    """The channels of requests that name none, with their setting as the place."""
+    place = f"setting {setting_place('channels', context)}"
+    return [WrittenChannel(name, place) for name in context.settings.channels]
 
 
 def parse_channels(names: Sequence[str], context: Context) -> tuple[Channel, ...]:

@@ -16,11 +16,11 @@ from envmgr.models.string_match import is_regex
 from envmgr.ops.channels import (
     WrittenChannel,
     channel_lists,
+    configured_channels,
     credential_urls,
     find_channels,
     parse_channels,
     permitted_channels,
-    setting_place,
     with_real_channel,
 )
 
@@ -266,9 +266,9 @@ def _channels(
 
 def _written_channels(asked: Asked, file: EnvironmentFile, context: Context) -> list[WrittenChannel]:
     no_defaults = asked.override_channels or "nodefaults" in asked.channels
-    configured = () if no_defaults else context.settings.channels
-    places = {name: setting_place("channels", context) for name in configured}
+    configured = [] if no_defaults else configured_channels(context)
+    places = {each.text: each.place for each in configured}
     places |= {name: str(source) for name, source in file.channel_sources.items()}
     places |= dict.fromkeys(asked.channels, "command line")
-    names = [*asked.channels, *file.all_channels(configured)]
+    names = [*asked.channels, *file.all_channels([each.text for each in configured])]
     return [WrittenChannel(name, places.get(name, "")) for name in names if name != "nodefaults"]

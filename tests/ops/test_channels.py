@@ -191,7 +191,9 @@ def test_a_denied_channel_is_refused_where_it_is_written(
     assert dry_run(envmgr, "a") == ["one/a-1"]
     path.write_text(f"channels: ['{two}']\ndenylist_channels: ['{two}']\n")
     assert dry_run(envmgr, f"{server.url}/one/linux-64/a-1-0.conda") == ["one/a-1"]  # asks no channel
-    assert refuse(envmgr, server, "a").startswith(f"channels ({path}:1): the channel {two} may not be used")
+    assert refuse(envmgr, server, "a").startswith(
+        f"setting channels ({path}:1): the channel {two} may not be used"
+    )
 
 
 def test_only_allowed_channels_are_used_and_the_lists_of_all_places_count(
