@@ -32,8 +32,12 @@ class CredentialTransport:
 
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """GET *url* with the credentials of the longest written URL that it lies below."""
+        return self._inner.open(self.as_written(url), headers)
+
+    def as_written(self, url: str) -> str:
+        """*url* with those credentials, for requests only."""
         below = [clean for clean in self._written if url == clean or url.startswith(f"{clean}/")]
         if below:
             clean = max(below, key=len)
-            url = self._written[clean] + url[len(clean) :]
-        return self._inner.open(url, headers)
+            return self._written[clean] + url[len(clean) :]
+        return url

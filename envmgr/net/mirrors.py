@@ -20,7 +20,7 @@ from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from envmgr.ports import Response, Transport
@@ -34,6 +34,16 @@ _SLOW_ANSWER_SECONDS: Final = 5.0
 _SLOW_BYTES_PER_SECOND: Final = 50_000.0
 _WINDOW_SECONDS: Final = 2.0
 _NEW_WEIGHT: Final = 0.5
+
+
+def find_prefix(url: str, prefixes: Iterable[str]) -> str | None:
+    """The longest of *prefixes* that is *url* (without credentials) or a folder around it.
+
+    >>> find_prefix("https://a.org/forge/noarch", ["https://a.org", "https://a.org/forge", "https://a.org/f"])
+    'https://a.org/forge'
+    """
+    around = [prefix for prefix in prefixes if url == prefix or url.startswith(f"{prefix}/")]
+    return max(around, key=len, default=None)
 
 
 class _Meter:
@@ -164,7 +174,7 @@ class MirrorTransport:
         self._lock = threading.Lock()
         self._mirrors = {
             prefix: [_Mirror(url, prefix, position) for position, url in enumerate(urls)]
-            for prefix, urls in sorted(mirrors.items(), key=lambda item: -len(item[0]))
+            for prefix, urls in mirrors.items()
         }
 
     def __repr__(self) -> str:
@@ -213,13 +223,12 @@ class MirrorTransport:
 
     def _mirrors_of(self, url: str) -> list[_Mirror]:
         """The mirrors of the longest prefix of *url*, in the order in which they should be asked now."""
-        clean = without_credentials(url)
-        for prefix, mirrors in self._mirrors.items():
-            if clean == prefix or clean.startswith(f"{prefix}/"):
-                with self._lock:
-                    now = self._now()
-                    return sorted(mirrors, key=lambda mirror: mirror.rank(now))
-        return []
+        prefix = find_prefix(without_credentials(url), self._mirrors)
+        if prefix is None:
+            return []
+        with self._lock:
+            now = self._now()
+            return sorted(self._mirrors[prefix], key=lambda mirror: mirror.rank(now))
 
     def _ask(self, mirrors: Sequence[_Mirror], asked: _Asked, transport: Transport) -> Response | None:
         """The answer of the first of *mirrors* that has it, or that none has it; None when that is not known."""

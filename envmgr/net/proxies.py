@@ -125,6 +125,8 @@ def explain_socks(error: BaseException) -> str | None:
     if isinstance(error, (socks.SOCKS5Error, socks.SOCKS4Error)):
         return f"it answers: {str(error).partition(': ')[2].lower()}"
     cause = error.socket_err
+    if isinstance(cause, socks.ProxyError):
+        return explain_socks(cause)
     if isinstance(cause, TimeoutError):
         return "it does not answer in time"
     if isinstance(cause, OSError) and cause.strerror:
