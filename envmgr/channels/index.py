@@ -10,14 +10,14 @@ import threading
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
-from envmgr.channels.parts import Content, key_of, make_columns, record_in, records_in
+from envmgr.channels.parts import Content, key_of, make_columns, record_in, records_in, text_of
 from envmgr.channels.shard_fetch import ShardFetcher, StaleIndexError, Wanted
 from envmgr.channels.store import DamagedIndexError
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.record_table import RecordTable, columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from envmgr.channels.parts import Part, Records
     from envmgr.channels.store import IndexStore, StoredIndex
@@ -85,9 +85,30 @@ class Index:
         """All records called *name*, with every key that their channels published."""
         return [record for table in self.load(name) for record in table.records()]
 
+    @property
+    def is_sharded(self) -> bool:
+        """Whether some names may have to be fetched, each by itself, when they are asked for."""
+        return any(stored.is_sharded for stored in self._stored)
+
+    def may_mention(self, name: str, word: str) -> bool:
+        """Whether the text of a record called *name* may hold *word*, of any case; no table is made for the answer.
+
+        True as well where that cannot be told. Raises ChannelError when a shard cannot be had.
+        """
+        wanted = word.lower().encode()
+        try:
+            return any(wanted in text.lower() for text in self._texts(name.lower()))
+        except (_SourceError, DataError):
+            return True  # Whoever loads the name will find out.
+
+    def _texts(self, name: str) -> Iterator[bytes]:
+        for place in range(len(self._stored)):
+            for part in self._ask(place, lambda stored: stored.parts(name)):
+                yield text_of(self._content(place, part))
+
     def expect(self, names: Iterable[str]) -> None:
         """Have the shards of *names* fetched while something else is done; they will be asked for."""
-        if not self._offline and any(stored.is_sharded for stored in self._stored):
+        if not self._offline and self.is_sharded:
             self._fetcher.look_ahead(name for name in map(str.lower, names) if not self._has_tables(name))
 
     def names(self) -> list[str]:

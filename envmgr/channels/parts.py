@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from envmgr.channels.file_names import is_sound, without_superseded
-from envmgr.channels.shards import parse_shard, record_of_shard
+from envmgr.channels.shards import LARGEST_SHARD_BYTES, parse_shard, record_of_shard, unpacked
 from envmgr.errors import DataError
 from envmgr.models.record import PackageRecord
 from envmgr.models.record_table import columns_of, in_order
@@ -106,6 +106,11 @@ def records_in(content: Content, name: str) -> Records:
             unusable[fn] = f"its record does not belong to a file of {name} that may be so called."
             del found[fn]
     return found, unusable
+
+
+def text_of(content: Content) -> bytes:
+    """The bytes in which the strings of the records stand as they are; DataError where they cannot be had."""
+    return unpacked(content.data, LARGEST_SHARD_BYTES) if content.is_shard else content.data
 
 
 def _decode_singly(text: bytes, unusable: dict[str, str]) -> dict[str, PackageRecord]:

@@ -30,6 +30,7 @@ from envmgr.ops.search import (
     matching_places,
     newest_first,
     not_found,
+    open_for_all_names,
     read_query,
 )
 from envmgr.ports import Phase
@@ -114,7 +115,11 @@ def repoquery(request: RepoqueryRequest, context: Context) -> Answer:
     requirement = query.requirements[0]
     _check_name(requirement)
     query = query.for_platforms()[0] if requirement.spec.channel is None else _of_one_platform(query)
-    with closing(open_index(query.channels, query.subdir, context)) as index:
+    if request.kind == "depends":
+        index = open_index(query.channels, query.subdir, context)
+    else:
+        index = open_for_all_names(query, context)
+    with closing(index):
         channels = _Channels(requirement, query, index, _machine(query.subdir, context))
         if request.kind == "depends":
             return _depends(channels, request)
@@ -344,7 +349,7 @@ def _whoneeds(channels: _Channels, request: RepoqueryRequest, context: Context) 
     name = channels.spec.name
     _check_known(channels)
     lines: list[Line] = []
-    for tables in _all_tables(channels, context):
+    for tables in _all_tables(channels, context, word=name):
         carriers = [_carriers(table, name) for table in tables]
         accepted = [
             {texts: mask for texts, mask in each.items() if channels.accepts(texts)} for each in carriers
@@ -381,13 +386,15 @@ def _check_known(channels: _Channels) -> None:
         raise channels.not_found()
 
 
-def _all_tables(channels: _Channels, context: Context) -> Iterator[list[RecordTable]]:
-    """The tables of every name, one name at a time."""
-    names = list(channels.index.names())
+def _all_tables(channels: _Channels, context: Context, word: str = "") -> Iterator[list[RecordTable]]:
+    """The tables of every name whose records may hold *word*, one name at a time."""
+    index = channels.index
+    names = list(index.names())
     context.reporter.phase_started(Phase.SEARCH, len(names))
     try:
         for name in names:
-            yield channels.tables(name)
+            if not word or index.may_mention(name, word):
+                yield channels.tables(name)
             context.reporter.phase_advanced(Phase.SEARCH, 1)
     finally:
         context.reporter.phase_finished(Phase.SEARCH)

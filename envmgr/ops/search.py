@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envmgr.errors import EnvmgrError, UsageError
+from envmgr.errors import ChannelError, EnvmgrError, UsageError
 from envmgr.models.platform import check_subdir
 from envmgr.models.record import PackageRecord
 from envmgr.models.record_table import gathered, is_readable, version_key
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from envmgr.solver.searched import Searched
 
 _ARCHIVES = (".conda", ".tar.bz2")
+_MANY_NAMES = 1_000  # From here on one file for a whole channel is quicker than a shard for each name.
 
 
 class PackagesNotFoundError(EnvmgrError):
@@ -159,12 +160,39 @@ def search(
         receive(package)
 
     for part in query.for_platforms():
-        with closing(open_index(part.channels, part.subdir, context)) as index:
+        with closing(_open(part, context)) as index:
             unmatched = _search_index(part, index, received)
             missing += [not_found(each, part, index) for each in unmatched]
     if not count:
         raise missing[0] if len(missing) == 1 else _none_found(missing)
     return missing
+
+
+def _open(query: Query, context: Context) -> Index:
+    """The index, of which the names that match are expected."""
+    index = open_index(query.channels, query.subdir, context)
+    if index.is_sharded and not all(each.spec.is_name_exact for each in query.requirements):
+        names = _named(query.requirements, index)
+        if len(names) > _MANY_NAMES:
+            return _whole(index, query, context)
+        index.expect(names)
+    return index
+
+
+def open_for_all_names(query: Query, context: Context) -> Index:
+    """The index, for a question that looks at every name."""
+    index = open_index(query.channels, query.subdir, context)
+    return _whole(index, query, context) if index.is_sharded else index
+
+
+def _whole(index: Index, query: Query, context: Context) -> Index:
+    """The same packages out of one file for each channel; *index* itself where a channel has nothing but shards."""
+    try:
+        whole = open_index(query.channels, query.subdir, context, whole=True)
+    except ChannelError:
+        return index
+    index.close()
+    return whole
 
 
 def _search_index(query: Query, index: Index, receive: Callable[[FoundPackage], None]) -> list[Requirement]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.builders import make_channel, pkg
 from tests.servers import serve
+from tests.shards import write_shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -377,3 +379,25 @@ def test_what_makes_no_sense_is_said_in_one_sentence(
 def test_repoquery_search_is_the_same(envmgr: Envmgr, channel: Path):
     words = ["numpy >=1.10", "--builds", *only(channel)]
     assert envmgr("repoquery", "search", *words) == envmgr("search", *words)
+
+
+@pytest.mark.parametrize(("spec", "fetched"), [("tool1*", 12), ("tool1", 1), ("*", 0)])
+def test_of_a_sharded_channel_few_names_are_fetched_one_by_one(
+    envmgr: Envmgr, tmp_path: Path, spec: str, fetched: int
+):
+    channel = make_channel(tmp_path / "main", [pkg(f"tool{number}") for number in (*range(20), 100)])
+    many = make_channel(tmp_path / "many", [])
+    repodata = json.loads((many / "noarch" / "repodata.json").read_text())
+    for number in range(1_000):
+        record = {"name": f"x{number}", "version": "1", "build": "0", "build_number": 0, "depends": []}
+        repodata["packages.conda"][f"x{number}-1-0.conda"] = record
+    (many / "noarch" / "repodata.json").write_text(json.dumps(repodata))
+    for each in (channel, many):
+        write_shards(each, remove_others=False)
+    with serve(tmp_path) as server:
+        urls = [word for name in ("main", "many") for word in ("-c", f"{server.url}/{name}")]
+        found = envmgr("search", spec, *urls, "--override-channels")
+        assert found.code == 0, found.err
+        shards = [path for path in server.paths if "/shards/" in path]
+    assert len(rows(found.out)) == (fetched or 1_021)
+    assert len(shards) == fetched

@@ -12,6 +12,8 @@ from envmgr.models.match_spec import MatchSpec
 from envmgr.models.record import PackageRecord
 from tests.builders import make_channel, pkg
 from tests.command import in_process
+from tests.servers import serve
+from tests.shards import write_shards
 from tests.shared_data import shared_path
 
 if TYPE_CHECKING:
@@ -73,6 +75,26 @@ def test_each_record_that_needs_a_package_is_found(envmgr: Envmgr, tmp_path: Pat
         newest = envmgr("repoquery", "whoneeds", text, *words).json["result"]["pkgs"]
         assert {each["name"] for each in newest} == {name.rsplit("-", 2)[0] for name in expected}
         assert sum(1 + each["other_builds"] for each in newest) == len(expected)
+
+
+@pytest.mark.parametrize("forms", ["whole", "both", "shards"])
+def test_only_names_that_may_matter_get_a_table(
+    envmgr: Envmgr, tmp_path: Path, isolated_home: Path, forms: str
+):
+    others = [pkg(f"other{number}", depends=["zlib"]) for number in range(20)]
+    needing = [pkg("one", depends=["Tool >=1"]), pkg("two", depends=["main::tool", "zlib"])]
+    channel = make_channel(tmp_path / "main", [*others, *needing, pkg("tool"), pkg("toolbox"), pkg("zlib")])
+    if forms != "whole":
+        write_shards(channel, remove_others=forms == "shards")
+    with serve(tmp_path) as server:
+        found = envmgr("repoquery", "whoneeds", "tool", "-c", f"{server.url}/main", "--override-channels")
+        assert found.code == 0, found.err
+        shards = [path for path in server.paths if "/shards/" in path]
+    assert [line.split()[0] for line in found.out.splitlines()[1:]] == ["one", "two"]
+    assert bool(shards) == (forms == "shards")
+    index = isolated_home / "root" / "index"
+    tables = [path for path in index.rglob("*") if path.is_file() and "tables" in path.parts]
+    assert 3 <= len(tables) <= 4  # tool, one, two and perhaps toolbox
 
 
 def test_real_records(envmgr: Envmgr, tmp_path: Path):
