@@ -1,21 +1,23 @@
 """Edits of a request, as values: what is changed, the request that results, and the sentence that offers it.
 
-An `Edit` changes one line, or one circumstance (the machine, the channel priority, the date). A `Proposal` is a
-set of edits with which the whole request was solved. This module knows no solver; repair.py finds the edits.
+An `Edit` changes one line, or one circumstance (the machine, the channel priority, the date, pins, locks). A
+`Proposal` is a set of edits with which the whole request was solved. This module knows no solver; repair.py finds
+the edits.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from envmgr.models.virtual_package import override, override_variable
+from envmgr.solver.problem import FROZEN, PINNED
 from envmgr.solver.ranges import join_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.models.record_table import RecordTable
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     Load = Callable[[str], Sequence[PackageRecord | RecordTable]]
 
-EditKind = Literal["version", "relax", "rename", "drop", "override", "priority", "date"]
+EditKind = Literal["version", "relax", "rename", "drop", "override", "priority", "date", "pins", "freeze"]
 
 MAX_SHOWN = 4
 FAR = 100  # added to the distance of a version in another major series: an override or a channel is milder
@@ -33,12 +35,17 @@ GENERAL_HINT = "Loosen or leave out one of these lines."
 _RANKS: dict[EditKind, int] = {
     "rename": 0,
     "priority": 1,
+    "pins": 1,
     "version": 2,
     "relax": 2,
     "date": 3,
+    "freeze": 3,
     "override": 4,
     "drop": 5,
 }
+
+LIFTED: Final[dict[EditKind, str]] = {"pins": PINNED, "freeze": FROZEN}
+"""The edits that lift all lines of one source."""
 
 
 class Edit(Struct, frozen=True):
@@ -47,8 +54,9 @@ class Edit(Struct, frozen=True):
     *kind* says what becomes of *line*: another version in its place (``version``), a wider range or fewer demands
     (``relax``), another name (``rename``), nothing (``drop``); *new* is the line that stands there then. Where no
     line is edited, *name* is the virtual package whose version becomes *value* (``override``), or *value* is the
-    channel priority (``priority``); ``date`` lifts the limit on how new a record may be. *distance* counts the
-    versions between the wanted and the new one, so that nearer ones are offered first.
+    channel priority (``priority``); ``date`` lifts the limit on how new a record may be, ``pins`` the configured
+    pins, and ``freeze`` the locks on what is installed. *distance* counts the versions between the wanted and the
+    new one, so that nearer ones are offered first.
     """
 
     kind: EditKind
@@ -76,6 +84,8 @@ class Edit(Struct, frozen=True):
             return f"{override_variable(self.name)}={self.value}"
         if self.kind == "priority":
             return f"--channel-priority {self.value}"
+        if self.kind == "pins":
+            return "--no-pin"
         return None if self.new is None else self.new.source.text
 
     def __str__(self) -> str:
@@ -88,8 +98,10 @@ class Edit(Struct, frozen=True):
             return f"{place}relax {self.old_text} to {self.new_text}"
         if self.kind == "override":
             return f"solve for another machine with {self.new_text}"
-        if self.kind == "priority":
+        if self.kind in ("priority", "pins"):
             return f"use {self.new_text}"
+        if self.kind == "freeze":
+            return f"leave out {FROZEN}"
         if self.kind == "date":
             return "allow newer packages than the date given"
         return f"{place}{self.new_text} instead of {self.old_text}"
@@ -141,14 +153,20 @@ def apply_edits(problem: Problem, edits: Sequence[Edit]) -> Problem:
     machine = {edit.name: edit.value for edit in edits if edit.kind == "override"}
     priorities = [edit.value for edit in edits if edit.kind == "priority"]
     dated = any(edit.kind == "date" for edit in edits)
+    lifted = {LIFTED[edit.kind] for edit in edits if edit.kind in LIFTED}
     changed: dict[str, Any] = {
-        "requirements": _replaced(problem.requirements, lines),
-        "constraints": _replaced(problem.constraints, lines),
+        "requirements": _replaced(_others(problem.requirements, lifted), lines),
+        "constraints": _replaced(_others(problem.constraints, lifted), lines),
         "load": _loading(problem.load, machine) if machine else problem.load,
         "channel_priority": priorities[-1] if priorities else problem.channel_priority,
         "exclude_newer": None if dated else problem.exclude_newer,
     }
     return replace(problem, **changed)
+
+
+def _others(lines: Sequence[Requirement], sources: Collection[str]) -> list[Requirement]:
+    """The lines that none of *sources* has set."""
+    return [line for line in lines if line.source.file not in sources]
 
 
 def _replaced(lines: Sequence[Requirement], new: dict[int, Requirement | None]) -> tuple[Requirement, ...]:

@@ -5,7 +5,7 @@ Everything that can change an answer is a field here; the solver reads no settin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct, field
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 Strategy = Literal["highest", "lowest", "lowest-direct"]
+
+PINNED: Final = "pinned_packages"
+"""The source of lines that the configuration sets for all environments; one option lifts them together."""
+
+FROZEN: Final = "--freeze-installed"
+"""The source of lines that hold installed records where they are; one option lifts them together."""
 
 
 def no_clock() -> float:

@@ -13,9 +13,10 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from envmgr.solver.edits import MAX_SHOWN, Edit, Proposal, apply_edits
+from envmgr.solver.edits import LIFTED, MAX_SHOWN, Edit, Proposal, apply_edits
 from envmgr.solver.machine import override_values
 from envmgr.solver.milder import Milder
+from envmgr.solver.problem import FROZEN
 from envmgr.solver.solve import Conflict, Solution
 from envmgr.solver.trial import Ended, Trial, versions_of
 
@@ -98,7 +99,8 @@ class _Repairer:
             yield tuple(Edit("drop", line) for line in lines)
             return
         for line in reversed(lines):
-            yield (Edit("drop", line),)
+            if line.source.file != FROZEN:
+                yield (Edit("drop", line),)
 
     # From dropped lines to milder ones
 
@@ -125,7 +127,8 @@ class _Repairer:
 
     def _proposal(self, edits: Edits, solution: Solution) -> Proposal:
         chosen = versions_of(solution)
-        asked = [line.spec.name for line in apply_edits(self.trial.problem, edits).requirements]
+        lines = apply_edits(self.trial.problem, edits).requirements
+        asked = [line.spec.name for line in lines if line.source.file != FROZEN]
         versions = tuple((name, chosen[name]) for name in dict.fromkeys(asked) if name in chosen)
         edited = [edit.new.spec.name for edit in edits if edit.new is not None]
         blamed = [line.spec.name for line in self.conflict.requirements]
@@ -147,5 +150,9 @@ def _circumstances(conflict: Conflict) -> Iterator[Edit]:
         yield Edit("priority", value="flexible")
     if "newer" in reasons:
         yield Edit("date")
+    sources = {line.source.file for line in conflict.requirements}
+    for kind, source in LIFTED.items():
+        if source in sources:
+            yield Edit(kind)
     for name, value in override_values(conflict):
         yield Edit("override", name=name, value=value)
