@@ -28,7 +28,7 @@ COMMANDS = {
     "why": "tell who needs a package and what keeps it from being newer",
     "tree": "show who needs whom, from the requests down",
     "search": "search channels for packages",
-    "repoquery": "what a package depends on, and what needs it, in channels or an environment",
+    "repoquery": "show what a package depends on, or what needs it",
     "env": "conda's spellings: env list, env create",
     "notices": "show what the channels have to tell",
     "info": "show settings, platform and virtual packages",
@@ -91,7 +91,7 @@ def _help_text() -> str:
         "Environments for Python, R, Node and native libraries.",
         "",
     ]
-    lines += [f"  {name:<8} {summary}" for name, summary in COMMANDS.items()]
+    lines += [f"  {name:<9} {summary}" for name, summary in COMMANDS.items()]
     lines += ["", "envmgr COMMAND --help shows a command's options; envmgr --version the version.", ""]
     return "\n".join(lines)
 

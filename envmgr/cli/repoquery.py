@@ -155,10 +155,10 @@ def _row(line: Line, local: str, *, counts: bool) -> list[str]:
 def _tree_lines(answer: Answer, request: RepoqueryRequest, limit: int | None) -> Iterator[str]:
     from envmgr.cli.search import printable
     from envmgr.cli.tree import fitting_glyphs
-    from envmgr.solver.tree import MOST_ROWS, tree_lines, tree_rows
+    from envmgr.ops.repoquery import tree_of
+    from envmgr.solver.tree import MOST_ROWS, tree_lines
 
-    assert answer.graph is not None, "a question on all levels is answered by a graph"
-    rows = list(tree_rows(answer.graph, [answer.name], request.walk))
+    rows = tree_of(answer, request.walk)
     shown = rows if limit is None else rows[: limit + 1]
     yield from map(printable, tree_lines(shown, fitting_glyphs(), specs=True))
     if len(shown) < len(rows):

@@ -36,7 +36,7 @@ from envmgr.ops.search import (
 from envmgr.ports import Phase
 from envmgr.solver.candidates import Candidates, usual_key
 from envmgr.solver.graph import Graph, Need, read_entry
-from envmgr.solver.tree import TreeOptions, reached
+from envmgr.solver.tree import TreeOptions, reached, tree_rows
 from envmgr.solver.universe import target_name
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
+    from envmgr.solver.tree import Row
 
     Machine = Callable[[str], PackageRecord | None]
 
@@ -145,6 +146,22 @@ def _check_name(requirement: Requirement) -> None:
             f"'{requirement.source.text}' does not name one package.",
             hint="envmgr search lists what it matches.",
         )
+
+
+def tree_of(answer: Answer, walk: TreeOptions) -> list[Row]:
+    """The rows of an answer that has levels; an entry that the record beside it does not fulfil says so.
+
+    There is one record for each name, chosen for the package that comes first, and another may ask for more.
+    """
+    graph, rows, path = answer.graph, [], [answer.name]
+    assert graph is not None, "a question on all levels is answered by a graph"
+    for row in tree_rows(graph, [answer.name], walk):
+        path[row.level :] = [row.name]
+        record = graph.find(row.name)
+        need = None if walk.inverted or not row.level else graph.needs[path[-2]][row.name]
+        unmet = need is not None and record is not None and not need.accepts(record)
+        rows.append(replace(row, specs=f"{row.specs}, not met") if unmet else row)
+    return rows
 
 
 # An environment

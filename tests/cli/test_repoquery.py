@@ -133,6 +133,24 @@ def test_depends_on_all_levels_as_a_list(envmgr: Envmgr, channel: Path):
     ]
 
 
+def test_an_entry_that_the_chosen_record_does_not_fulfil_says_so(envmgr: Envmgr, tmp_path: Path):
+    packages = [
+        pkg("app", depends=["lib", "other"]),
+        pkg("other", depends=["lib <2", "__glibc >=3"]),
+        pkg("lib", "1"),
+        pkg("lib", "2"),
+    ]
+    channel = make_channel(tmp_path / "main", packages)
+    shown = envmgr("repoquery", "depends", "app", "-t", *only(channel))
+    assert shown.out == text("""
+        app 1.0
+        ├── lib 2 [lib]
+        └── other 1.0 [other]
+            ├── __glibc 2.39 [__glibc >=3, not met]
+            └── lib 2 [lib <2, not met]
+        """)
+
+
 def test_builds_for_another_system_stand_back(envmgr: Envmgr, tmp_path: Path):
     packages = [
         pkg("app", depends=["certs", "gpu"]),
