@@ -56,7 +56,7 @@ def collect(folder: Path, most_bytes: int, now: float | None = None) -> Collecte
         (folder / _STAMP).touch()
         os.utime(folder / _STAMP, (now, now))
     indexes = [*_files(folder)]
-    tables, shards = [*_files(folder / "tables", deep=True)], [*_files(folder / "shards", deep=True)]
+    tables, shards = [*_files(folder / "tables")], [*_files(folder / "shards")]
     named = _named_shards(file.path for file in indexes if file.path.endswith(".sqlite"))
     gone = [
         *_old(tables, now, _TABLE_DAYS),
@@ -78,12 +78,10 @@ def collect(folder: Path, most_bytes: int, now: float | None = None) -> Collecte
     return Collected(len(removed), sum(file.size for file in removed))
 
 
-def _files(folder: Path, *, deep: bool = False) -> Iterator[_File]:
+def _files(folder: Path) -> Iterator[_File]:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if deep and entry.is_dir(follow_symlinks=False):
-                yield from _files(folder / entry.name)
-            elif entry.is_file(follow_symlinks=False):
+            if entry.is_file(follow_symlinks=False):
                 with contextlib.suppress(OSError):
                     status = entry.stat()
                     yield _File(entry.path, status.st_size, status.st_mtime)
@@ -109,8 +107,7 @@ def _named_shards(indexes: Iterator[str]) -> set[str] | None:
 
 
 def _digest(path: str) -> str:
-    head, last = os.path.split(path)
-    return f"{os.path.basename(head)}{last}".upper()
+    return os.path.basename(path).upper()
 
 
 def _remove(path: str) -> bool:

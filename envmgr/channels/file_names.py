@@ -15,6 +15,7 @@ _Value = TypeVar("_Value")
 
 # What has no place in a file name, for names that each stand on a line of their own.
 _UNSAFE = lazy_pattern(r"[/\\\0 \t\r]|^\.", re.MULTILINE)
+_UNSAFE_TEXTS = ("/", "\\", "\0", " ", "\t", "\r", "\n.")
 
 
 class Identity(Protocol):
@@ -30,8 +31,8 @@ class Identity(Protocol):
 
 def are_suspicious(file_names: Mapping[str, object]) -> bool:
     """Whether one of the keys may be no plain file name."""
-    listed = "\n".join(file_names)
-    return listed.count("\n") >= len(file_names) or _UNSAFE.search(listed) is not None
+    listed = "\n" + "\n".join(file_names)
+    return listed.count("\n") > len(file_names) or any(each in listed for each in _UNSAFE_TEXTS)
 
 
 def is_sound(fn: str, identity: Identity) -> bool:

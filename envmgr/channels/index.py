@@ -117,12 +117,14 @@ class Index:
         return sorted({name for place in places for name in self._ask(place, lambda stored: stored.names())})
 
     def rest(self) -> None:
-        """Stop fetching ahead: no more names are expected."""
+        """Stop fetching ahead, and finish what is to be kept: no more names are expected."""
         self._fetcher.rest()
+        self._tables.flush()
 
     def close(self) -> None:
         """Let go of the stored files and of all threads."""
         self._fetcher.close()
+        self._tables.flush()
         for stored in self._stored:
             stored.close()
 

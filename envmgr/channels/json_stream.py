@@ -4,7 +4,8 @@ The members of an object come out in groups: ``{key: raw value}``, where the val
 decoded. Finding where one group can end is the whole trick. A place that looks like ``}, "`` is tried: when the
 text from a known member's start up to there, set in braces, is a valid object, then the place lies between two
 members of this very object, because reading JSON from the left can go only one way. When the last few such
-places fail (they lie inside a nested object, or beyond the object's end), a tokenizer walks the text instead.
+places fail (they lie inside a nested object, or beyond the object's end), the first places with two closing braces
+are tried, and then a tokenizer walks the text.
 So the result is right for every valid JSON text, however it is laid out, and quick for those that exist.
 
 Only an array, string or single member larger than `LARGEST_VALUE_BYTES` is refused.
@@ -13,6 +14,7 @@ Only an array, string or single member larger than `LARGEST_VALUE_BYTES` is refu
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +30,7 @@ LARGEST_VALUE_BYTES = 64 << 20
 
 _SPACE = lazy_pattern(rb"[ \t\r\n]*")
 _AFTER_BRACE = lazy_pattern(rb'[ \t\r\n]*,[ \t\r\n]*"')
+_TWO_BRACES = lazy_pattern(rb"\}[ \t\r\n]*\}")
 _STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR = lazy_pattern(rb"[^\s,\]}]+")
 # The lone quotation mark matches where the text breaks off inside a string.
@@ -127,7 +130,7 @@ class JsonStream:
         if len(self._text) - self._at < self._piece_bytes:
             self._fetch(self._piece_bytes)
         while True:
-            found = self._guess_members() or self._walk_members()
+            found = self._guess_members() or self._guess_last_members() or self._walk_members()
             if found is not None:
                 return found
             if not self._fetch(max(self._piece_bytes, len(self._text))):
@@ -146,6 +149,18 @@ class JsonStream:
                     continue
                 self._at = brace + 1
                 return found
+        return None
+
+    def _guess_last_members(self) -> Members | None:
+        """All that is left of the object, where it ends soon: after two braces, of a member and its own."""
+        for found in islice(_TWO_BRACES.finditer(self._text, self._at), _GUESSES):
+            end = found.start() + 1
+            try:
+                members = self._decode(end)
+            except msgspec.DecodeError:
+                continue
+            self._at = end
+            return members
         return None
 
     def _walk_members(self) -> Members | None:

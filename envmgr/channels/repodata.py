@@ -51,7 +51,7 @@ class RepodataReader:
     the last batch. An empty document counts as an empty object (CEP 36, "Schema").
     """
 
-    def __init__(self, chunks: Iterable[bytes], *, batch_bytes: int = 16 << 20) -> None:
+    def __init__(self, chunks: Iterable[bytes], *, batch_bytes: int = 4 << 20) -> None:
         self._stream = JsonStream(chunks)
         self._batch_bytes = batch_bytes
         self.info: dict[str, Any] = {}

@@ -50,8 +50,7 @@ class ShardFolder:
         return os.path.exists(self._path(digest))
 
     def _path(self, digest: bytes) -> str:
-        text = digest.hex()
-        return f"{self.folder}/{text[:2]}/{text[2:]}"
+        return f"{self.folder}/{digest.hex()}"
 
 
 def is_shard_of(data: bytes, digest: bytes) -> bool:

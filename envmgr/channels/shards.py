@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envmgr.channels.decompress import decompress_zstd
-from envmgr.channels.file_names import is_sound, without_superseded
+from envmgr.channels.file_names import are_suspicious, is_sound, without_superseded
 from envmgr.errors import DataError
 from envmgr.models.record import PackageRecord
 
@@ -127,8 +127,10 @@ def parse_shard(data: bytes, name: str) -> tuple[dict[str, PackageRecord], dict[
         found = dict(_members(_decode_shard(packed)))
     except _DAMAGE:
         found = _decode_singly(packed, unusable)
+    suspicious = are_suspicious(found)
     for fn, record in [*found.items()]:
-        if record.name.lower() != name or not is_sound(fn, record):
+        usual = f"{record.name}-{record.version}-{record.build}.conda"
+        if record.name.lower() != name or ((suspicious or fn != usual) and not is_sound(fn, record)):
             unusable[fn] = f"its record does not belong to a file of {name} that may be so called."
             del found[fn]
     return without_superseded(found), unusable

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 LAYOUT_VERSION = 2
 _COMPRESSION_LEVEL = 1
+_LONGEST_WAIT_SECONDS = 10.0
 
 _decode = msgspec.msgpack.Decoder(Columns).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -32,6 +35,8 @@ class TableFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._writing: queue.SimpleQueue[tuple[str, Columns] | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
 
     def read(self, key: str, name: str) -> Columns | None:
         """The table of *name* that was kept under *key*; None where there is none that is whole."""
@@ -53,11 +58,26 @@ class TableFolder:
         return columns
 
     def write(self, key: str, columns: Columns) -> None:
-        """Keep a table for the next time; what cannot be written is merely made again."""
+        """Keep a table for the next time, from a thread of its own; what cannot be written is merely made again."""
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write_all, daemon=True)
+            self._writer.start()
+        self._writing.put((key, columns))
+
+    def flush(self) -> None:
+        """Wait until all tables are written."""
+        if self._writer is not None:
+            self._writing.put(None)
+            self._writer.join(_LONGEST_WAIT_SECONDS)
+            self._writer = None
+
+    def _write_all(self) -> None:
         import zstandard
 
         compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
-        write_aside(self._path(key), compressor.compress(_encode(columns)))
+        while (waiting := self._writing.get()) is not None:
+            key, columns = waiting
+            write_aside(self._path(key), compressor.compress(_encode(columns)))
 
     def _path(self, key: str) -> str:
-        return f"{self.folder}/{key[:2]}/{key[2:]}.{LAYOUT_VERSION}"
+        return f"{self.folder}/{key}.{LAYOUT_VERSION}"
