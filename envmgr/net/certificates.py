@@ -225,5 +225,5 @@ def explain_handshake(error: ssl.SSLError, host: str, options: TlsOptions) -> Tl
         return TlsTrouble(refused, "Check client_ssl_cert and its time of validity.")
     words = str(kind).replace("_", " ").lower() if kind else "the connection was closed"
     # A server that misses a client certificate may hang up before its reason is read (TLS 1.3).
-    hint = _CLIENT_HINT if options.certificate is None else None
-    return TlsTrouble(f"no secure connection to {host}: {words}", hint)
+    client_hint = _CLIENT_HINT if options.certificate is None else None
+    return TlsTrouble(f"no secure connection to {host}: {words}", client_hint)

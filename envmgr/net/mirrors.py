@@ -256,7 +256,7 @@ class MirrorTransport:
         if answer.status in _MISSING:
             asked.keep_missing(answer)
             return None
-        if transport is self._hasty:
+        if transport is (self._hasty or self._patient):
             with self._lock:
                 news = mirror.learn_wait(self._now(), self._now() - began)
             self._tell(mirror, news)

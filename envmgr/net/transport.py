@@ -133,10 +133,11 @@ def make_transport(
     from envmgr.net.mirrors import MirrorTransport
 
     say = _once(warn) if warn is not None else None
-    patient, hasty = (
-        AnyTransport.from_settings(each, environ=environ, home=home, on_retry=say)
-        for each in (settings, replace(settings, retries=0))
-    )
+    patient = AnyTransport.from_settings(settings, environ=environ, home=home, on_retry=say)
+    hasty = None
+    if settings.retries:
+        quick = replace(settings, retries=0)
+        hasty = AnyTransport.from_settings(quick, environ=environ, home=home, on_retry=say)
     return MirrorTransport(patient, mirrors, hasty=hasty, on_warning=say)
 
 

@@ -122,6 +122,20 @@ def test_retry_after_may_be_a_date(transport, sleeper, folder):
     assert 15 < sleeper.pauses[0] <= 20
 
 
+@pytest.mark.parametrize("date", ["Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_retry_after_may_be_a_date_that_is_past_or_far_away(transport, sleeper, folder, date):
+    with serve(folder, faults={"/file": Fault(status=503, headers={"Retry-After": date}, times=1)}) as server:
+        assert read(transport, f"{server.url}/file")[0] == 200
+    assert sleeper.pauses == [0.25 if "2015" in date else 30.0]
+
+
+def test_a_server_that_always_asks_for_patience_gets_a_limited_amount(transport, sleeper, folder):
+    with serve(folder, faults={"/file": Fault(status=429, headers={"Retry-After": "86400"})}) as server:
+        assert read(transport, f"{server.url}/file")[0] == 429
+        assert len(server.requests) == 3
+    assert sleeper.pauses == [30.0, 30.0]
+
+
 def test_a_dropped_connection_is_tried_again(transport, sleeper, folder):
     with serve(folder, faults={"/file": Fault(drop=True, times=1)}) as server:
         assert read(transport, f"{server.url}/file")[0] == 200
