@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from envmgr.channels.index import Index
 from envmgr.channels.index_file import State
+from envmgr.channels.kept_files import is_collection_due
 from envmgr.channels.store import (
     DamagedIndexError,
     IndexStore,
@@ -153,11 +154,11 @@ class ChannelClient:
 
     def _collect(self) -> None:
         """After an update, once a day: let go of what the store does not need any more."""
-        from envmgr.channels.collect import collect, is_due
+        most, now = self._options.most_bytes, self._clock.now()
+        if self._has_changed and most is not None and is_collection_due(self._store.folder, now):
+            from envmgr.channels.collect import collect
 
-        most = self._options.most_bytes
-        if self._has_changed and most is not None and is_due(self._store.folder, self._clock.now()):
-            collect(self._store.folder, most, self._clock.now())
+            collect(self._store.folder, most, now)
 
     def _check_channel(self, channel: Channel, stored: Sequence[StoredIndex]) -> None:
         if any(each.state.form != "none" for each in stored):

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from envmgr.channels.kept_files import STAMP
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _DAY = 86_400.0
 _TABLE_DAYS = 30
-_STAMP = ".collected"
 
 
 class _File(NamedTuple):
@@ -38,23 +39,12 @@ class Collected(Struct, frozen=True):
     bytes: int
 
 
-def is_due(folder: Path, now: float) -> bool:
-    """Whether a day has passed since the last time; a folder that has no stamp yet gets one."""
-    stamp = folder / _STAMP
-    try:
-        return not 0 <= now - stamp.stat().st_mtime < _DAY
-    except OSError:
-        with contextlib.suppress(OSError):
-            stamp.touch()
-        return False
-
-
 def collect(folder: Path, most_bytes: int, now: float | None = None) -> Collected:
     """Remove what is not needed below *folder*, down to *most_bytes* in all where that is possible."""
     now = time.time() if now is None else now
     with contextlib.suppress(OSError):
-        (folder / _STAMP).touch()
-        os.utime(folder / _STAMP, (now, now))
+        (folder / STAMP).touch()
+        os.utime(folder / STAMP, (now, now))
     indexes = [*_files(folder)]
     tables, shards = [*_files(folder / "tables")], [*_files(folder / "shards")]
     named = _named_shards(file.path for file in indexes if file.path.endswith(".sqlite"))

@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STAMP = ".collected"
 _DAY_SECONDS = 86_400.0
 
 
@@ -35,3 +40,14 @@ def write_aside(path: str, data: bytes) -> bool:
 def is_used_today(modified: float) -> bool:
     """Whether a file that bears the time *modified* was noted as used less than a day ago."""
     return time.time() - modified < _DAY_SECONDS
+
+
+def is_collection_due(folder: Path, now: float) -> bool:
+    """Whether a day has passed since *folder* was last collected; a folder that has no stamp yet gets one."""
+    stamp = folder / STAMP
+    try:
+        return not 0 <= now - stamp.stat().st_mtime < _DAY_SECONDS
+    except OSError:
+        with contextlib.suppress(OSError):
+            stamp.touch()
+        return False

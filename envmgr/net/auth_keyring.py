@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import ConfigError
 from envmgr.net.auth_json import decode_login, encode_login
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from envmgr.net.auth import Credential
 
@@ -54,6 +56,8 @@ class SystemKeyring:
         return self._reason
 
     def _open(self) -> str | None:
+        if not _may_exist(os.environ):
+            return "this system has none"
         if importlib.util.find_spec("keyring") is None:
             return "the library `keyring` is not installed"
         try:
@@ -124,3 +128,18 @@ class SystemKeyring:
             except Exception as error:  # noqa: BLE001 (backends raise errors of their own systems)
                 reason = self._reason = f"it failed with {type(error).__name__}"
         raise KeyringError(f"the system keyring cannot be used: {reason}.")
+
+
+def _may_exist(environ: Mapping[str, str]) -> bool:
+    """Whether it is worth the time to load the library: on Linux, keyrings answer on the session's bus.
+
+    A backend of another kind is used where somebody has chosen it.
+    """
+    if sys.platform != "linux" or "keyring" in sys.modules or environ.get("PYTHON_KEYRING_BACKEND"):
+        return True
+    home = environ.get("HOME", "")
+    config = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+    data = environ.get("XDG_DATA_HOME") or f"{home}/.local/share"
+    signs = [f"{folder}/python_keyring/keyringrc.cfg" for folder in (config, data)]
+    bus = environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    return bool(environ.get("DBUS_SESSION_BUS_ADDRESS")) or any(map(os.path.exists, [*signs, f"{bus}/bus"]))

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from envmgr.channels.client import ChannelClient, SyncOptions
-from envmgr.channels.collect import collect, is_due
+from envmgr.channels.collect import collect
+from envmgr.channels.kept_files import is_collection_due
 from envmgr.channels.store import IndexStore
 from envmgr.models.channel import Channel
 from envmgr.net.transport import AnyTransport
@@ -157,14 +158,14 @@ def test_what_was_used_today_stays_however_large(folder, channel):
 def test_it_is_due_once_a_day(folder):
     folder.mkdir()
     now = time.time()
-    assert not is_due(folder, now), "a folder that is new has nothing to collect"
-    assert not is_due(folder, now + DAY - 60)
-    assert is_due(folder, now + DAY + 60)
+    assert not is_collection_due(folder, now), "a folder that is new has nothing to collect"
+    assert not is_collection_due(folder, now + DAY - 60)
+    assert is_collection_due(folder, now + DAY + 60)
     collect(folder, LARGE, now + DAY + 60)
-    assert not is_due(folder, now + DAY + 120)
+    assert not is_collection_due(folder, now + DAY + 120)
 
 
-def test_an_update_collects_when_it_is_due(folder, channel):
+def test_an_update_collects_when_it_is_collection_due(folder, channel):
     fill(folder, channel)
     make_channel(channel, [pkg("a", "2.0")])
     write_shards(channel)
