@@ -45,10 +45,29 @@ class CommandParser(argparse.ArgumentParser):
 
 def positive_seconds(text: str) -> float:
     """A time limit in seconds."""
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, such as 60, not '{text}'")
     return seconds
+
+
+def whole_number(text: str) -> int:
+    """A count, which may be 0."""
+    return _count(text, 0)
+
+
+def positive_number(text: str) -> int:
+    """A count of one or more."""
+    return _count(text, 1)
+
+
+def _count(text: str, least: int) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, not '{text}'")
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +110,7 @@ def add_solving(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--exclude-newer",
         metavar="WHEN",
-        help="ignore packages newer than this date (YYYY-MM-DD or RFC 3339)",
+        help="ignore packages published after this day (YYYY-MM-DD, in UTC) or moment (RFC 3339)",
     )
     group.add_argument(
         "--strategy",
@@ -117,7 +136,7 @@ def solving_options(options: argparse.Namespace) -> ResolveOptions:
         no_deps=getattr(options, "no_deps", False),
         only_deps=getattr(options, "only_deps", False),
         channel_priority=options.channel_priority,
-        exclude_newer=parse_moment(options.exclude_newer) if options.exclude_newer else None,
+        exclude_newer=None if options.exclude_newer is None else parse_moment(options.exclude_newer),
         solve_seconds=options.solve_seconds,
         strategy=options.strategy,
         no_pin=options.no_pin,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from envmgr.cli.options import CommandParser, add_channels, add_output, add_target
-from envmgr.cli.search import positive_number
-from envmgr.cli.tree import whole_number
+from envmgr.cli.options import (
+    CommandParser,
+    add_channels,
+    add_output,
+    add_target,
+    positive_number,
+    whole_number,
+)
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:

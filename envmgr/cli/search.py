@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_channels, add_output
+from envmgr.cli.options import CommandParser, add_channels, add_output, positive_number
 
 if TYPE_CHECKING:
     import argparse
@@ -35,14 +35,6 @@ def parser(command: str = "search") -> argparse.ArgumentParser:
     add_channels(made)
     add_output(made)
     return made
-
-
-def positive_number(text: str) -> int:
-    """A count of one or more."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def run(arguments: Sequence[str], command: str = "search") -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_output, add_target
+from envmgr.cli.options import CommandParser, add_output, add_target, whole_number
 from envmgr.cli.why import add_plan, chosen_request
 
 if TYPE_CHECKING:
@@ -32,14 +32,6 @@ def parser() -> argparse.ArgumentParser:
     add_plan(made)
     add_output(made)
     return made
-
-
-def whole_number(text: str) -> int:
-    """A count that is not negative."""
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -116,6 +116,14 @@ def _seconds(written: Written, _: Surroundings) -> float:
     return number
 
 
+def _time_limit(written: Written, around: Surroundings) -> float:
+    """Seconds above 0: with none there would be no answer to anything."""
+    seconds = _seconds(written, around)
+    if not seconds:
+        raise WrongValueError("a number of seconds above 0, such as 60")
+    return seconds
+
+
 def _index_age(written: Written, around: Surroundings) -> float | None:
     """conda's `local_repodata_ttl`: 1 and true leave the age to us, 0 and false always ask."""
     text = _one(written, "a number of seconds").lower()
@@ -345,7 +353,7 @@ KEYS: Final = (
     Key("link_scripts", _choice("run", "refuse")),
     Key("always_copy", _boolean, ("always_copy", "copy")),
     Key("always_yes", _boolean, ("always_yes", "yes")),
-    Key("solve_seconds", _seconds),
+    Key("solve_seconds", _time_limit),
 )
 
 CONDA_ONLY_KEYS: Final = (

@@ -62,13 +62,18 @@ def check_subdir(text: str) -> str:
     """
     if _SHAPE.fullmatch(text) and len(text) <= 32:
         return text
+    raise DataError(
+        f"'{text}' is not a platform; expected one like linux-64, osx-arm64, win-64 or noarch.",
+        hint=near_subdir(text),
+    )
+
+
+def near_subdir(text: str) -> str | None:
+    """A question for a known subdir that *text* may have meant; None where none is near."""
     import difflib
 
     near = difflib.get_close_matches(text.lower(), sorted(KNOWN_SUBDIRS), n=1)
-    hint = f"Did you mean {near[0]}?" if near else None
-    raise DataError(
-        f"'{text}' is not a platform; expected one like linux-64, osx-arm64, win-64 or noarch.", hint=hint
-    )
+    return f"Did you mean {near[0]}?" if near else None
 
 
 def operating_system(subdir: str) -> str:

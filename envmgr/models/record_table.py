@@ -177,12 +177,13 @@ class RecordTable:
         return RecordTable(changed, read, self.origins)
 
     def independent(self) -> RecordTable:
-        """The same records without dependencies and constraints."""
+        """The same records in a table that says nothing of what they depend on, their extras or constraints.
 
-        def read(place: int) -> PackageRecord:
-            return replaced(self._read(place), depends=[], constrains=[])
-
-        return RecordTable(replaced(self.columns, depends=[], constrains=[]), read, self.origins)
+        A record that is read is the whole one, since what is installed says later what it would need.
+        """
+        return RecordTable(
+            replaced(self.columns, depends=[], constrains=[], extras={}), self._read, self.origins
+        )
 
 
 Segment = tuple[RecordTable, int, int]

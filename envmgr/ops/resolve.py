@@ -45,9 +45,11 @@ def resolve(
     options: ResolveOptions,
     context: Context,
 ) -> tuple[PackageRecord, ...]:
-    """The complete records that fulfil *requirements*, dependencies first.
+    """The complete records that fulfil *requirements*, dependencies first; lines without effect are warned of.
 
-    Raises ChannelError when an index cannot be had, SolveError with the explanation when nothing fits.
+    With ``only_deps``, what a line names is left out unless another package needs it.
+    Raises ChannelError when an index cannot be had, SolveError with the explanation when nothing fits, and
+    DataError for a platform that neither is known nor has any of the packages in question.
     """
     from envmgr.host.probe import virtual_packages
 
@@ -55,12 +57,51 @@ def resolve(
     index.expect(requirement.spec.name for requirement in requirements if requirement.spec.is_name_exact)
     virtual = virtual_packages(subdir, context.environ)
     candidates = Candidates(index, virtual, options, context)
-    records = _solve(make_problem(requirements, candidates, options, context), candidates, context)
+    try:
+        records = _solve(make_problem(requirements, candidates, options, context), candidates, context)
+    except SolveError:
+        _check_platform(subdir, candidates)
+        raise
+    _check_platform(subdir, candidates)
     index.rest()
-    if options.only_deps:
-        asked = {requirement.spec.name for requirement in requirements}
-        records = tuple(record for record in records if record.name not in asked)
-    return tuple(records)
+    return _told(records, requirements, options, candidates, context)
+
+
+def _check_platform(subdir: str, candidates: Candidates) -> None:
+    """CEP 26 leaves the names of platforms open: one that nobody knows counts if a channel has packages for it."""
+    from envmgr.models.platform import KNOWN_SUBDIRS, near_subdir
+
+    if subdir not in KNOWN_SUBDIRS and subdir not in candidates.subdirs:
+        raise DataError(
+            f"no package of this request is made for the platform '{subdir}', and it is none that is known.",
+            hint=near_subdir(subdir),
+        )
+
+
+def _told(
+    records: tuple[PackageRecord, ...],
+    requirements: Sequence[Requirement],
+    options: ResolveOptions,
+    candidates: Candidates,
+    context: Context,
+) -> tuple[PackageRecord, ...]:
+    """The records that are wanted of an answer, after a warning for each line that did nothing."""
+    special = any(line.spec.when is not None or line.spec.extras for line in requirements)
+    if not special and not options.only_deps:
+        return records
+    from envmgr.solver.graph import Graph
+    from envmgr.solver.idle import idle_lines
+
+    graph = Graph(records, requirements, candidates.of_machine)
+    for warning in idle_lines(graph, requirements):
+        context.reporter.warned(warning)
+    if not options.only_deps:
+        return records
+    asked = {requirement.spec.name for requirement in requirements}
+    needed = {
+        need.target for needs in graph.needed_by.values() for need in needs if need.source != need.target
+    }
+    return tuple(record for record in records if record.name not in asked or record.name in needed)
 
 
 def open_index(channels: Sequence[Channel], subdir: str, context: Context, *, whole: bool = False) -> Index:
@@ -96,13 +137,17 @@ def open_index(channels: Sequence[Channel], subdir: str, context: Context, *, wh
 
 
 class Candidates:
-    """Answers the solver's question for the candidates of a name, from the index and the machine."""
+    """Answers the solver's question for the candidates of a name, from the index and the machine.
+
+    ``subdirs`` are those of all candidates so far.
+    """
 
     def __init__(
         self, index: Index, virtual: VirtualPackages, options: ResolveOptions, context: Context
     ) -> None:
         self.index = index
         self.virtual = virtual
+        self.subdirs: set[str] = set()
         self._no_deps = options.no_deps
         self._adds_pip = context.settings.add_pip_as_python_dependency and not options.no_deps
 
@@ -111,11 +156,17 @@ class Candidates:
         if name.startswith("__"):
             return self.virtual.records(name)
         tables = self.index.load(name)
+        for table in tables:
+            self.subdirs.update(origin.subdir for origin, places in table.origins if origin and places)
         if self._no_deps:
             return [table.independent() for table in tables]
         if name == "python" and self._adds_pip and self.index.load("pip"):
             return [_with_pip(table) for table in tables]
         return tables
+
+    def of_machine(self, name: str) -> PackageRecord | None:
+        """The machine's record of a virtual package, if it has one."""
+        return next(iter(self.virtual.records(name)), None)
 
 
 def _with_pip(table: RecordTable) -> RecordTable:
@@ -171,14 +222,17 @@ def pins(options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
     """The lines of the setting ``pinned_packages``, unless *options* ignore it; raises DataError for no spec."""
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.models.requirement import Requirement, Source
+    from envmgr.solver.problem import PINNED
 
     found = []
     for text in () if options.no_pin else context.settings.pinned_packages:
         try:
-            pin = Requirement(parse_match_spec(text), Source("pinned_packages", None, text))
+            pin = Requirement(parse_match_spec(text), Source(PINNED, None, text))
+            if pin.spec.extras:
+                raise DataError(f"'{text}' asks for extras, and a pin asks for nothing: it only limits.")
             found.append(with_real_channel(pin, context))
         except DataError as error:
-            raise DataError(f"pinned_packages: {error}", hint=error.hint) from None
+            raise DataError(f"{PINNED}: {error}", hint=error.hint) from None
     return tuple(found)
 
 

@@ -12,7 +12,7 @@ from envmgr.models.match_spec import MatchSpec
 if TYPE_CHECKING:
     from envmgr.models.match_spec import Condition
 
-MAX_ALTERNATIVES = 256
+MAX_ALTERNATIVES = 4096
 
 
 def alternatives(condition: Condition) -> list[tuple[MatchSpec, ...]]:

@@ -21,6 +21,7 @@ from envmgr.solver.update import keep_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.solver.problem import Problem
@@ -135,7 +136,7 @@ class _Solver:
         explicit = dict.fromkeys(search.variable(line.spec.name) for line in requirements)
         wanted = self._wanted(search, list(explicit)) if best else Wanted(())
         for name in facts:
-            if any(not asked.optional for asked in facts[name]):
+            if name.startswith("__") or any(not asked.optional for asked in facts[name]):
                 search.variable(name)
         while True:
             conflict = search.propagate()
@@ -231,6 +232,14 @@ def _lines(
                 else:
                     rules += [
                         Rule(None, 0, target, spec, specs, optional, requirement)
-                        for specs in alternatives(spec.when)
+                        for specs in _alternatives(requirement)
                     ]
     return facts, rules
+
+
+def _alternatives(requirement: Requirement) -> list[tuple[MatchSpec, ...]]:
+    assert requirement.spec.when is not None, "only called for a line with a condition"
+    try:
+        return alternatives(requirement.spec.when)
+    except DataError as error:
+        raise DataError(f"{requirement.source}: {error}", hint=error.hint) from None

@@ -142,10 +142,15 @@ class Universe:
         return Ordering(channel_ranks=ranks, lowest=lowest, preferred=preferred)
 
     def _usable(self, name: str, tables: Sequence[RecordTable]) -> tuple[list[RecordTable], list[HiddenPart]]:
+        """The records that the rules leave, and the others.
+
+        The best channel is that of all records: what is too new there must not come from a lower one.
+        """
         hidden: list[HiddenPart] = []
-        usable = [each for table in tables for each in self._not_newer(table, hidden)]
+        usable = [table for table in tables if table.count]
         if self._problem.channel_priority == "strict":
             usable = self._best_channel(name, usable, hidden)
+        usable = [each for table in usable for each in self._not_newer(table, hidden)]
         usable = [each for table in usable for each in _readable(table, hidden)]
         installed = self._installed.get(name)
         if installed is not None and all(table.place_of(installed) is None for table in usable):
@@ -154,8 +159,8 @@ class Universe:
 
     def _not_newer(self, table: RecordTable, hidden: list[HiddenPart]) -> list[RecordTable]:
         limit = self._problem.exclude_newer
-        if limit is None or not table.count:
-            return [table] if table.count else []
+        if limit is None:
+            return [table]
         newer = [place for place in range(table.count) if table.moment(place) > limit]
         if not newer:
             return [table]

@@ -191,6 +191,11 @@ def test_a_value_of_nothing_counts_as_not_given(home):
             None,
         ),
         (
+            "solve_seconds: 0\n",
+            "1: `solve_seconds` must be a number of seconds above 0, such as 60, found `0`.",
+            None,
+        ),
+        (
             "solve_seconds: -1\n",
             "1: `solve_seconds` must be a number of seconds, such as 60, found `-1`.",
             None,

@@ -124,6 +124,25 @@ def test_records_newer_than_the_limit_are_left_out() -> None:
     assert chosen(case(records, "a"), exclude_newer=50) == ["a-1-0"]
 
 
+def test_a_channel_comes_first_by_all_that_it_has_whatever_its_date() -> None:
+    records = [rec("a", "1", channel="first", timestamp=90), rec("a", "3", channel="second", timestamp=10)]
+    one = case(records, "a", channels=["first", "second"], exclude_newer=50)
+    assert isinstance(solve(one.problem()), Conflict)
+    assert chosen(one, channel_priority="flexible") == ["a-3-0"]
+    assert chosen(one, requirements=lines("second::a")) == ["a-3-0"]
+
+
+def test_a_limit_on_the_machine_holds_though_no_record_mentions_it() -> None:
+    """CEP 30: a virtual package is there whoever asks, so what limits it concerns it."""
+    one = case([rec("a")], "a", virtual={"__glibc": "2.17"})
+    assert chosen(one, constraints=lines("__glibc >=2", "__cuda <1")) == ["a-1-0"]
+    outcome = solve(one.problem(constraints=lines("__glibc <1")))
+    assert isinstance(outcome, Conflict)
+    assert [line.source.text for line in outcome.requirements] == ["__glibc <1"]
+    when = lines("__glibc[version='<1',when='a']")
+    assert isinstance(solve(one.problem(constraints=when)), Conflict)
+
+
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [("highest", ["b-2-0", "a-2-0"]), ("lowest", ["b-1-0", "a-1-0"]), ("lowest-direct", ["b-2-0", "a-1-0"])],
@@ -187,6 +206,12 @@ def test_a_name_is_loaded_once_and_only_when_it_matters() -> None:
     )
     solve(loading)
     assert asked == ["a", "b"]
+
+
+def test_a_condition_of_too_many_alternatives_is_refused_with_its_line() -> None:
+    when = " and ".join(f"(a{each} or b{each})" for each in range(13))
+    with pytest.raises(DataError, match=r"^env.yml:5: the condition '.*' has more than 4096 alternatives"):
+        solve(case([rec("a")], f"a[when='{when}']").problem(file="env.yml"))
 
 
 def test_a_line_without_an_exact_name_is_refused() -> None:
