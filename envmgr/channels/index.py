@@ -107,7 +107,7 @@ class Index:
                 yield text_of(self._content(place, part))
 
     def expect(self, names: Iterable[str]) -> None:
-        """Have the shards of *names* fetched while something else is done; they will be asked for."""
+        """Have the shards of *names*, and of what they need, fetched while something else is done."""
         if not self._offline and self.is_sharded:
             self._fetcher.look_ahead(name for name in map(str.lower, names) if not self._has_tables(name))
 

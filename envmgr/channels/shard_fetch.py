@@ -53,11 +53,15 @@ class _Task:
 
 
 class ShardFetcher:
-    """Fetches shards into *folder*; *shards_of* tells which shards hold a name, for looking ahead."""
+    """Fetches shards into *folder*; *shards_of* tells which shards hold a name.
+
+    It looks ahead from when it is first told what will be asked for, until it is told to rest.
+    """
 
     def __init__(
         self, transport: Transport, folder: ShardFolder, shards_of: Callable[[str], Iterable[Wanted]]
     ) -> None:
+        self._looks_ahead = False
         self._transport = transport
         self._folder = folder
         self._shards_of = shards_of
@@ -90,7 +94,11 @@ class ShardFetcher:
         return task.data or self._folder.read(wanted.digest) or self._read(wanted)
 
     def look_ahead(self, names: Iterable[str]) -> None:
-        """Fetch the shards of *names* that are not here when nothing more urgent is to be done."""
+        """Fetch the shards of *names*, and of what they need, when nothing more urgent is to be done."""
+        self._looks_ahead = True
+        self._add_names(names)
+
+    def _add_names(self, names: Iterable[str]) -> None:
         with self._changed:
             fresh = {name for name in names if not name.startswith("__")} - self._names
             if len(self._names) + len(fresh) > MOST_AHEAD:
@@ -112,6 +120,7 @@ class ShardFetcher:
     def rest(self) -> None:
         """Forget what was to be fetched ahead."""
         with self._changed:
+            self._looks_ahead = False
             for task in self._ahead:
                 del self._tasks[task.wanted.digest]
             self._ahead.clear()
@@ -140,7 +149,8 @@ class ShardFetcher:
                 task = self._urgent.popleft() if self._urgent else self._ahead.popleft()
             try:
                 data = self._read(task.wanted)
-                self.look_ahead(dependency_names(data, NEWEST_RECORDS))
+                if self._looks_ahead:
+                    self._add_names(dependency_names(data, NEWEST_RECORDS))
                 kept = self._folder.write(task.wanted.digest, data)
                 task.data = None if kept and not task.awaited else data
             except BaseException as error:  # noqa: BLE001 (it is raised again in the caller's thread)

@@ -54,7 +54,8 @@ def resolve(
     from envmgr.host.probe import virtual_packages
 
     index = open_index(channels, subdir, context)
-    index.expect(requirement.spec.name for requirement in requirements if requirement.spec.is_name_exact)
+    names = [requirement.spec.name for requirement in requirements if requirement.spec.is_name_exact]
+    index.expect([*names, "pip"] if "python" in names else names)
     virtual = virtual_packages(subdir, context.environ)
     candidates = Candidates(index, virtual, options, context)
     try:

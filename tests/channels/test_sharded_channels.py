@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+import time
 
 import msgspec
 import pytest
@@ -91,15 +92,28 @@ def test_only_what_is_asked_for_and_what_it_needs_is_fetched(scene, folder):
     with serve(folder) as server:
         index = scene.sync(server.url)
         assert sorted(server.paths) == sorted([LINUX_INDEX, f"/noarch/{INDEX}"])
-        assert versions(index, "d") == ["1.0"]
-        assert server.paths[2:] == [paths["linux-64/d"]]
-        versions(index, "a")
-        for name in ("b", "c"):
-            versions(index, name)
-        assert set(server.paths[3:]) == {
-            paths[f"{each}"] for each in ("linux-64/a", "linux-64/b", "noarch/c")
-        }
+        index.expect(["A", "__glibc", "unknown"])
+        wanted = {paths[each] for each in ("linux-64/a", "linux-64/b", "noarch/c", "linux-64/d")}
+        wait_until(lambda: set(server.paths[2:]) == wanted)
+        index.rest()
+        assert [versions(index, name) for name in "abcd"] == [["2.0", "1.0"], ["2.0"], ["1.0"], ["1.0"]]
+        assert set(server.paths[2:]) == wanted
+        assert len(server.paths) == 6, "nothing is fetched twice"
         index.close()
+
+
+def wait_until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_where_nothing_is_expected_only_what_is_asked_for_is_fetched(scene, folder):
+    paths = write_shards(folder)
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        assert server.paths[2:] == [paths["linux-64/a"]]
 
 
 def test_what_was_fetched_is_not_fetched_again(scene, folder):
