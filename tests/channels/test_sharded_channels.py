@@ -382,7 +382,9 @@ def test_a_shard_that_is_no_shard_is_an_error_that_names_the_package(scene, fold
 def test_a_stored_shard_that_is_damaged_is_fetched_again(scene, folder):
     path = write_shards(folder)["linux-64/a"]
     with serve(folder) as server:
-        versions(scene.sync(server.url), "a")
+        index = scene.sync(server.url)
+        versions(index, "a")
+        index.close()
         digest = path.rpartition("/")[2].partition(".")[0]
         stored = scene.store.folder / "shards" / digest
         data = bytearray(stored.read_bytes())
