@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 USER_AGENT = "envmgr"
 _PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+SLOWEST_BYTES_PER_SECOND = 1000
 _MOST_REDIRECTS = 10
 _CONNECTIONS = 16
 
@@ -90,7 +91,7 @@ class HttpTransport:
             try:
                 answer = self._get(url, headers or {})
                 if answer.status_code not in _PASSING_STATUSES or not tries_left:
-                    return HttpResponse(answer, url)
+                    return HttpResponse(answer, url, self._options.read_timeout_seconds)
                 asked_for = _retry_after(answer.headers.get("Retry-After"), time.time())
                 trouble = f"{_shown(url)} answered with HTTP status {answer.status_code}"
                 answer.close()
@@ -196,21 +197,32 @@ class HttpTransport:
 class HttpResponse:
     """An answer whose body is still on the wire; closing it early drops the connection."""
 
-    def __init__(self, answer: requests.Response, url: str) -> None:
+    def __init__(self, answer: requests.Response, url: str, slowest_seconds: float = 60.0) -> None:
         self._answer = answer
+        self._slowest_seconds = slowest_seconds
         self._asked = _shown(url)
         self.status: int = answer.status_code
         self.headers: Mapping[str, str] = {key.lower(): value for key, value in answer.headers.items()}
         self.url = without_credentials(answer.url)
 
     def iter_bytes(self, size: int = 1 << 16) -> Iterator[bytes]:
-        """The body, content encodings undone, in chunks of about *size* bytes."""
+        """The body, content encodings undone, in chunks of at most *size* bytes, as they arrive.
+
+        Raises ChannelError where it breaks off, and where it is so slow that it might never end.
+        """
         import urllib3
 
         received = 0
+        patience = _Patience(self._slowest_seconds, time.monotonic())
         try:
-            for chunk in self._answer.raw.stream(size, decode_content=True):
+            while chunk := self._answer.raw.read1(size, decode_content=True):
                 received += len(chunk)
+                if patience.ends(len(chunk), time.monotonic()):
+                    raise ChannelError(
+                        f"the answer from {self._asked} is too slow: fewer than {SLOWEST_BYTES_PER_SECOND} bytes a "
+                        f"second came for {self._slowest_seconds:g} seconds.",
+                        url=self._asked,
+                    )
                 yield chunk
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ChannelError(
@@ -225,6 +237,25 @@ class HttpResponse:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._answer.close()
+
+
+class _Patience:
+    """Watches how much comes in a stretch of time, so that a server that sends drop by drop is noticed."""
+
+    def __init__(self, seconds: float, now: float) -> None:
+        self._seconds = seconds
+        self._since = now
+        self._received = 0
+
+    def ends(self, received: int, now: float) -> bool:
+        """Whether a whole stretch has passed in which too little came."""
+        self._received += received
+        passed = now - self._since
+        if passed < self._seconds:
+            return False
+        is_slow = self._received < SLOWEST_BYTES_PER_SECOND * passed
+        self._since, self._received = now, 0
+        return is_slow
 
 
 def _shown(url: str) -> str:

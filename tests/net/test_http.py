@@ -220,6 +220,17 @@ def test_a_server_that_does_not_answer_in_time_is_named(folder):
         HttpTransport(options).open(f"{server.url}/file")
 
 
+def test_a_server_that_sends_drop_by_drop_is_given_up(folder):
+    transport = HttpTransport(HttpOptions(read_timeout_seconds=0.5))
+    with serve(folder, faults={"/file": Fault(body=bytes(10_000), drip=0.05, drip_size=10)}) as server:
+        begin = time.monotonic()
+        with pytest.raises(
+            ChannelError, match=r"/file is too slow: fewer than 1000 bytes a second came for 0.5 s"
+        ):
+            b"".join(transport.open(f"{server.url}/file").iter_bytes())
+        assert time.monotonic() - begin < 5, "the whole would take 50 seconds"
+
+
 def test_a_server_that_falls_silent_within_the_body_is_named(transport, folder):
     expected = pytest.raises(ChannelError, match=r"/file broke off after .* the server fell silent")
     with serve(folder, faults={"/file": Fault(drip=5, drip_size=1000)}) as server, expected:
