@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envmgr.ops.tree import Tree
+    from envmgr.solver.graph import Need
     from envmgr.solver.tree import Glyphs, TreeOptions
 
 
@@ -102,8 +103,8 @@ def _json(found: Tree, walk: TreeOptions) -> dict[str, Any]:
         record = graph.find(name)
         fields = record_fields(record) if record is not None else {"name": name, "version": None}
         lines = [{"line": line.source.text, "place": str(line.source)} for line in graph.lines_about(name)]
-        needs = [{"name": need.target, "specs": need.specs} for need in graph.needs.get(name, {}).values()]
-        users = [{"name": need.source, "specs": need.specs} for need in graph.needed_by.get(name, ())]
+        needs = [_need_json(need.target, need) for need in graph.needs.get(name, {}).values()]
+        users = [_need_json(need.source, need) for need in graph.needed_by.get(name, ())]
         packages.append({**fields, "requests": lines, "needs": needs, "needed_by": users})
     prefix = found.chosen.prefix
     return {
@@ -115,3 +116,8 @@ def _json(found: Tree, walk: TreeOptions) -> dict[str, Any]:
         "packages": packages,
         "pypi": found.pypi,
     }
+
+
+def _need_json(name: str, need: Need) -> dict[str, Any]:
+    """What stands between a package and the one called *name*; ``extras`` where it is only for these (CEP 44)."""
+    return {"name": name, "specs": need.specs, **({"extras": need.extras} if need.extras else {})}

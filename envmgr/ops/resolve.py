@@ -238,15 +238,16 @@ def pins(options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
 
 
 def _refusal(conflict: Conflict, candidates: Candidates) -> SolveError:
-    from envmgr.solver.edits import hint_beside, proposals_as_json
+    from envmgr.solver.edits import hint_beside, lines_beside, proposals_as_json
     from envmgr.solver.explain import explain
-    from envmgr.solver.explanation import causes_as_json
+    from envmgr.solver.explanation import causes_as_json, with_further
     from envmgr.solver.repair import propose
 
     index = candidates.index
     names = frozenset(index.names())
     explanation = explain(conflict, names=names, channels=[channel.name for channel in index.channels])
     proposals = propose(conflict, names=names)
+    explanation = with_further(explanation, lines_beside(proposals, conflict.requirements))
     return SolveError(
         explanation.sentence,
         hint=hint_beside(explanation.hint, proposals),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from envmgr.models.version import Version
 from envmgr.models.virtual_package import override_variable
+from envmgr.models.visible_text import shortened
 from envmgr.solver.machine import SYSTEMS, can_be_overridden
 from envmgr.solver.near_names import channel_of
 from envmgr.solver.ranges import MAX_RUNS, describe_versions, join_words, neighbours
@@ -121,7 +122,7 @@ class Absent:
         return ""
 
     def _unreadable(self, name: str, records: Sequence[PackageRecord]) -> str:
-        versions = list(dict.fromkeys(_shortened(record.version) for record in records))
+        versions = list(dict.fromkeys(shortened(record.version, MAX_VERSION) for record in records))
         told = join_words(versions[:MAX_RUNS], more=len(versions) - MAX_RUNS)
         has = "has an unreadable version" if len(versions) == 1 else "have unreadable versions"
         return f"{name} {told} of {self._places(records)} {has}"
@@ -133,9 +134,3 @@ class Absent:
 def every(specs: Sequence[MatchSpec]) -> Callable[[PackageRecord], bool]:
     """A test for what all of *specs* accept."""
     return lambda record: all(may_fit(spec, record) for spec in specs)
-
-
-def _shortened(version: str) -> str:
-    """A version that follows no rule, as it may stand in a sentence."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in version[: MAX_VERSION + 1])
-    return plain if len(plain) <= MAX_VERSION else f"{plain[:MAX_VERSION]}..."

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from envmgr.models.virtual_package import override, override_variable
+from envmgr.models.visible_text import visible
 from envmgr.solver.problem import FROZEN, PINNED
 from envmgr.solver.ranges import join_words
 
@@ -131,7 +132,7 @@ class Proposal(Struct, frozen=True):
         drops = [edit for edit in self.edits if edit.kind == "drop"]
         told = [str(edit) for edit in self.edits if edit.kind != "drop"]
         edits = ", and ".join([*told, *([_told_drops(drops)] if drops else [])])
-        return f"{edits} (gives {self.result})" if self.result else edits
+        return visible(f"{edits} (gives {self.result})" if self.result else edits)
 
 
 def _told_drops(drops: Sequence[Edit]) -> str:
@@ -180,6 +181,13 @@ def _loading(load: Load, machine: dict[str, str]) -> Load:
         return load(name) if record is None else [record]
 
     return loaded
+
+
+def lines_beside(proposals: Sequence[Proposal], told: Sequence[Requirement]) -> list[Requirement]:
+    """The lines that *proposals* edit and that are none of *told*, each once: other conflicts are about these."""
+    edited = {id(edit.line): edit.line for each in proposals for edit in each.edits if edit.line is not None}
+    known = {id(line) for line in told}
+    return [line for key, line in edited.items() if key not in known]
 
 
 def hint_beside(hint: str | None, proposals: Sequence[Proposal]) -> str | None:

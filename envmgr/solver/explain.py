@@ -3,7 +3,7 @@
 The reasons are a graph from the lines to what is missing or contradicted: the links of a short proof
 (shorten.py), or else the premises of the search's own proof. They become a tree of causes, one plain sentence
 each; candidates that one reason rules out are not ruled out again, versions are grouped into ranges, and the tree
-is cut at `MAX_LINES`.
+is cut to `MAX_LINES`.
 This module decides the words and nothing else: which lines are to blame is settled already (solve.py).
 """
 
@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.errors import DataError
 from envmgr.models.match_spec import condition_text
+from envmgr.models.visible_text import shortened, visible
 from envmgr.solver.absent import Absent, every
-from envmgr.solver.candidates import parse_match_spec
 from envmgr.solver.clause import Asked, Clause, Conditional, Needs, leaves
 from envmgr.solver.edits import GENERAL_HINT
-from envmgr.solver.explanation import Cause, Explanation, nested
+from envmgr.solver.explanation import Cause, Explanation, cut, nested
+from envmgr.solver.graph import joined, read_entry
 from envmgr.solver.ranges import (
+    MAX_RUNS,
     are_some_builds,
+    common_range,
     describe_versions,
     is_plural,
     join_words,
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.solver.explanation import Outcome
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
     from envmgr.solver.universe import Universe, Variable
 
 MAX_LINES = 14
-MAX_DEPTH = 6
 MAX_SENTENCES = 200  # A puzzle's proof repeats itself; past this many it tells nothing new.
 MAX_NAMES = 10
+MAX_ENTRY = 60  # characters of an entry that cannot be read
 
 
 def explain(conflict: Conflict, *, names: Iterable[str] = (), channels: Sequence[str] = ()) -> Explanation:
@@ -60,14 +61,17 @@ def explain(conflict: Conflict, *, names: Iterable[str] = (), channels: Sequence
 
 
 class _Reason(Struct, frozen=True):
-    """Candidates *carriers* of *source* accept only *allowed* of *target*; *link* has their entries."""
+    """Candidates *carriers* of *source* accept only *allowed* of *target*.
+
+    *link* has their entries; where a condition decides, *spec* is what is asked for.
+    """
 
     source: int
     carriers: int
     target: int
     allowed: int
-    entries: tuple[str, ...]
     optional: bool
+    spec: str = ""
     link: Link | None = None
     condition: str = ""
     line: Requirement | None = None
@@ -110,12 +114,13 @@ class _Teller:
             sentence = f"{words} cannot be fulfilled together."
             self.absent.hint = GENERAL_HINT
         self._tell_lines()
-        if len(self.causes) > MAX_LINES:
-            self.causes[MAX_LINES - 1 :] = [(0, Cause("more", "..."))]
         return self._explanation(sentence)
 
     def _explanation(self, sentence: str) -> Explanation:
-        return Explanation(sentence, nested(self.causes), self.conflict.requirements, self.absent.hint)
+        hint = self.absent.hint
+        causes = cut(nested(self.causes), MAX_LINES, is_whole=self.sentences <= MAX_SENTENCES)
+        requirements = self.conflict.requirements
+        return Explanation(visible(sentence), causes, requirements, visible(hint) if hint else None)
 
     # Reading the proof
 
@@ -138,11 +143,8 @@ class _Teller:
     def _from_link(self, link: Link, carriers: int, allowed: int) -> _Reason:
         entries = [entry for mask, some in link.entries if mask & carriers for entry in some]
         identity = self.universe.variables[link.source].base == link.target
-        texts = tuple(plain_entries(entry.text for entry in entries))
         optional = all(entry.optional for entry in entries)
-        return _Reason(
-            link.source, carriers, link.target, allowed, texts, optional, link=link, identity=identity
-        )
+        return _Reason(link.source, carriers, link.target, allowed, optional, link=link, identity=identity)
 
     def _conditional(self, leaf: Clause, cause: Conditional) -> _Reason:
         rule = cause.rule
@@ -155,7 +157,7 @@ class _Teller:
             carriers=rule.carriers,
             target=target,
             allowed=allowed,
-            entries=(spec,),
+            spec=spec,
             optional=rule.optional,
             condition=join_words([condition_text(spec) for spec in rule.conditions]),
             line=rule.requirement,
@@ -226,7 +228,7 @@ class _Teller:
 
     def _tell_reasons(self, variable: int, live: int, depth: int, above: frozenset[int]) -> None:
         """The reasons that rule out the candidates *live*; plain dead ends first, and each candidate once."""
-        if variable in above or depth > MAX_DEPTH:
+        if variable in above:
             return
         above |= {variable}
         reasons = [reason for reason in self.reasons.get(variable, ()) if reason.carriers & live]
@@ -247,7 +249,7 @@ class _Teller:
 
     def _tell_reason(self, reason: _Reason, carriers: int, depth: int, above: frozenset[int]) -> None:
         self.sentences += 1
-        if self.sentences > MAX_SENTENCES or len(self.causes) > MAX_LINES:
+        if self.sentences > MAX_SENTENCES:
             return
         allowed = reason.allowed if reason.link is None else reason.link.accepted(carriers)
         if not reason.identity:
@@ -260,50 +262,55 @@ class _Teller:
 
     def _tell_need(self, reason: _Reason, carriers: int, allowed: int, depth: int) -> None:
         target = self.universe.variables[reason.target]
-        texts = self._entries(reason, carriers)
-        subject, versions = self._subject(reason, carriers)
-        where = f" where there is {reason.condition}" if reason.condition else ""
-        words, outcome = self._outcome(reason, target, texts, allowed)
+        said = self._said(reason, carriers)
+        who, versions, several = self._subject(reason, carriers)
+        outcome: Outcome
+        if not allowed & ~1 and all(map(_unreadable, said)):
+            words, outcome = f"{'have' if several else 'has'} {_told_unreadable(said)}", "unreadable"
+        else:
+            verb = ("work only with" if several else "works only with") if reason.optional else "need"
+            verb = f"{verb}{'' if several or reason.optional else 's'}"
+            where = f" where there is {reason.condition}" if reason.condition else ""
+            ending, outcome = self._outcome(reason, target, said, allowed)
+            words = f"{verb} {self._wanted(target, said, allowed)}{where}{ending}"
         left = allowed & ~1
         self._say(
             depth,
             "limit" if reason.optional else "need",
-            f"{subject} {self._wanted(target, texts, allowed)}{where}{words}",
+            f"{who} {words}",
             line=reason.line,
             package=self.universe.variables[reason.source].name if reason.source >= 0 else "",
             versions=versions,
-            entries=tuple(texts),
+            entries=tuple(plain_entries(text for texts in said for text in texts)),
             target=target.name,
             allowed=describe_versions(target.candidates, left, target.full) if left else "",
             outcome=outcome,
             against=tuple(one.requirement for one in self.asked[reason.target]) if outcome == "line" else (),
         )
 
-    def _subject(self, reason: _Reason, carriers: int) -> tuple[str, str]:
-        """The beginning of a sentence, and the versions in it."""
+    def _subject(self, reason: _Reason, carriers: int) -> tuple[str, str, bool]:
+        """Who speaks in a sentence: in words, the versions among them, and whether they are several."""
         if reason.source < 0:
-            return "this line needs", ""
+            return "this line", "", False
         known = self.universe.variables[reason.source]
         candidates = known.candidates
         within = self.accepted.get(reason.source, known.full)
         versions = describe_versions(candidates, carriers, within)
         some = "some builds of " if are_some_builds(candidates, carriers, within) else ""
-        if some or is_plural(candidates, carriers):
-            verb = "work only with" if reason.optional else "need"
-        else:
-            verb = "works only with" if reason.optional else "needs"
-        return f"{some}{known.name} {versions} {verb}", versions
+        return f"{some}{known.name} {versions}", versions, bool(some) or is_plural(candidates, carriers)
 
-    def _entries(self, reason: _Reason, carriers: int) -> list[str]:
+    def _said(self, reason: _Reason, carriers: int) -> list[tuple[str, ...]]:
+        """What the candidates say of the target: the entries of each class of them, which hold together."""
         if reason.link is None:
-            return list(reason.entries)
-        classes = [some for mask, some in reason.link.entries if mask & carriers]
-        return plain_entries(entry.text for some in classes for entry in some)
+            return [(reason.spec,)]
+        classes = [each.entries for each in reason.link.entries if each.carriers & carriers]
+        return list(dict.fromkeys(tuple(plain_entries(e.text for e in entries)) for entries in classes))
 
-    def _wanted(self, known: Variable, texts: list[str], allowed: int) -> str:
+    def _wanted(self, known: Variable, said: Sequence[tuple[str, ...]], allowed: int) -> str:
         """What is asked for, in few words: the one entry, one range for all of them, or the versions left."""
         if known.full == 1 and not known.virtual:
             return known.name
+        texts = plain_entries(_together(known.name, entries) for entries in said)
         if len(texts) == 1:
             return texts[0]
         whole = joined_range(known.name, texts)
@@ -315,7 +322,7 @@ class _Teller:
         return " or ".join(shown) + (f" (or {len(texts) - 2} other ranges)" if len(texts) > 2 else "")
 
     def _outcome(
-        self, reason: _Reason, known: Variable, texts: list[str], allowed: int
+        self, reason: _Reason, known: Variable, said: Sequence[tuple[str, ...]], allowed: int
     ) -> tuple[str, Outcome]:
         """How the sentence ends, and in one word: what stands against this need."""
         if reason.source == reason.target:
@@ -327,10 +334,13 @@ class _Teller:
                 return f", but {self.absent.no_channel()}", "missing"
             return f", which is not in {self.searched.text}", "missing"
         if not allowed:
-            versions = self.absent.versions(known, _spec_of(texts))
-            return f", but {versions}{self.absent.hidden(known, _some(texts))}", "no version"
+            only = read_entry(_together(known.name, said[0])) if len(said) == 1 else None
+            return (
+                f", but {self.absent.versions(known, only)}{self.absent.hidden(known, _some(said))}",
+                "no version",
+            )
         if not allowed & self.accepted.get(reason.target, -1):
-            return f", but {join_words([_asks(asked) for asked in self.asked[reason.target]])}", "line"
+            return f", but {self._all_ask(self.asked[reason.target])}", "line"
         before = self.mentioned.get(reason.target, allowed)
         if len(self.conflict.requirements) == 1:
             self.mentioned[reason.target] = before & allowed
@@ -340,10 +350,19 @@ class _Teller:
             return "", ""
         return f", which excludes the {known.name} above", "excluded"
 
+    def _all_ask(self, lines: Sequence[Asked]) -> str:
+        """What the lines about a name say, in their order; each place that has several is named once."""
+        places = {id(line): place for place, line in enumerate(self.conflict.requirements)}
+        told: dict[str, dict[str, None]] = {}
+        for asked in sorted(lines, key=lambda asked: places.get(id(asked.requirement), 0)):
+            told.setdefault(_asker(asked), {})[asked.requirement.source.text] = None
+        return join_words([f"{who} {join_words(list(texts))}" for who, texts in told.items()])
+
     def _full(self, variable: int) -> int:
         return self.universe.variables[variable].full
 
     def _say(self, depth: int, kind: Any, sentence: str, **facts: Any) -> None:
+        sentence = visible(sentence)
         if depth == 0 or all((depth, sentence) != (at, cause.sentence) for at, cause in self.causes):
             self.causes.append((depth, Cause(kind, sentence, **facts)))
 
@@ -354,22 +373,38 @@ def _reach(reason: _Reason, left: int) -> tuple[int, int]:
     return reached.bit_count(), -(reached & -reached)
 
 
-def _asks(asked: Asked) -> str:
+def _asker(asked: Asked) -> str:
     source = asked.requirement.source
-    who = "you ask for" if source.file is None else f"{source} asks for"
     if asked.optional:
-        who = "it is limited to" if source.file is None else f"{source} limits it to"
-    return f"{who} {source.text}"
+        return "it is limited to" if source.file is None else f"{source} limits it to"
+    return "you ask for" if source.file is None else f"{source} asks for"
 
 
-def _some(texts: Sequence[str]) -> Callable[[PackageRecord], bool]:
-    """A test for what one of these entries accepts; an entry that cannot be read accepts nothing."""
-    specs = [spec for spec in (_spec_of([text]) for text in texts) if spec is not None]
-    return lambda record: any(may_fit(spec, record) for spec in specs)
+def _together(name: str, entries: Sequence[str]) -> str:
+    """The entries of one class as one: a range where they are ranges, or else one behind the other."""
+    if len(entries) == 1:
+        return entries[0]
+    bounded = [text for text in entries if text.strip() != name]
+    return common_range(name, bounded) or joined(entries)
 
 
-def _spec_of(texts: Sequence[str]) -> MatchSpec | None:
-    try:
-        return parse_match_spec(texts[0]) if len(texts) == 1 else None
-    except DataError:
-        return None
+def _unreadable(entries: Iterable[str]) -> list[str]:
+    """Those of *entries* that are no specs of one package."""
+    specs = ((text, read_entry(text)) for text in entries)
+    return [text for text, spec in specs if spec is None or not spec.is_name_exact]
+
+
+def _told_unreadable(said: Iterable[Iterable[str]]) -> str:
+    texts = list(
+        dict.fromkeys(shortened(text, MAX_ENTRY) for entries in said for text in _unreadable(entries))
+    )
+    told = join_words([f"'{text}'" for text in texts[:MAX_RUNS]], more=len(texts) - MAX_RUNS)
+    return f"the {'entry' if len(texts) == 1 else 'entries'} {told}, which cannot be read"
+
+
+def _some(said: Iterable[Iterable[str]]) -> Callable[[PackageRecord], bool]:
+    """A test for what all entries of one class accept; an entry that cannot be read accepts nothing."""
+    classes = [[read_entry(text) for text in entries] for entries in said]
+    return lambda record: any(
+        all(spec is not None and may_fit(spec, record) for spec in specs) for specs in classes
+    )

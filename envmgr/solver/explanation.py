@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from envmgr.models.visible_text import visible
+from envmgr.solver.ranges import join_words
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from envmgr.models.requirement import Requirement
 
 CauseKind = Literal["line", "need", "limit", "nothing", "more"]
-Outcome = Literal["", "missing", "no version", "machine", "line", "excluded", "itself"]
+Outcome = Literal["", "missing", "no version", "machine", "line", "excluded", "itself", "unreadable"]
+
+MOST_LINES = 3
+KEPT_ABOVE = 4  # of a chain that is cut: the links at its beginning,
+KEPT_BELOW = 2  # and those at its end, where the cause is
 
 
 class Cause(Struct, frozen=True):
@@ -24,7 +31,7 @@ class Cause(Struct, frozen=True):
     *line*; ``more`` stands for what is not told. *entries* are the records' own texts, and *allowed* the versions
     of the target that they leave, as ranges. *outcome* is what stands against the need: the target is missing, has
     no such version, is not what the machine has, or not what the lines *against* ask for; an earlier cause excludes
-    it; it is the package itself. Empty: the causes below go on.
+    it; it is the package itself; the entries cannot be read. Empty: the causes below go on.
     """
 
     kind: CauseKind
@@ -75,6 +82,59 @@ def nested(flat: Sequence[tuple[int, Cause]]) -> tuple[Cause, ...]:
         stack.append((depth, cause, []))
     close(-1)
     return tuple(roots)
+
+
+def cut(roots: Sequence[Cause], most: int, *, is_whole: bool = True) -> tuple[Cause, ...]:
+    """The trees in *most* sentences: long chains lose their middle, and then the end of it all goes.
+
+    What was left out is counted; *is_whole* is False where the trees are not all that there would be to tell.
+    """
+    shorter = [_without_middle(root) for root in roots]
+    count = sum(map(_size, shorter))
+    if count <= most and is_whole:
+        return tuple(shorter)
+    left = [min(count, most - 1)]
+    kept = [root for root in (_first(root, left) for root in shorter) if root is not None]
+    more = count - min(count, most - 1)
+    return (*kept, Cause("more", f"... and {'' if is_whole else 'more than '}{more} more"))
+
+
+def _without_middle(cause: Cause) -> Cause:
+    """A chain of causes that have one consequence each, from this one on, without most of it."""
+    chain = [cause]
+    while len(chain[-1].causes) == 1:
+        chain.append(chain[-1].causes[0])
+    last = chain.pop()
+    end = replace(last, causes=tuple(map(_without_middle, last.causes)))
+    middle = len(chain) + 1 - KEPT_ABOVE - KEPT_BELOW
+    if middle > 1:
+        chain[KEPT_ABOVE : KEPT_ABOVE + middle] = [Cause("more", f"... {middle} more on the way ...")]
+    for above in reversed(chain):
+        end = replace(above, causes=(end,))
+    return end
+
+
+def _size(cause: Cause) -> int:
+    return 1 + sum(map(_size, cause.causes))
+
+
+def _first(cause: Cause, left: list[int]) -> Cause | None:
+    """The cause with as many of those below it, in order, as *left* (one number) allows."""
+    if not left[0]:
+        return None
+    left[0] -= 1
+    below = [_first(each, left) for each in cause.causes]
+    return replace(cause, causes=tuple(each for each in below if each is not None))
+
+
+def with_further(explanation: Explanation, lines: Sequence[Requirement]) -> Explanation:
+    """*explanation* with a word on other conflicts that *lines*, which it does not tell of, are in."""
+    if not lines:
+        return explanation
+    told = [f"{line.source.text} ({line.source})" for line in lines[:MOST_LINES]]
+    words = join_words(told, more=len(lines) - MOST_LINES)
+    further = Cause("more", visible(f"there are further conflicts, with {words}"))
+    return replace(explanation, causes=(*explanation.causes, further))
 
 
 def causes_as_json(causes: Iterable[Cause]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.condition import And, Or
 from envmgr.solver.candidates import parse_match_spec
-from envmgr.solver.ranges import plain_entries
+from envmgr.solver.ranges import join_words, plain_entries
 from envmgr.solver.universe import target_name
 
 if TYPE_CHECKING:
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 
 class Need(Struct, frozen=True):
-    """Package *source* says *specs*, as its record writes them, about the package *target*."""
+    """Package *source* says *specs*, as its record writes them, about the package *target*.
+
+    It is for one of its *extras* (CEP 44); empty where it needs the target in any case.
+    """
 
     source: str
     target: str
     specs: tuple[str, ...]
+    extras: tuple[str, ...] = ()
 
     def accepts(self, record: PackageRecord) -> bool:
         """Whether every spec accepts *record*; one that cannot be read accepts nothing."""
@@ -147,19 +151,20 @@ class Graph:
         while extras:
             name, extra = wanted = extras.pop(0)
             if wanted not in done and name in self.records:
-                extras += self._read_entries(name, self.records[name].extra_depends.get(extra, ()))
+                extras += self._read_entries(name, self.records[name].extra_depends.get(extra, ()), extra)
             done.add(wanted)
         for name in sorted(self.needs):
             for target, need in self.needs[name].items():
                 self.needed_by.setdefault(target, []).append(need)
 
-    def _read_entries(self, name: str, texts: Iterable[str]) -> list[tuple[str, str]]:
-        """Add what *name* needs; returns the extras that this asks for."""
+    def _read_entries(self, name: str, texts: Iterable[str], extra: str = "") -> list[tuple[str, str]]:
+        """Add what *name* needs, or its *extra*; returns the extras that this asks for."""
         known = self.needs.setdefault(name, {})
         extras: list[tuple[str, str]] = []
         for target, some in self.counted(texts).items():
-            before = known[target].specs if target in known else ()
-            known[target] = Need(name, target, tuple(dict.fromkeys((*before, *some))))
+            before = known.get(target)
+            specs = tuple(dict.fromkeys((*(before.specs if before else ()), *some)))
+            known[target] = Need(name, target, specs, _for_extras(before, extra))
             extras += [(target, extra) for extra in _extras(some)]
         return extras
 
@@ -172,9 +177,26 @@ def read_entry(text: str) -> MatchSpec | None:
         return None
 
 
+def _for_extras(before: Need | None, extra: str) -> tuple[str, ...]:
+    """The extras that a need is for, with one more *extra*; none where it was there *before* in any case."""
+    if not extra or (before is not None and not before.extras):
+        return ()
+    return (*(before.extras if before else ()), extra)
+
+
 def _extras(texts: Iterable[str]) -> list[str]:
     specs = [read_entry(text) for text in texts if "[" in text]
     return [extra for spec in specs if spec is not None for extra in spec.extras]
+
+
+def told_need(specs: Iterable[str], extras: Sequence[str]) -> str:
+    """What a need says, for a reader: its specs, and the extras that it is for.
+
+    >>> told_need(["pandas >=2"], ["plot"])
+    'pandas >=2 for its extra plot'
+    """
+    told = joined(specs)
+    return f"{told} for its extra{'s' if len(extras) > 1 else ''} {join_words(extras)}" if extras else told
 
 
 def joined(specs: Iterable[str]) -> str:

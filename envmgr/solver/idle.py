@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmgr.models.match_spec import MatchSpec, condition_text
+from envmgr.models.visible_text import visible
 from envmgr.solver.ranges import join_words
 
 if TYPE_CHECKING:
@@ -53,4 +54,5 @@ def _missing_extras(graph: Graph, line: Requirement) -> Iterator[str]:
     for extra in line.spec.extras:
         if extra not in record.extra_depends:
             has = join_words(there[:MOST_EXTRAS], more=len(there) - MOST_EXTRAS) if there else "none"
-            yield f"{line.source}: {record.name} {record.version} has no extra '{extra}'; it has {has}."
+            told = f"{line.source}: {record.name} {record.version} has no extra '{extra}'; it has {has}."
+            yield visible(told)

@@ -75,6 +75,22 @@ def joined_range(name: str, texts: Iterable[str]) -> str | None:
     return f"{name} {','.join(parts)}".strip()
 
 
+def common_range(name: str, texts: Iterable[str]) -> str | None:
+    """The range that several entries about *name* leave together, if they are plain ranges; it may be empty.
+
+    >>> common_range("numpy", ["numpy >=1.23", "numpy >=1.21,<3"])
+    'numpy >=1.23,<3'
+    """
+    limits = [_limits(text) for text in texts]
+    if not limits or None in limits:
+        return None
+    lower = [limit[0] for limit in limits if limit is not None and limit[0]]
+    upper = [limit[1] for limit in limits if limit is not None and limit[1]]
+    parts = [f">={max(lower, key=version_key)}"] if lower else []
+    parts += [f"<{min(upper, key=version_key)}"] if upper else []
+    return f"{name} {','.join(parts)}".strip()
+
+
 def _limits(text: str) -> tuple[str, str] | None:
     """The lower limit and the upper one, which is excluded, of one entry; empty where there is none."""
     words = text.split()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 MAX_LINES_TO_NARROW = 3
+FEW_LINES = 2  # A conflict of so few lines is not compared with others.
+MAX_OTHER_SETS = 4
 
 
 class Statistics(Struct, frozen=True):
@@ -52,8 +54,9 @@ class Conflict(Struct, frozen=True):
     """Why there is no solution: *proof* is the empty clause, whose premises lead back to the user's lines.
 
     ``requirements`` are all lines that ask for packages of which no record may be used, where there are such
-    lines. Otherwise they are a smallest set of lines that cannot hold together: without any one of them the
-    others can (unless the budget ended before that was sure).
+    lines. Otherwise they are a set of lines that cannot hold together, and of which none can be spared: without any
+    one of them the others can (unless the budget ended before that was sure). Where there are several such sets, it
+    is a small one.
     """
 
     requirements: tuple[Requirement, ...]
@@ -104,7 +107,19 @@ class _Solver:
         return Conflict(lines, Clause((), Learned(tuple(facts))), universe, problem, self._statistics())
 
     def _smallest(self, proof: Clause) -> Conflict:
-        """Leave out lines as long as the rest still conflicts; what remains needs every line of it."""
+        """A set of lines that needs every line of it, and the smaller one where another conflict has fewer."""
+        proof = self._without_spare_lines(proof)
+        used = _used_lines(proof)
+        for line in list(used.values())[:MAX_OTHER_SETS] if len(used) > FEW_LINES else ():
+            other = self._conflict_without(line)
+            if other is not None and len(_used_lines(other)) < len(used):
+                proof, used = other, _used_lines(other)
+        problem = self.problem
+        kept = tuple(line for line in (*problem.requirements, *problem.constraints) if id(line) in used)
+        return Conflict(kept, proof, self.universe, problem, self._statistics())
+
+    def _without_spare_lines(self, proof: Clause) -> Clause:
+        """Leave out lines as long as the rest still conflicts."""
         used = _used_lines(proof)
         for line in reversed(list(used.values())):
             if id(line) in used:
@@ -114,9 +129,16 @@ class _Solver:
                     break
                 if isinstance(outcome, Clause):
                     proof, used = outcome, _used_lines(outcome)
-        problem = self.problem
-        kept = tuple(line for line in (*problem.requirements, *problem.constraints) if id(line) in used)
-        return Conflict(kept, proof, self.universe, problem, self._statistics())
+        return proof
+
+    def _conflict_without(self, line: Requirement) -> Clause | None:
+        """The proof of a conflict among all other lines, if there is one and the budget lasts."""
+        lines = (*self.problem.requirements, *self.problem.constraints)
+        try:
+            outcome = self._search_lines({id(each) for each in lines} - {id(line)})
+        except SolveError:
+            return None
+        return self._without_spare_lines(outcome) if isinstance(outcome, Clause) else None
 
     def _search_lines(self, lines: Collection[int]) -> Search | Clause:
         problem = self.problem

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from envmgr.solver.graph import joined
+from envmgr.models.visible_text import visible
+from envmgr.solver.graph import told_need
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -81,9 +82,11 @@ def reached(graph: Graph, roots: Sequence[str], options: TreeOptions) -> list[st
 def neighbours(graph: Graph, name: str, options: TreeOptions) -> list[tuple[str, str]]:
     """The next packages with what the edge says, in the reverse of the order in which they are shown."""
     if options.inverted:
-        needs = [(need.source, joined(need.specs)) for need in graph.needed_by.get(name, ())]
+        needs = [(need.source, told_need(need.specs, need.extras)) for need in graph.needed_by.get(name, ())]
     else:
-        needs = [(need.target, joined(need.specs)) for need in graph.needs.get(name, {}).values()]
+        needs = [
+            (need.target, told_need(need.specs, need.extras)) for need in graph.needs.get(name, {}).values()
+        ]
     return sorted((each for each in needs if each[0] != name), reverse=True)
 
 
@@ -148,7 +151,7 @@ PLAIN = Glyphs("|-- ", "`-- ", "|   ", "    ")
 def tree_lines(rows: Iterable[Row], glyphs: Glyphs, *, specs: bool) -> Iterator[str]:
     """The rows as text; *specs* adds what each edge says."""
     for row in rows:
-        yield f"{_branches(row.lasts, glyphs)}{_label(row, specs=specs)}"
+        yield f"{_branches(row.lasts, glyphs)}{visible(_label(row, specs=specs))}"
 
 
 def _branches(lasts: Sequence[bool], glyphs: Glyphs) -> str:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from envmgr.solver.problem import Problem
 
 _NAME = lazy_pattern(r"[^\s<>=!~\[]+")
+_LIKE_A_NAME = lazy_pattern(r"[a-z0-9_.+-]+")
 
+UNREADABLE = ""
+"""The target of entries that are about no name; it has no candidates, so nothing can fulfil them."""
 
 HidingReason = Literal["channel", "newer", "unreadable"]
 
@@ -112,6 +115,7 @@ class Universe:
         return known.full == 1 and not known.virtual
 
     def _load(self, name: str) -> int:
+        """Make the variable of *name*, which may be an extra's or `UNREADABLE`."""
         base, bracket, extra = name.partition("[")
         if bracket:
             owner = self.variable(base)
@@ -126,8 +130,8 @@ class Universe:
         return number
 
     def _load_records(self, name: str) -> Variable:
-        tables = tables_of(self._problem.load(name))
-        if name.startswith("__"):
+        tables = tables_of(self._problem.load(name)) if name != UNREADABLE else []
+        if name.startswith("__") or name == UNREADABLE:
             return Variable(name, Ordering().arrange(tables))
         usable, hidden = self._usable(name, tables)
         return Variable(name, self._ordering(name).arrange(usable), hidden_parts=tuple(hidden))
@@ -284,7 +288,9 @@ class _EntryReader:
             if "[" in text or ":" in text:
                 self._add_detailed(entry)
                 continue
-            name = target_name(text)
+            name = _target(text)
+            if name == UNREADABLE:
+                entry = replace(entry, optional=False)
             if name in targets:
                 targets[name].append(entry)
             else:
@@ -297,7 +303,7 @@ class _EntryReader:
         try:
             self._add_spec(parse_match_spec(entry.text), entry)
         except DataError:
-            self._add(target_name(entry.text), replace(entry, optional=False))
+            self._add(_target(entry.text), replace(entry, optional=False))
 
     def _add_spec(self, spec: MatchSpec, entry: Entry) -> None:
         if not spec.is_name_exact:
@@ -349,6 +355,13 @@ def may_fit(spec: MatchSpec, record: PackageRecord) -> bool:
 def extra_names(spec: MatchSpec) -> list[str]:
     """The variables of the extras that a spec asks for."""
     return [f"{spec.name}[{extra}]" for extra in spec.extras]
+
+
+@cache
+def _target(text: str) -> str:
+    """The name that an entry is about, `UNREADABLE` where that cannot be one."""
+    name = target_name(text)
+    return name if _LIKE_A_NAME.fullmatch(name) else UNREADABLE
 
 
 @cache

@@ -67,12 +67,13 @@ class Question(Struct, frozen=True, kw_only=True):
     names: Iterable[str] = ()
 
 
-class Step(Struct, frozen=True):
-    """*package* (*version*) says *specs* about the next package on the way."""
+class Step(Struct, frozen=True, omit_defaults=True):
+    """*package* (*version*) says *specs* about the next package on the way, maybe only for one of its *extras*."""
 
     package: str
     version: str
     specs: tuple[str, ...]
+    extras: tuple[str, ...] = ()
 
 
 class Request(Struct, frozen=True):
@@ -162,7 +163,7 @@ def _requests(graph: Graph, name: str) -> list[Request]:
 
 
 def _step(graph: Graph, need: Need) -> Step:
-    return Step(need.source, graph.records[need.source].version, need.specs)
+    return Step(need.source, graph.records[need.source].version, need.specs, need.extras)
 
 
 def newest_records(problem: Problem, name: str) -> list[PackageRecord]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmgr.models.virtual_package import override_variable
-from envmgr.solver.graph import joined
+from envmgr.models.visible_text import visible
+from envmgr.solver.graph import told_need
 
 if TYPE_CHECKING:
     from envmgr.solver.blockers import Blocker, Holder
@@ -22,7 +23,7 @@ MOST_SPECS = 3
 def why_lines(why: Why) -> list[str]:
     """The whole answer, a sentence or part of one a line."""
     from_where = "on this machine" if why.newest.verdict == "machine" else f"{why.build} from {why.channel}"
-    return [
+    lines = [
         f"{why.name} {why.version} ({from_where})",
         "",
         *_request_lines(why),
@@ -30,6 +31,7 @@ def why_lines(why: Why) -> list[str]:
         "",
         *newest_lines(why),
     ]
+    return [*map(visible, lines)]
 
 
 def _request_lines(why: Why) -> list[str]:
@@ -70,7 +72,7 @@ def _dependant_lines(why: Why) -> list[str]:
 
 
 def _step(step: Step) -> str:
-    return f"{step.package} {step.version} needs {joined(step.specs)}"
+    return f"{step.package} {step.version} needs {told_need(step.specs, step.extras)}"
 
 
 def _more(count: int, noun: str) -> list[str]:

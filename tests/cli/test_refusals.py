@@ -68,3 +68,21 @@ def test_the_override_that_is_proposed_works(envmgr: Envmgr, file: Path, monkeyp
     assert proposal["new"] == "CONDA_OVERRIDE_CUDA=11.8"
     monkeypatch.setenv(*proposal["new"].split("="))
     assert envmgr(*arguments).json["success"]
+
+
+def test_other_conflicts_are_told_of_where_a_way_out_touches_them(envmgr: Envmgr, file: Path):
+    file.write_text(file.read_text().replace("numpy=1.24\n", "numpy=1.24\n  - gpu=2\n  - gpu=1\n"))
+    arguments = ("create", "-n", "x", "--override-channels", "-f", file)
+    shown = envmgr(*arguments).err.splitlines()
+    place = shown.index("  what would work:")
+    assert "there are further conflicts, with numpy=1.24" in shown[place - 1]
+    assert envmgr(*arguments, "--dry-run", "--json").json["causes"][-1]["kind"] == "more"
+
+
+def test_what_a_channel_says_is_made_visible(envmgr: Envmgr, tmp_path: Path):
+    odd = pkg("odd", depends=["zz\x1b[31mred"], constrains=["b\u202e >=1"])
+    channel = make_channel(tmp_path / "channel", [odd])
+    refused = envmgr("create", "-n", "x", "--override-channels", "-c", channel, "odd")
+    told = r"odd 1.0 has the entries 'zz\x1b[31mred' and 'b\u202e >=1', which cannot be read"
+    assert told in refused.err
+    assert all(line.isprintable() for line in refused.err.splitlines())

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from envmgr.solver.edits import hint_beside
+from envmgr.models.match_spec import MatchSpec
+from envmgr.models.requirement import Requirement, Source
+from envmgr.solver.edits import hint_beside, lines_beside
 from envmgr.solver.explain import MAX_LINES, explain
+from envmgr.solver.explanation import causes_as_json, with_further
 from envmgr.solver.near_names import near_names
+from envmgr.solver.problem import PINNED
 from envmgr.solver.repair import propose
 from envmgr.solver.solve import Conflict, solve
 from tests.solver.cases import Case, case, lines, rec
@@ -244,7 +248,7 @@ KINDS = {
         case([rec("x", "\x1b[31m!" + "9" * 500)], "x"),
         f"""
         'x' (env.yml:5) cannot be fulfilled.
-          no x may be used; x ?[31m!{"9" * 34}... of main has an unreadable version
+          no x may be used; x \\x1b[31m!{"9" * 34}... of main has an unreadable version
         """,
     ),
     "a broken record above a good one of a lower channel": (
@@ -580,6 +584,148 @@ KINDS = {
 }
 
 
+KINDS |= {
+    "two entries of one build, which hold together": (
+        case(
+            [
+                rec("x", depends=["n >=1.23", "n <1.25"]),
+                *(rec("n", version) for version in ("1.22", "1.24", "1.25")),
+            ],
+            "x",
+            "n=1.25",
+        ),
+        """
+        'x' and 'n=1.25' cannot be fulfilled together.
+          x (env.yml:5)
+            x 1 needs n >=1.23,<1.25, but env.yml:6 asks for n=1.25
+          n=1.25 (env.yml:6)
+        would work: env.yml:6: n=1.24 instead of n=1.25 (gives n 1.24 with x 1)
+        would work: env.yml:5: drop x (gives n 1.25)
+        """,
+    ),
+    "entries that hold together, of builds that differ": (
+        case(
+            [
+                rec("x", "1", "a", depends=["n >=1.21,<3", "n >=1.23"]),
+                rec("x", "1", "b", depends=["n >=1.24.1,<3", "n"]),
+                *(rec("n", version) for version in ("1.21", "1.24", "2.0")),
+            ],
+            "x",
+            "n=1.21",
+        ),
+        """
+        'x' and 'n=1.21' cannot be fulfilled together.
+          x (env.yml:5)
+            x 1 needs n >=1.23,<3, but env.yml:6 asks for n=1.21
+          n=1.21 (env.yml:6)
+        would work: env.yml:6: n=1.24 instead of n=1.21 (gives n 1.24 with x 1)
+        would work: env.yml:5: drop x (gives n 1.21)
+        """,
+    ),
+    "entries that are no ranges and hold together": (
+        case(
+            [rec("x", depends=["n !=1.2", "n 1.* py*"]), rec("n", "1.2", "py_0"), rec("n", "1.3", "other")],
+            "x",
+        ),
+        """
+        'x' (env.yml:5) cannot be fulfilled.
+          x 1 needs n 1.* py* and !=1.2, but main has only n 1.2 to 1.3
+        """,
+    ),
+    "an entry that is about no name": (
+        case([rec("a", depends=["[bad"])], "a"),
+        """
+        'a' (env.yml:5) cannot be fulfilled.
+          a 1 has the entry '[bad', which cannot be read
+        """,
+    ),
+    "an entry of nothing": (
+        case([rec("a", "1", depends=[""]), rec("a", "2", depends=["", "b c d e f"])], "a"),
+        """
+        'a' (env.yml:5) cannot be fulfilled.
+          a 1 to 2 have the entry '', which cannot be read
+        """,
+    ),
+    "a run constraint that cannot be read": (
+        case([rec("a", constrains=["[[["])], "a"),
+        """
+        'a' (env.yml:5) cannot be fulfilled.
+          a 1 has the entry '[[[', which cannot be read
+        """,
+    ),
+    "an entry whose version cannot be read": (
+        case([rec("a", depends=["b >=>1"]), rec("b")], "a"),
+        """
+        'a' (env.yml:5) cannot be fulfilled.
+          a 1 has the entry 'b >=>1', which cannot be read
+        """,
+    ),
+    "an entry that would colour the terminal": (
+        case([rec("a", depends=["zz\x1b[31mred"]), rec("b", depends=["zz\u202e >=1"])], "a"),
+        r"""
+        'a' (env.yml:5) cannot be fulfilled.
+          a 1 has the entry 'zz\x1b[31mred', which cannot be read
+        """,
+    ),
+    "a version that would turn the line around": (
+        case([rec("a", depends=["b >=2"]), rec("b", "1", "\u202ex"), rec("c", "1\u202e")], "a", "c"),
+        r"""
+        'c' (env.yml:6) cannot be fulfilled.
+          no c may be used; c 1\u202e of main has an unreadable version
+        """,
+    ),
+    "a long way to the cause": (
+        case(
+            [
+                *(rec(f"ch{each}", depends=[f"ch{each + 1}"]) for each in range(10)),
+                rec("ch10", depends=["py <3"]),
+                rec("py", "3"),
+            ],
+            "ch0",
+            "py",
+        ),
+        """
+        'ch0' (env.yml:5) cannot be fulfilled.
+          ch0 1 needs ch1
+            ch1 1 needs ch2
+              ch2 1 needs ch3
+                ch3 1 needs ch4
+                  ... 5 more on the way ...
+                    ch9 1 needs ch10
+                      ch10 1 needs py <3, but main has none; the nearest py is 3
+        would work: env.yml:5: drop ch0 (gives py 3)
+        """,
+    ),
+    "the smaller one of two conflicts": (
+        case(
+            [
+                *(rec(f"l{each}", depends=[f"t !={each}"]) for each in (1, 2, 3)),
+                *(rec(f"m{each}", depends=[f"u =={each}"]) for each in (1, 2)),
+                *(rec("t", version) for version in "123"),
+                *(rec("u", version) for version in "12"),
+            ],
+            "l1",
+            "l2",
+            "l3",
+            "m1",
+            "m2",
+        ),
+        """
+        'm1' and 'm2' cannot be fulfilled together.
+          m1 (env.yml:8)
+            m1 1 needs u ==1
+          m2 (env.yml:9)
+            m2 1 needs u ==2, which excludes the u above
+        would work: drop m2 and l3 (env.yml:9, 7) (gives m1 1 with l1 1 and l2 1)
+        would work: drop m2 and l2 (env.yml:9, 6) (gives m1 1 with l1 1 and l3 1)
+        would work: drop m2 and l1 (env.yml:9, 5) (gives m1 1 with l2 1 and l3 1)
+        would work: drop m1 and l3 (env.yml:8, 7) (gives m2 1 with l1 1 and l2 1)
+        would work: drop m1 and l2 (env.yml:8, 6) (gives m2 1 with l1 1 and l3 1)
+        """,
+    ),
+}
+
+
 def told(one: Case) -> str:
     outcome = solve(one.problem(file="env.yml"))
     assert isinstance(outcome, Conflict)
@@ -612,6 +758,61 @@ def test_a_limit_on_a_package_that_nobody_asks_for() -> None:
             app 1 needs numpy >=1.25, but pinned:5 limits it to numpy <1.25
           numpy <1.25 (pinned:5)
     """)
+
+
+def pins(*texts: str) -> tuple[Requirement, ...]:
+    return tuple(Requirement(MatchSpec.parse(text), Source(PINNED, None, text)) for text in texts)
+
+
+def test_several_limits_of_one_place_are_told_in_one_breath() -> None:
+    one = case([rec("app", depends=["numpy 1.20.0|1.26.0"]), *WORLD], "app")
+    outcome = solve(one.problem(constraints=pins("numpy <1.25", "numpy >1.21")))
+    assert isinstance(outcome, Conflict)
+    assert explain(outcome, channels=["main"]).lines[1] == (
+        "  app 1 needs numpy 1.20.0|1.26.0, but pinned_packages limits it to numpy <1.25 and numpy >1.21"
+    )
+
+
+def test_pins_in_the_way_can_be_lifted_all_at_once_or_one_by_one() -> None:
+    one = case([rec("app", depends=["numpy ==1.24.4"]), *WORLD], "app")
+    outcome = solve(one.problem(constraints=pins("numpy <1.21")))
+    assert isinstance(outcome, Conflict)
+    assert [str(proposal) for proposal in propose(outcome)] == [
+        "use --no-pin (gives app 1)",
+        "pinned_packages: relax numpy <1.21 to numpy <1.25 (gives app 1)",
+    ]
+    two = solve(one.problem(constraints=pins("numpy <1.21", "numpy !=1.24.4")))
+    assert isinstance(two, Conflict)
+    assert [str(proposal) for proposal in propose(two)] == ["use --no-pin (gives app 1)"]
+
+
+def test_further_conflicts_are_told_where_a_proposal_touches_them() -> None:
+    one, _ = KINDS["two conflicts at once"]
+    outcome = solve(one.problem(file="env.yml"))
+    assert isinstance(outcome, Conflict)
+    proposals = propose(outcome)
+    beside = lines_beside(proposals, outcome.requirements)
+    told = with_further(explain(outcome, channels=["main"]), beside)
+    assert told.lines[-1] == "there are further conflicts, with c=2 (env.yml:8) and b=1 (env.yml:7)"
+    assert causes_as_json(told.causes)[-1]["kind"] == "more"
+    single = solve(case(WORLD, "numpy=1.24", "python=3.12").problem())
+    assert isinstance(single, Conflict)
+    assert lines_beside(propose(single), single.requirements) == []
+
+
+def test_what_is_cut_is_counted() -> None:
+    builds = [rec("app", str(each), depends=[f"gone{each}"]) for each in range(30)]
+    outcome = solve(case(builds, "app").problem())
+    assert isinstance(outcome, Conflict)
+    told = explain(outcome, channels=["main"]).lines
+    assert len(told) == MAX_LINES
+    assert told[0] == "app 29 needs gone29, which is not in main"
+    assert told[-1] == "... and 17 more"
+    outcome = solve(
+        case([rec("app", str(each), depends=[f"gone{each}"]) for each in range(300)], "app").problem()
+    )
+    assert isinstance(outcome, Conflict)
+    assert explain(outcome, channels=["main"]).lines[-1].startswith("... and more than 1")
 
 
 def test_no_explanation_is_longer_than_a_glance() -> None:

@@ -16,7 +16,7 @@ from envmgr.solver.explain import explain
 from envmgr.solver.graph import Graph
 from envmgr.solver.solve import Conflict, Solution, solve
 from envmgr.solver.tree import PLAIN, TreeOptions, reached, tree_lines, tree_rows
-from envmgr.solver.why import Question, Why, answer_why
+from envmgr.solver.why import Question, Step, Why, answer_why
 from envmgr.solver.why_text import why_lines
 from tests.solver.cases import Case, case, lines, rec
 from tests.solver.test_real_records import VIRTUAL, problem_for
@@ -541,6 +541,42 @@ def test_conditions_and_extras_count_where_they_hold() -> None:
     assert ask(asked, "numpy").requests[0].steps[0].package == "app"
     assert [step.package for step in ask(asked, "speedups").dependants] == ["web"]
     assert answer_why(question(asked, "old")) is None
+
+
+def test_an_extra_that_brings_a_package_is_named() -> None:
+    """CEP 44: the extra's dependencies count because somebody asks for the extra."""
+    records = [
+        rec("use", depends=["ext[extras=[plot]]"]),
+        rec("ext", depends=["base"], extra_depends={"plot": ["pandas >=1", "base"], "top": ["pandas"]}),
+        rec("pandas"),
+        rec("base"),
+    ]
+    answer = ask(case(records, "use"), "pandas")
+    assert answer.dependants == (Step("ext", "1", ("pandas >=1",), ("plot",)),)
+    assert "ext 1 needs pandas >=1 for its extra plot" in told(answer)
+    both = ask(case(records, "use", "ext[extras=[top]]"), "pandas")
+    assert "ext 1 needs pandas >=1 for its extras top and plot" in told(both)
+    assert "ext 1 needs base\n" in told(ask(case(records, "use"), "base"))
+    graph = Graph(records, lines("use"), lambda _: None)
+    rows = tree_rows(graph, ["use"], TreeOptions())
+    assert list(tree_lines(rows, PLAIN, specs=True)) == [
+        "use 1 (asked for: use)",
+        "`-- ext 1 [ext[extras=[plot]]]",
+        "    |-- base 1 [base]",
+        "    `-- pandas 1 [pandas >=1 for its extra plot]",
+    ]
+
+
+def test_what_a_channel_says_cannot_steer_the_terminal() -> None:
+    odd = [rec("a", depends=["b \x1b[31m"]), rec("b", "1", "\u202e0\x07")]
+    graph = Graph(odd, lines("a"), lambda _: None)
+    shown = [
+        *tree_lines(tree_rows(graph, ["a"], TreeOptions()), PLAIN, specs=True),
+        *why_lines(ask(case(odd, "b"), "b")),
+    ]
+    assert all(line.isprintable() for line in shown)
+    assert any(r"\x1b[31m" in line for line in shown)
+    assert r"b 1 (\u202e0\x07 from main)" in shown
 
 
 def test_the_answer_is_a_value_that_json_can_carry() -> None:

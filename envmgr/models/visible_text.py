@@ -1,0 +1,23 @@
+"""Text from elsewhere as it may stand in a sentence: what a terminal obeys or a reader cannot see is spelt out."""
+
+from __future__ import annotations
+
+
+def visible(text: str) -> str:
+    r"""*text* with every character that is not printable as an escape: controls, marks of direction, odd spaces.
+
+    >>> visible("zz\x1b[31mred"), visible("a\u202eb")
+    ('zz\\x1b[31mred', 'a\\u202eb')
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """*text* made visible, and cut behind *most* characters of it."""
+    return visible(text) if len(text) <= most else f"{visible(text[:most])}..."
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
