@@ -47,7 +47,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     ``exclude_newer`` is in milliseconds since the Unix epoch, compared with ``indexed_timestamp`` or else
     ``timestamp`` (CEP 47); records that have neither are kept. ``budget_seconds`` of ``monotonic`` end the search
-    with a SolveError; None means no limit.
+    with a SolveError, and so do ``max_steps`` (decisions and conflicts together), the same on every machine; None
+    means no limit.
     """
 
     requirements: tuple[Requirement, ...]
@@ -61,4 +62,5 @@ class Problem(Struct, frozen=True, kw_only=True):
     exclude_newer: int | None = None
     strategy: Strategy = "highest"
     budget_seconds: float | None = None
+    max_steps: int | None = None
     monotonic: Callable[[], float] = no_clock

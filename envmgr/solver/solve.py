@@ -186,6 +186,9 @@ class _Solver:
         return Wanted(explicit, kept, () if problem.prune else list(installed.values()))
 
     def _check_budget(self, search: Search) -> None:
+        limit = self.problem.max_steps
+        if limit is not None and self.decisions + self.conflicts > limit:
+            raise SolveError(f"no answer was found within {limit} steps.")
         if self._deadline is None or self.problem.monotonic() <= self._deadline:
             return
         busiest = sorted(range(len(search.weights)), key=lambda variable: -search.weights[variable])[:3]

@@ -1,4 +1,8 @@
-"""Solving edited requests, within a number of solves and a share of the problem's time."""
+"""Solving edited requests, within a number of solves and of steps: every machine comes to the same proposals.
+
+A share of the problem's time is the outer limit, far beyond what these steps take on a machine that is not
+overloaded.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +24,23 @@ if TYPE_CHECKING:
     from envmgr.solver.problem import Problem
 
 MAX_SOLVES = 60
-MAX_SECONDS = 5.0
-BUDGET_SHARE = 0.2
+MAX_STEPS = 10_000  # decisions and conflicts; real requests of 200 packages take some hundreds a solve
+MAX_SECONDS = 30.0
+BUDGET_SHARE = 0.5
 
 
 class Ended(Exception):  # noqa: N818  it is no error
-    """The solves or the time that may be spent are used up."""
+    """The solves, steps or seconds that may be spent are used up."""
 
 
 class Trial:
-    """Solves variations of *problem*; each name is loaded once for all of them."""
+    """Solves variations of *problem* in *steps* altogether; each name is loaded once for all of them."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, steps: int = MAX_STEPS) -> None:
         self._load = problem.load
         self._loaded: dict[str, Sequence[PackageRecord | RecordTable]] = {}
         self._solves = 0
+        self._steps = steps
         self._deadline: float | None = None
         if problem.budget_seconds is not None:
             share = min(MAX_SECONDS, problem.budget_seconds * BUDGET_SHARE)
@@ -53,17 +59,19 @@ class Trial:
         return self._loaded[name]
 
     def solve(self, problem: Problem) -> Solution | Conflict:
-        """The answer to a variation of the problem; raises Ended when no more solves or time are left."""
-        if self._solves >= MAX_SOLVES:
+        """The answer to a variation of the problem; raises Ended when no more solves, steps or time are left."""
+        if self._solves >= MAX_SOLVES or self._steps <= 0:
             raise Ended
         self._solves += 1
         seconds = None if self._deadline is None else self._deadline - problem.monotonic()
         if seconds is not None and seconds <= 0:
             raise Ended
         try:
-            return solve(replace(problem, budget_seconds=seconds))
+            outcome = solve(replace(problem, budget_seconds=seconds, max_steps=self._steps))
         except EnvmgrError:
             raise Ended from None
+        self._steps -= outcome.statistics.decisions + outcome.statistics.conflicts
+        return outcome
 
     def solve_with(self, edits: Sequence[Edit]) -> Solution | Conflict:
         """The answer to the problem with these edits."""

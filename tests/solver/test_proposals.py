@@ -16,6 +16,7 @@ from envmgr.solver.loosen import bounds, series, with_name, with_version, withou
 from envmgr.solver.near_names import sure_names
 from envmgr.solver.repair import MAX_PROPOSALS, propose
 from envmgr.solver.solve import Conflict, Solution, solve
+from envmgr.solver.trial import Ended, Trial
 from tests.solver.cases import Case, case, lines, rec
 from tests.solver.oracle import is_solvable
 from tests.solver.test_random_universes import EXAMPLES, SEEDS
@@ -205,6 +206,32 @@ def test_no_time_means_no_proposals_and_nothing_wrong() -> None:
     assert isinstance(outcome, Conflict)
     for proposal in propose(outcome):
         assert is_solvable(edited(one, outcome.problem.requirements, proposal))
+
+
+def test_a_busy_machine_comes_to_the_same_proposals() -> None:
+    """The clock runs as if other processes took nearly all the time: half a second goes by at each look at it."""
+    one = case([*PYTHONS, rec("numpy", "1", depends=["python <3.12"])], "numpy", "python=3.12")
+    ticks = iter(range(10_000))
+    busy = solve(one.problem(budget_seconds=60.0, monotonic=lambda: next(ticks) / 2))
+    idle = solve(one.problem(budget_seconds=60.0))
+    assert isinstance(busy, Conflict)
+    assert isinstance(idle, Conflict)
+    assert list(map(str, propose(busy))) == list(map(str, propose(idle)))
+    assert next(ticks) > 2 * 5
+
+
+def test_steps_bound_the_search_for_proposals_the_same_way_each_time() -> None:
+    one = case([*PYTHONS, rec("numpy", "1", depends=["python <3.12"])], "numpy", "python")
+    counts = set()
+    for _ in range(2):
+        trial, solved = Trial(one.problem(), steps=5), 0
+        with pytest.raises(Ended):
+            while True:
+                trial.solve_with(())
+                solved += 1
+        counts.add(solved)
+    assert len(counts) == 1
+    assert 1 <= counts.pop() <= 5
 
 
 def test_the_values_are_plain_json() -> None:
