@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PIECE_BYTES = 1 << 20
-LARGEST_VALUE_BYTES = 64 << 20
+LARGEST_VALUE_BYTES = 16 << 20
 
 _SPACE = lazy_pattern(rb"[ \t\r\n]*")
 _AFTER_BRACE = lazy_pattern(rb'[ \t\r\n]*,[ \t\r\n]*"')
 _TWO_BRACES = lazy_pattern(rb"\}[ \t\r\n]*\}")
-_STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR = lazy_pattern(rb"[^\s,\]}]+")
 # The lone quotation mark matches where the text breaks off inside a string.
 _TOKEN = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],"]', re.DOTALL)
+_BRACKET = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]"]', re.DOTALL)
 _PLACE = lazy_pattern(r" \(byte (\d+)\)$")
 _GUESSES = 8
 
@@ -239,13 +239,29 @@ def _value_end(text: bytes, at: int) -> int:
     first = text[at : at + 1]
     if first in (b"{", b"["):
         return _closing_end(text, at)
-    found = (_STRING if first == b'"' else _SCALAR).match(text, at)
+    if first == b'"':
+        return _string_end(text, at)
+    found = _SCALAR.match(text, at)
     return found.end() if found else -1
+
+
+def _string_end(text: bytes, at: int) -> int:
+    """A quotation mark ends a string unless an odd number of backslashes stands before it."""
+    end = at
+    while True:
+        end = text.find(b'"', end + 1)
+        if end < 0:
+            return -1
+        start = end
+        while text[start - 1 : start] == b"\\":
+            start -= 1
+        if (end - start) % 2 == 0:
+            return end + 1
 
 
 def _closing_end(text: bytes, at: int) -> int:
     depth = 0
-    for token in _TOKEN.finditer(text, at):
+    for token in _BRACKET.finditer(text, at):
         byte = token.group()
         if byte in (b"{", b"["):
             depth += 1
