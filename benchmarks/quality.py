@@ -6,11 +6,15 @@ Two answers are compared by these, in this order; the first that differs decides
 2. asked: the versions of the packages that are asked for, in the order of the lines, the newer being better;
 3. moved: for a request on top of an installed environment, how many of its packages changed or went;
 4. age: how many of the packages in both answers are older than the other's, against how many are newer;
-5. count: how many packages there are, fewer being better.
+5. build: where the versions are equal, the build numbers of the packages that are asked for, in the order of the
+   lines, the higher being better;
+6. builds: how many of the other packages in both answers have, in the same version, a higher build number than the
+   other's, against how many have a lower one;
+7. count: how many packages there are, fewer being better.
 
 The version of a package that the environment was made with counts under 3 and 4, not under 2: who asks for
-seaborn does not ask for another numpy. "Same" answers may still differ in builds; the last column says in how
-many.
+seaborn does not ask for another numpy. "Same" answers may still differ in builds of the same number; the last
+column says how many packages are there in another build.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ QUICK = FULL = Sizes((1,), 1)
 EXPLANATIONS: dict[str, str] = {}
 """Why a row is worse: title to sentence, for the rows where the reason was found and checked."""
 
-CRITERIA = ("answer", "asked", "moved", "age", "count")
+CRITERIA = ("answer", "asked", "moved", "age", "build", "builds", "count")
 HEADER = ["request", "verdict", "by", "fact", "packages", "newer", "older", "moved", "other builds"]
 
 
@@ -49,7 +53,8 @@ class Row(Struct, frozen=True):
     """How the two answers to one request compare; pairs are (envmgr, py-rattler).
 
     ``score`` is above 0 where envmgr's answer is better, below where it is worse. ``newer`` and ``older`` are
-    packages in both answers, seen from envmgr, as (name, envmgr's version, py-rattler's).
+    packages in both answers, seen from envmgr, as (name, envmgr's version, py-rattler's). ``numbers`` are those in
+    the same version whose build numbers differ, as (name, envmgr's number, py-rattler's).
     """
 
     title: str
@@ -64,6 +69,7 @@ class Row(Struct, frozen=True):
     other_builds: int = 0
     problems: tuple[str, ...] = ()
     asked: tuple[tuple[str, str, str], ...] = ()
+    numbers: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -136,7 +142,16 @@ def _compare_valid(
     names = [MatchSpec.parse(spec).name for spec in request.specs]
     asked = tuple(_three(mine[name], theirs[name]) for name in dict.fromkeys(names))
     moved = (_moved(installed, own), _moved(installed, peer)) if request.installed else None
-    score, by, fact = _decide(asked, newer, older, moved, (len(own), len(peer)))
+    numbers = tuple(
+        (a.name, a.build_number, b.build_number)
+        for a, b in shared
+        if a.parsed_version == b.parsed_version and a.build_number != b.build_number
+    )
+    score, by, fact = (
+        _decide_by_versions(asked, newer, older, moved)
+        or _decide_by_builds([name for name, _, _ in asked], numbers)
+        or _decide_by_count((len(own), len(peer)))
+    )
     builds = sum(a.key != b.key and a.parsed_version == b.parsed_version for a, b in shared)
     return Row(
         request.title,
@@ -150,17 +165,17 @@ def _compare_valid(
         moved,
         builds,
         asked=asked,
+        numbers=numbers,
     )
 
 
-def _decide(
+def _decide_by_versions(
     asked: Sequence[tuple[str, str, str]],
     newer: Sequence[tuple[str, str, str]],
     older: Sequence[tuple[str, str, str]],
     moved: tuple[int, int] | None,
-    sizes: tuple[int, int],
-) -> tuple[int, str, str]:
-    """The score, the criterion that gave it, and its figures."""
+) -> tuple[int, str, str] | None:
+    """The score, the criterion that gave it, and its figures; None where versions do not decide."""
     for three in asked:
         if three in newer or three in older:
             return (1 if three in newer else -1), "asked", _arrow(three)
@@ -168,6 +183,24 @@ def _decide(
         return moved[1] - moved[0], "moved", f"{moved[0]} against {moved[1]}"
     if len(newer) != len(older):
         return len(newer) - len(older), "age", f"{len(newer)} newer, {len(older)} older"
+    return None
+
+
+def _decide_by_builds(
+    asked: Sequence[str], numbers: Sequence[tuple[str, int, int]]
+) -> tuple[int, str, str] | None:
+    """The same by the build numbers of equal versions: what was asked for first, then how many of all others."""
+    differing = {name: (own, peer) for name, own, peer in numbers}
+    for name in asked:
+        if name in differing:
+            own, peer = differing[name]
+            return own - peer, "build", f"{name} {own} against {peer}"
+    higher = sum(own > peer for _, own, peer in numbers)
+    lower = len(numbers) - higher
+    return (higher - lower, "builds", f"{higher} higher, {lower} lower") if higher != lower else None
+
+
+def _decide_by_count(sizes: tuple[int, int]) -> tuple[int, str, str]:
     if sizes[0] != sizes[1]:
         return sizes[1] - sizes[0], "count", f"{sizes[0]} against {sizes[1]}"
     return 0, "", ""
@@ -182,7 +215,7 @@ def _three(own: PackageRecord, peer: PackageRecord) -> tuple[str, str, str]:
     return own.name, own.version, peer.version
 
 
-def _arrow(three: tuple[str, str, str]) -> str:
+def _arrow(three: tuple[str, object, object]) -> str:
     return f"{three[0]} {three[1]} against {three[2]}"
 
 
@@ -228,6 +261,7 @@ def _details(row: Row) -> list[str]:
     lines += [f"  asked: {', '.join(map(_arrow, row.asked))}"] if row.asked else []
     lines += [f"  older: {', '.join(map(_arrow, row.older))}"] if row.older else []
     lines += [f"  newer: {', '.join(map(_arrow, row.newer))}"] if row.newer else []
+    lines += [f"  builds: {', '.join(map(_arrow, row.numbers))}"] if row.numbers else []
     return [*lines, f"  why: {EXPLANATIONS.get(row.title, 'not explained.')}"]
 
 
