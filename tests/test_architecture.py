@@ -30,6 +30,7 @@ EFFECT_MODULES = {
     "build.workplace",
     "channels.client",
     "channels.collect",
+    "channels.fill_process",
     "channels.index",
     "channels.index_file",
     "channels.kept_files",

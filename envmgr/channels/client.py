@@ -44,17 +44,20 @@ _ABSENT = frozenset({403, 404, 410})
 _TRIES_FOR_A_BODY = 3
 _BETTER_AGAIN_SECONDS = 7 * 24 * 3600.0
 _MOST_THREADS = 4
+_USUALLY_FRESH_SECONDS = 300
+_LARGE_BODY_BYTES = 3_000_000
 _LARGEST_SHARD_INDEX_BYTES = 64 << 20
 
 
 class SyncOptions(Struct, frozen=True):
     """When an index that is stored serves, and which channels are read besides those that are asked for.
 
-    ``max_age_seconds`` is how old an answer may be before the server is asked again; None leaves that to the
-    server's Cache-Control. Local channels are always asked. ``offline`` uses what is stored, however old;
-    ``use_stale`` does where a server does not answer. ``forms`` are the forms of an index to ask for, the best
-    first. ``relations_max_depth`` is how far relations are followed (CEP 42), and ``check`` raises for a channel,
-    with the place that names it, that may not be used. ``most_bytes`` is how large the store may grow.
+    ``max_age_seconds`` is how old an answer may be before the server is asked again; None leaves that to what the
+    server says, and to a short while where it says nothing. Local channels are always asked. ``offline`` uses what
+    is stored, however old; ``use_stale`` does where a server does not answer. ``forms`` are the forms of an index
+    to ask for, the best first. ``relations_max_depth`` is how far relations are followed (CEP 42), and ``check``
+    raises for a channel, with the place that names it, that may not be used. ``most_bytes`` is how large the store
+    may grow.
     """
 
     max_age_seconds: float | None = None
@@ -219,7 +222,8 @@ class ChannelClient:
             return True
         limit = self._options.max_age_seconds
         if limit is None:
-            limit = stored.state.max_age_seconds or 0
+            told = stored.state.max_age_seconds
+            limit = _USUALLY_FRESH_SECONDS if told is None else told
         return 0 <= self._clock.now() - stored.checked < limit
 
     def _repair(self, source: Source, cause: ChannelError) -> StoredIndex:
@@ -316,8 +320,15 @@ class ChannelClient:
 
             index = parse_shard_index(_whole(self._body(response)))
             return self._store.replace_shards(source, state, index, self._reporter)
-        chunks = self._text(state.form, response)
-        return self._store.replace(source, state, chunks, self._reporter, before=before)
+        if int(response.headers.get("content-length", "0")) >= _LARGE_BODY_BYTES:
+            from envmgr.channels.fill_process import fill_in_process
+
+            body = self._body(response)
+            return self._store.replace(
+                source, state, body, self._reporter, before=before, fill=fill_in_process
+            )
+        text = self._text(state.form, response)
+        return self._store.replace(source, state, text, self._reporter, before=before)
 
     def _note(self, stored: StoredIndex) -> StoredIndex:
         """Note when *stored* was fetched, and tell what of it cannot be used."""
@@ -399,22 +410,40 @@ def _described(source: Source, form: Form, response: Response, missing_since: fl
         form=form,
         etag=response.headers.get("etag"),
         last_modified=response.headers.get("last-modified"),
-        max_age_seconds=max_age(response.headers.get("cache-control", "")),
+        max_age_seconds=fresh_seconds(response.headers),
         better_missing_since=missing_since,
     )
 
 
-def max_age(cache_control: str) -> int | None:
-    """How many seconds an answer with this Cache-Control header stays fresh; None when it does not say.
+def fresh_seconds(headers: Mapping[str, str]) -> int | None:
+    """How many seconds more an answer with these headers stays fresh; None when they do not say (RFC 9111, 4.2).
 
-    >>> max_age("public, max-age=1200"), max_age("no-cache, max-age=1200")
-    (1200, 0)
+    >>> fresh_seconds({"cache-control": "public, max-age=1200", "age": "200"})
+    1000
+    >>> fresh_seconds({"cache-control": "no-cache, max-age=1200"}), fresh_seconds({})
+    (0, None)
     """
-    directives = [part.strip().lower() for part in cache_control.split(",")]
+    control = headers.get("cache-control", "")
+    directives = [part.strip().lower() for part in control.split(",")]
     if "no-cache" in directives or "no-store" in directives:
         return 0
-    found = re.search(r"(?:^|,)\s*max-age=\"?(\d{1,9})", cache_control, re.IGNORECASE)
-    return int(found.group(1)) if found else None
+    found = re.search(r"(?:^|,)\s*max-age=\"?(\d{1,9})", control, re.IGNORECASE)
+    if found is None:
+        return _seconds_to_expiry(headers)
+    age = headers.get("age", "")
+    return max(0, int(found.group(1)) - (int(age) if age.isdigit() and len(age) < 10 else 0))
+
+
+def _seconds_to_expiry(headers: Mapping[str, str]) -> int | None:
+    if "expires" not in headers:
+        return None
+    import email.utils
+
+    try:
+        expires, date = (email.utils.parsedate_to_datetime(headers[key]) for key in ("expires", "date"))
+        return max(0, int((expires - date).total_seconds()))
+    except (KeyError, ValueError, TypeError, OverflowError):
+        return 0  # An Expires that cannot be read is in the past (RFC 9111, 5.3).
 
 
 def _unexpected(url: str, response: Response) -> ChannelError:

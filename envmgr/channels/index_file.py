@@ -22,7 +22,7 @@ from envmgr.channels.urls import Form  # noqa: TC001 (msgspec reads the annotati
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from envmgr.channels.repodata import Groups, RepodataReader
@@ -115,6 +115,15 @@ def fill_with_shards(path: Path, source: Source, state: State, index: ShardIndex
         return counted
 
     _fill(path, fill)
+
+
+def fill_with_text(
+    path: Path, source: Source, state: State, chunks: Iterable[bytes], before: Path | None
+) -> None:
+    """`fill_with_records` from the text of a repodata document, which arrives in *chunks*."""
+    from envmgr.channels.repodata import RepodataReader
+
+    fill_with_records(path, source, state, RepodataReader(chunks), before)
 
 
 def fill_with_records(

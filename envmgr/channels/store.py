@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from envmgr.channels.shards import ShardIndex
     from envmgr.channels.urls import Source
 
+    Filler = Callable[[Path, Source, State, Iterable[bytes], "Path | None"], None]
+
 _STALE_SECONDS = 3600.0
 _LONGEST_NAME = 180
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -186,24 +188,24 @@ class IndexStore:
         reporter: Reporter | None = None,
         *,
         before: StoredIndex | None = None,
+        fill: Filler | None = None,
     ) -> StoredIndex:
         """Store the repodata whose text arrives in *chunks* (uncompressed JSON) and open it.
+
+        *fill* does the work instead, and gets *chunks* as they are.
 
         Base URL, relations and counts of *state* are filled in. Of *before*, the index until now, what did not
         change is not written again. *reporter* is warned, once, when the folder cannot be written. Whatever
         *chunks* raises passes through, and DataError is raised for text that is not repodata,
         UnwritableIndexError where there is no room; in each case the stored index stays what it was.
         """
-        from envmgr.channels.index_file import fill_with_records
-        from envmgr.channels.repodata import RepodataReader
+        from envmgr.channels.index_file import fill_with_text
 
+        fill = fill or fill_with_text
         usable = before is not None and not before.is_sharded and before.state.form != "none"
         old = before.path if usable and before is not None and before.path.exists() else None
-        reader = RepodataReader(chunks)
         try:
-            return self._replace(
-                source, lambda path: fill_with_records(path, source, state, reader, old), reporter
-            )
+            return self._replace(source, lambda path: fill(path, source, state, chunks, old), reporter)
         except DamagedCopyError as error:
             assert before is not None
             raise before.damaged(error) from None

@@ -100,8 +100,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """A file of logins in rattler's form, asked before all other places."""
     add_anaconda_token: bool = True
     """Whether the tokens that anaconda-client stored are used for their servers."""
-    index_max_age_seconds: float = 300.0
-    """How old a channel's index may be before its server is asked again; 0 asks always."""
+    index_max_age_seconds: float | None = None
+    """How old a channel's index may be before its server is asked again; 0 asks always, None as the server says."""
     use_stale_index: bool = False
     """Whether a stored index serves, however old, where the server of a channel does not answer."""
     index_max_megabytes: int = 2_000

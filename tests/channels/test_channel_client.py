@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,7 +53,7 @@ class Scene:
         self.reporter = RecordingReporter()
 
     def client(
-        self, *, offline: bool = False, max_age: float | None = None, retries: int = 0, **more: Any
+        self, *, offline: bool = False, max_age: float | None = 0, retries: int = 0, **more: Any
     ) -> ChannelClient:
         transport = AnyTransport(
             lambda: HttpTransport(HttpOptions(retries=retries, backoff_seconds=0, read_timeout_seconds=5)),
@@ -168,15 +169,27 @@ def test_a_changed_local_index_is_seen_at_once(scene, folder):
     assert versions(scene.sync(str(folder), max_age=3600), "a") == ["3.0"]
 
 
-def test_a_fresh_index_is_used_without_a_request_until_its_age_is_reached(scene, folder):
-    with serve(folder, faults={"*": Fault(headers={"Cache-Control": "public, max-age=100"})}) as server:
-        scene.sync(server.url)
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Cache-Control": "public, max-age=100"}, 100),
+        ({"Cache-Control": "max-age=150", "Age": "50"}, 100),
+        ({"Expires": "in 100 seconds"}, 100),
+        ({}, 300),
+    ],
+)
+def test_a_fresh_index_is_used_without_a_request_until_its_age_is_reached(scene, folder, headers, seconds):
+    """RFC 9111, 4.2: max-age counts from when the origin answered; Expires where there is none."""
+    if "Expires" in headers:
+        headers = {"Expires": formatdate(time.time() + 100, usegmt=True)}
+    with serve(folder, faults={"*": Fault(headers=headers)}) as server:
+        scene.sync(server.url, max_age=None)
         server.forget()
-        scene.clock.time += 99
-        scene.sync(server.url)
+        scene.clock.time += seconds - 3
+        scene.sync(server.url, max_age=None)
         assert server.paths == []
-        scene.clock.time += 2
-        scene.sync(server.url)
+        scene.clock.time += 5
+        scene.sync(server.url, max_age=None)
         assert statuses(server, ZST) == [304]
         server.forget()
         scene.sync(server.url, max_age=0)
@@ -185,6 +198,24 @@ def test_a_fresh_index_is_used_without_a_request_until_its_age_is_reached(scene,
         server.forget()
         scene.sync(server.url, max_age=6000)
         assert server.paths == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Cache-Control": "no-cache, max-age=100"},
+        {"Cache-Control": "no-store"},
+        {"Cache-Control": "max-age=50", "Age": "50"},
+        {"Expires": "0"},
+        {"Expires": "Wed, 01 Jan 2025 00:00:00 GMT"},
+    ],
+)
+def test_what_a_server_calls_stale_is_asked_for_again(scene, folder, headers):
+    with serve(folder, faults={"*": Fault(headers=headers)}) as server:
+        scene.sync(server.url, max_age=None)
+        server.forget()
+        scene.sync(server.url, max_age=None)
+        assert statuses(server, ZST) == [304]
 
 
 def test_a_clock_that_went_back_does_not_keep_an_index_fresh(scene, folder):

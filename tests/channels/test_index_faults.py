@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from envmgr.channels.client import ChannelClient
+from envmgr.channels.client import ChannelClient, SyncOptions
 from envmgr.channels.store import IndexStore
 from envmgr.errors import ChannelError
 from envmgr.models.channel import Channel
@@ -41,7 +41,10 @@ def folder(tmp_path):
 def sync(store, url, reporter=None):
     options = HttpOptions(retries=1, backoff_seconds=0, longest_pause_seconds=0, read_timeout_seconds=0.5)
     transport = AnyTransport(lambda: HttpTransport(options))
-    client = ChannelClient(transport, store, FixedClock(1_700_000_000.0), reporter or RecordingReporter())
+    always = SyncOptions(max_age_seconds=0)
+    client = ChannelClient(
+        transport, store, FixedClock(1_700_000_000.0), reporter or RecordingReporter(), always
+    )
     return client.sync([Channel.parse(url)], ["noarch"])
 
 

@@ -36,7 +36,7 @@ class Scene:
         self.reporter = RecordingReporter()
         self.now = 1_700_000_000.0
 
-    def sync(self, *channels, offline=False, max_age=None, subdirs=SUBDIRS):
+    def sync(self, *channels, offline=False, max_age=0, subdirs=SUBDIRS):
         options = HttpOptions(retries=0, backoff_seconds=0, read_timeout_seconds=5)
         transport = AnyTransport(lambda: HttpTransport(options), offline=offline)
         client = ChannelClient(

@@ -126,7 +126,7 @@ def test_condas_variables_are_read_where_they_mean_the_same(home):
     assert settings.offline
     assert settings.subdir == "osx-arm64"
     assert not settings.add_pip_as_python_dependency
-    assert settings.index_max_age_seconds == 300
+    assert settings.index_max_age_seconds is None
     assert load(home, CONDA_LOCAL_REPODATA_TTL="0").settings.index_max_age_seconds == 0
     assert load(home, CONDA_LOCAL_REPODATA_TTL="90").settings.index_max_age_seconds == 90
 
