@@ -10,6 +10,7 @@ are. The layout and its reasons are described in docs/internals/index-store.md.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from itertools import islice
@@ -22,12 +23,14 @@ from envmgr.channels.urls import Form  # noqa: TC001 (msgspec reads the annotati
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from envmgr.channels.repodata import Groups, RepodataReader
     from envmgr.channels.shards import ShardIndex
     from envmgr.channels.urls import Source
+
+    Fill = Callable[[sqlite3.Connection], "State"]
 
 LAYOUT_VERSION = 3
 _LAYOUT = (0x656E766D, LAYOUT_VERSION)  # application_id and user_version of the SQLite header
@@ -175,35 +178,37 @@ def relations_in(info: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _fill(path: Path, fill: Any, *, is_copy: bool = False) -> None:
+def _fill(path: Path, fill: Fill, *, is_copy: bool = False) -> None:
     """Run *fill* in one transaction; nothing is synced before the end, as nobody reads the file until then."""
     import sqlite3
 
-    connection = sqlite3.connect(path, isolation_level=None)
     try:
-        pragmas = ["journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"]
-        if not is_copy:
-            pragmas += [f"application_id = {_LAYOUT[0]}", f"user_version = {_LAYOUT[1]}"]
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute("BEGIN")
-        if not is_copy:
-            for table in _TABLES:
-                connection.execute(table)
-        state = fill(connection)
-        connection.execute("DELETE FROM state")
-        connection.execute("INSERT INTO state VALUES (?)", (msgspec.json.encode(state),))
-        connection.execute("COMMIT")
-        if _pragma(connection, "freelist_count") * 2 > _pragma(connection, "page_count"):
-            connection.execute("VACUUM")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            _run(connection, fill, is_copy=is_copy)
     except sqlite3.DatabaseError as error:
         if is_copy and not isinstance(error, sqlite3.OperationalError):
             raise DamagedCopyError(str(error)) from None
         raise OSError(str(error)) from None
-    finally:
-        connection.close()
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def _run(connection: sqlite3.Connection, fill: Fill, *, is_copy: bool) -> None:
+    pragmas = ["journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE"]
+    if not is_copy:
+        pragmas += [f"application_id = {_LAYOUT[0]}", f"user_version = {_LAYOUT[1]}"]
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("BEGIN")
+    if not is_copy:
+        for table in _TABLES:
+            connection.execute(table)
+    state = fill(connection)
+    connection.execute("DELETE FROM state")
+    connection.execute("INSERT INTO state VALUES (?)", (msgspec.json.encode(state),))
+    connection.execute("COMMIT")
+    if _pragma(connection, "freelist_count") * 2 > _pragma(connection, "page_count"):
+        connection.execute("VACUUM")
 
 
 def _blocks(groups: Groups) -> Iterator[tuple[str, bytes, bytes]]:
