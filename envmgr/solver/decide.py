@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PUZZLE_CONFLICTS = 100
 HUB_SHARE = 4  # A package that more than a quarter of the others need is chosen first.
+FEW_NEEDS = 1  # A package that needs no more than that comes next: its newest version holds little back.
 
 
 class Choice(NamedTuple):
@@ -85,9 +86,9 @@ def _choose_needed(search: Search) -> Choice | None:
     """The versions of what else is needed, and then the builds, so that no build costs another package its version.
 
     The order is that in which names were found to be needed: nearest to the user's lines first. But a package
-    that many others need, such as an interpreter, goes before them. A search that meets many conflicts is a puzzle
-    rather than a request: then the name with the fewest candidates left, weighed by the conflicts that it took part
-    in, ends it soonest.
+    that many others need, such as an interpreter, goes before them, and then what needs hardly anything. A search
+    that meets many conflicts is a puzzle rather than a request: then the name with the fewest candidates left,
+    weighed by the conflicts that it took part in, ends it soonest.
     """
     domains = search.domains
     needed = (*search.always, *search.needed)
@@ -98,17 +99,20 @@ def _choose_needed(search: Search) -> Choice | None:
         weights = search.weights
         hardest = min(is_open, key=lambda variable: domains[variable].bit_count() / (1 + weights[variable]))
         return Choice(hardest, best_candidate(search, hardest))
-    many = len(needed) // HUB_SHARE
-    first = None
+    many, variables = len(needed) // HUB_SHARE, search.universe.variables
+    firm = first = None
     for variable in is_open:
         is_hub = _users(search, variable, many) > many
-        if is_hub or first is None:
+        is_firm = firm is None and variables[variable].needs <= FEW_NEEDS
+        if is_hub or is_firm or first is None:
             group = _best_versions(search, variable)
             if domains[variable] & ~group:
+                choice = Choice(variable, group)
                 if is_hub:
-                    return Choice(variable, group)
-                first = Choice(variable, group)
-    return first or Choice(is_open[0], best_candidate(search, is_open[0]))
+                    return choice
+                firm = choice if is_firm else firm
+                first = first or choice
+    return firm or first or Choice(is_open[0], best_candidate(search, is_open[0]))
 
 
 def _users(search: Search, variable: int, enough: int) -> int:

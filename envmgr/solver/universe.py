@@ -56,7 +56,10 @@ class Hidden(NamedTuple):
 
 
 class Variable(Struct, eq=False):
-    """One name: its candidates, and what is known of its links (``outgoing`` is None until they are read)."""
+    """One name: its candidates, and what is known of its links (``outgoing`` is None until they are read).
+
+    ``needs`` then counts the packages that some candidate needs, those of the machine aside.
+    """
 
     name: str
     candidates: Candidates
@@ -64,6 +67,7 @@ class Variable(Struct, eq=False):
     extra: str | None = None
     hidden_parts: tuple[HiddenPart, ...] = ()
     outgoing: list[Link] | None = None
+    needs: int = 0
     incoming: list[Link] = field(default_factory=list)
     refusals: list[tuple[Link, int, int]] = field(default_factory=list)  # candidates that refuse themselves
 
@@ -220,6 +224,7 @@ class Universe:
         known = self.variables[variable]
         if known.outgoing is None:
             known.outgoing = self._read_links(variable)
+            known.needs = sum(bool(link.required) and link.name[:2] != "__" for link in known.outgoing)
         return known.outgoing
 
     def _read_links(self, variable: int) -> list[Link]:

@@ -58,6 +58,19 @@ def test_an_earlier_line_gets_its_version_before_a_later_one() -> None:
     assert "b-2-0" in chosen(case(records, "b", "a"))
 
 
+def test_what_needs_hardly_anything_takes_its_newest_version_before_what_needs_more() -> None:
+    records = [
+        rec("app", depends=["tool", "lib"]),
+        rec("tool", "2", depends=["lib <2", "more"]),
+        rec("tool", "1", depends=["lib", "more"]),
+        rec("lib", "1"),
+        rec("lib", "2"),
+        rec("more"),
+    ]
+    assert chosen(case(records, "app")) == ["lib-2-0", "more-1-0", "tool-1-0", "app-1-0"]
+    assert "tool-2-0" in chosen(case(records, "app", "tool"))
+
+
 def test_the_build_of_an_earlier_line_gives_way_to_the_version_of_a_later_one() -> None:
     records = [
         rec("a", "1", "x_1", depends=["python 3.13.*"]),
