@@ -571,7 +571,7 @@ def test_four_processes_fill_one_cache_together(tmp_path: Path) -> None:
 def start_slow_obtain(tmp_path: Path, url: str) -> subprocess.Popen[str]:
     """A process that brings packages into tmp_path/pkgs and says when it is in the middle of it."""
     code = f"""
-        import sys
+        import os
         from pathlib import Path
         from tests.packages.test_store import records_of, transport
         from envmgr.packages.store import PackageCache
@@ -579,7 +579,7 @@ def start_slow_obtain(tmp_path: Path, url: str) -> subprocess.Popen[str]:
 
         class Loud(Reporter):
             def phase_advanced(self, phase, amount):
-                print("moving", flush=True)
+                os.write(1, b"moving\\n")
 
         folder = Path({str(tmp_path)!r})
         records = list(records_of({url!r}, folder / "channel").values())
