@@ -75,7 +75,7 @@ def _check_platform(subdir: str, candidates: Candidates) -> None:
     if subdir not in KNOWN_SUBDIRS and subdir not in candidates.subdirs:
         raise DataError(
             f"no package of this request is made for the platform '{subdir}', and it is none that is known.",
-            hint=near_subdir(subdir),
+            hint=near_subdir(subdir) or "Expected one like linux-64, linux-aarch64, osx-arm64 or win-64.",
         )
 
 

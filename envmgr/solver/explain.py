@@ -32,7 +32,7 @@ from envmgr.solver.ranges import (
 )
 from envmgr.solver.searched import Searched
 from envmgr.solver.shorten import short_reasons
-from envmgr.solver.universe import extra_names, may_fit
+from envmgr.solver.universe import UNREADABLE, extra_names, may_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -265,8 +265,9 @@ class _Teller:
         said = self._said(reason, carriers)
         who, versions, several = self._subject(reason, carriers)
         outcome: Outcome
-        if not allowed & ~1 and all(map(_unreadable, said)):
-            words, outcome = f"{'have' if several else 'has'} {_told_unreadable(said)}", "unreadable"
+        broken = said if target.name == UNREADABLE else [*map(_unreadable, said)]
+        if not allowed & ~1 and all(broken):
+            words, outcome = f"{'have' if several else 'has'} {_told_unreadable(broken)}", "unreadable"
         else:
             verb = ("work only with" if several else "works only with") if reason.optional else "need"
             verb = f"{verb}{'' if several or reason.optional else 's'}"
@@ -388,16 +389,13 @@ def _together(name: str, entries: Sequence[str]) -> str:
     return common_range(name, bounded) or joined(entries)
 
 
-def _unreadable(entries: Iterable[str]) -> list[str]:
-    """Those of *entries* that are no specs of one package."""
-    specs = ((text, read_entry(text)) for text in entries)
-    return [text for text, spec in specs if spec is None or not spec.is_name_exact]
+def _unreadable(entries: Iterable[str]) -> tuple[str, ...]:
+    """Those of *entries* that are no specs."""
+    return tuple(text for text in entries if read_entry(text) is None)
 
 
-def _told_unreadable(said: Iterable[Iterable[str]]) -> str:
-    texts = list(
-        dict.fromkeys(shortened(text, MAX_ENTRY) for entries in said for text in _unreadable(entries))
-    )
+def _told_unreadable(broken: Iterable[Iterable[str]]) -> str:
+    texts = list(dict.fromkeys(shortened(text, MAX_ENTRY) for entries in broken for text in entries))
     told = join_words([f"'{text}'" for text in texts[:MAX_RUNS]], more=len(texts) - MAX_RUNS)
     return f"the {'entry' if len(texts) == 1 else 'entries'} {told}, which cannot be read"
 

@@ -36,7 +36,7 @@ _NAME = lazy_pattern(r"[^\s<>=!~\[]+")
 _LIKE_A_NAME = lazy_pattern(r"[a-z0-9_.+-]+")
 
 UNREADABLE = ""
-"""The target of entries that are about no name; it has no candidates, so nothing can fulfil them."""
+"""The target of entries that are no specs of one package; it has no candidates, so nothing can fulfil them."""
 
 HidingReason = Literal["channel", "newer", "unreadable"]
 
@@ -308,7 +308,7 @@ class _EntryReader:
         try:
             self._add_spec(parse_match_spec(entry.text), entry)
         except DataError:
-            self._add(_target(entry.text), replace(entry, optional=False))
+            self._add(UNREADABLE, replace(entry, optional=False))
 
     def _add_spec(self, spec: MatchSpec, entry: Entry) -> None:
         if not spec.is_name_exact:

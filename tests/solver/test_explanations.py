@@ -639,6 +639,24 @@ KINDS |= {
           a 1 has the entry '[bad', which cannot be read
         """,
     ),
+    "an entry about any of many names": (
+        case([rec("a", depends=["py* >=1"]), rec("python")], "a", "python"),
+        """
+        'a' (env.yml:5) cannot be fulfilled.
+          a 1 has the entry 'py* >=1', which cannot be read
+        would work: env.yml:5: drop a (gives python 1)
+        """,
+    ),
+    "a condition of too many alternatives": (
+        case(
+            [rec("a", depends=[f"b[when='{' and '.join(f'(x{n} or y{n})' for n in range(13))}']"]), rec("b")],
+            "a",
+        ),
+        """
+        'a' (env.yml:5) cannot be fulfilled.
+          a 1 has the entry 'b[when='(x0 or y0) and (x1 or y1) and (x2 or y2) and (x3 or ...', which cannot be read
+        """,
+    ),
     "an entry of nothing": (
         case([rec("a", "1", depends=[""]), rec("a", "2", depends=["", "b c d e f"])], "a"),
         """
