@@ -35,7 +35,7 @@ _STALE_SECONDS = 3600.0
 # The names that the index store gives its files: URLs with `+` for `/`, or the digest of a long one; the stamp that
 # says when it was last tidied.
 _INDEX_FILE = re.compile(r"([a-z0-9]+\+|[0-9a-f]{16}-).+\.sqlite|\.collected")
-_INDEX_FOLDER = re.compile(r"notices|shards|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+")
+_INDEX_FOLDER = re.compile(r"notices|shards|whole|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+")
 _INDEX_ASIDE = re.compile(r"\.[0-9a-f]{12}\..+\.sqlite\.new")
 
 

@@ -172,7 +172,7 @@ def test_the_index_goes_and_nothing_else_of_its_folder(envmgr: Envmgr, channel: 
         (index / "mytables").mkdir()
         (index / "readme").write_text("x")
         (index / "shards.txt").write_text("x")
-        for name in ("shards", "tables", "tables-2", "https+x.org+c+noarch.tables-1-ab"):
+        for name in ("shards", "whole", "tables", "tables-2", "https+x.org+c+noarch.tables-1-ab"):
             (index / name).mkdir(exist_ok=True)
             (index / name / "a").write_bytes(b"x" * 100)
         cleaned = envmgr("clean", "--index", "--json").json
