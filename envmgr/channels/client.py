@@ -12,13 +12,13 @@ kept for this process only; each of the two is told in one warning.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Sequence  # noqa: TC003 (msgspec reads the annotations)
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from envmgr.channels.freshness import age_text, fresh_seconds
 from envmgr.channels.index import Index
 from envmgr.channels.index_file import State
 from envmgr.channels.kept_files import is_collection_due
@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from envmgr.ports import Clock, Reporter, Response, Transport
 
 _ABSENT = frozenset({403, 404, 410})
+_ABOUT_THE_SERVER = frozenset({401, 407, 408, 429, 502, 503, 504})
 _TRIES_FOR_A_BODY = 3
-_BETTER_AGAIN_SECONDS = 7 * 24 * 3600.0
+_DAY_SECONDS = 24 * 3600.0
+_WEEK_SECONDS = 7 * _DAY_SECONDS
 _MOST_THREADS = 4
 _USUALLY_FRESH_SECONDS = 300
 _LARGE_BODY_BYTES = 3_000_000
@@ -102,7 +104,7 @@ class ChannelClient:
         else:
             found = self._sync_channels(asked, subdirs)
         if self._options.offline:
-            self._tell_age([stored for channel in order for stored in found[channel.url]])
+            self._tellage_text([stored for channel in order for stored in found[channel.url]])
         self._collect()
         return Index(
             order,
@@ -147,12 +149,12 @@ class ChannelClient:
             self._check_channel(channel, found[channel.url])
         return found
 
-    def _tell_age(self, stored: Sequence[StoredIndex]) -> None:
+    def _tellage_text(self, stored: Sequence[StoredIndex]) -> None:
         """Tell how old the oldest index is that is used because nothing may be asked for."""
         remote = [each for each in stored if not each.source.is_local]
         oldest = min(remote, key=lambda each: each.checked, default=None)
         if oldest is not None:
-            url, age = oldest.source.channel.url, _age(self._clock.now() - oldest.checked)
+            url, age = oldest.source.channel.url, age_text(self._clock.now() - oldest.checked)
             self._reporter.warned(f"offline: the index of {url} was brought up to date {age}.")
 
     def _collect(self) -> None:
@@ -241,11 +243,11 @@ class ChannelClient:
                 url=source.url,
             )
         try:
-            return self._fetch_first_form(source, stored)
+            return self._fetch_best_form(source, stored)
         except ChannelError as error:
             if stored is None or source.is_local or not _is_outage(error):
                 raise
-            age = _age(self._clock.now() - stored.checked)
+            age = age_text(self._clock.now() - stored.checked)
             if not self._options.use_stale:
                 error.hint = (
                     f"The index that was brought up to date {age} is used with --offline, or where the setting "
@@ -257,30 +259,44 @@ class ChannelClient:
             )
             return stored
 
-    def _fetch_first_form(self, source: Source, stored: StoredIndex | None) -> StoredIndex:
-        """Ask for the forms in order, better ones than the stored one not soon after they were found missing."""
-        now = self._clock.now()
-        state = stored.state if stored is not None else None
-        since = state.better_missing_since if state is not None else None
-        is_settled = since is not None and 0 <= now - since < _BETTER_AGAIN_SECONDS and not source.is_local
-        forms = self._options.forms
-        if state is not None and is_settled and state.form in forms:
-            forms = forms[forms.index(state.form) :]
-        else:
-            since = None
-        for form in forms:
-            missing = None if form == self._options.forms[0] else since if since is not None else now
-            found = self._fetch(source, form, stored, missing)
-            if found is not None:
+    def _fetch_best_form(self, source: Source, stored: StoredIndex | None) -> StoredIndex:
+        """Ask for the forms in turn; one that is broken is passed over with a warning."""
+        turn = _turn(self._options.forms, stored, self._clock.now(), source)
+        broken: list[ChannelError] = []
+        for form in turn.forms:
+            missing_since = None if broken else turn.missing_since(form)
+            found = self._fetch(source, form, stored, missing_since)
+            if isinstance(found, ChannelError):
+                broken.append(found)
+            elif found is not None:
+                for error in broken:
+                    self._reporter.warned(
+                        f"{str(error).rstrip('.')}; {source.repodata_url(form)} is used instead."
+                    )
                 return found
-        if forms != self._options.forms:
-            return self._fetch_first_form(source, None)
-        return self._note(self._store.replace(source, State(url=source.url, form="none"), ()))
+        if broken:
+            raise broken[0]
+        return self._without_any_form(source, stored)
+
+    def _without_any_form(self, source: Source, stored: StoredIndex | None) -> StoredIndex:
+        """A subdir that the channel does not have, or that it had until a moment ago."""
+        if stored is not None and _has_records(stored):
+            age = self._clock.now() - stored.checked
+            if 0 <= age < _WEEK_SECONDS:
+                self._reporter.warned(
+                    f"{source.url} has no repodata that may be read any more; its "
+                    f"index that was brought up to date {age_text(age)} is used."
+                )
+                return stored
+        return self._note(self._store.replace(source, State(url=source.url, form="none"), (), self._reporter))
 
     def _fetch(
         self, source: Source, form: Form, stored: StoredIndex | None, missing_since: float | None
-    ) -> StoredIndex | None:
-        """One form of a source: new, unchanged, or None where the channel does not have it."""
+    ) -> StoredIndex | ChannelError | None:
+        """One form of a source: new, or unchanged; None where there is none, an error where it is broken.
+
+        Raises ChannelError where another form would be no better.
+        """
         url = source.repodata_url(form)
         for tries_left in range(_TRIES_FOR_A_BODY - 1, -1, -1):
             with self._transport.open(url, _conditions(stored, form)) as response:
@@ -288,19 +304,20 @@ class ChannelClient:
                     self._store.mark_checked(stored, self._clock.now())
                     return stored
                 if response.status in _ABSENT:
-                    if response.status == 403 and form == "json":
+                    if response.status == 403 and form == "json" and not _has_records(stored):
                         self._reporter.warned(
                             f"{url} may not be read (HTTP status 403) and counts as missing; if it needs a login: "
                             f"{login_hint(url)}"
                         )
                     return None
                 if response.status != 200:
-                    raise _unexpected(url, response)
+                    had = stored is not None and stored.state.form == form
+                    return _broken_form(_unexpected(url, response), had=had)
                 state = _described(source, form, response, missing_since)
                 try:
                     return self._note(self._store_body(source, state, response, stored))
                 except DataError as error:
-                    raise ChannelError(f"the index {url} is broken: {error}", url=url) from None
+                    return ChannelError(f"the index {url} is broken: {error}", url=url)
                 except UnwritableIndexError:
                     raise
                 except DamagedIndexError:
@@ -365,25 +382,60 @@ class ChannelClient:
             yield chunk
 
 
+class _Turn(NamedTuple):
+    """The *forms* to ask for, in this order; at the end those that are *settled*: they were missing at *since*.
+
+    *lost* is the form that the source had until now.
+    """
+
+    forms: tuple[Form, ...]
+    now: float
+    first: Form
+    settled: tuple[Form, ...] = ()
+    since: float | None = None
+    lost: Form | None = None
+
+    def missing_since(self, form: Form) -> float | None:
+        """When the forms better than *form* were found missing, to be noted where *form* is found.
+
+        Those that the channel had until now are asked for again after a day, others after a week.
+        """
+        if form == self.first:
+            return None
+        if self.lost is not None and FORMS.index(self.lost) < FORMS.index(form):
+            return self.now - _WEEK_SECONDS + _DAY_SECONDS
+        return self.now if self.since is None or form in self.settled else self.since
+
+
+def _turn(forms: tuple[Form, ...], stored: StoredIndex | None, now: float, source: Source) -> _Turn:
+    """Which forms of a source to ask for: the best first, but not soon after they were found missing."""
+    if stored is None or stored.state.form not in forms:
+        return _Turn(forms, now, forms[0])
+    form, since = stored.state.form, stored.state.better_missing_since
+    if since is None or not 0 <= now - since < _WEEK_SECONDS or source.is_local:
+        return _Turn(forms, now, forms[0], lost=form)
+    place = forms.index(form)
+    return _Turn(forms[place:] + forms[:place], now, forms[0], forms[:place], since, form)
+
+
+def _has_records(stored: StoredIndex | None) -> bool:
+    """Whether there is an index that stays for a while when its channel does not have it any more."""
+    return stored is not None and stored.state.form != "none" and not stored.source.is_local
+
+
+def _broken_form(error: ChannelError, *, had: bool) -> ChannelError:
+    """*error*, if another form may be better; raises it where it is about the server, or the form that it *had*."""
+    if error.facts["status"] in _ABOUT_THE_SERVER or (had and _is_outage(error)):
+        raise error
+    return error
+
+
 def _is_outage(error: ChannelError) -> bool:
     """Whether the server is not there, or not well; what it says may be right another time."""
     status = error.facts.get("status")
     return not isinstance(error, (UnwritableIndexError, DamagedIndexError)) and (
         status is None or status == 429 or status >= 500
     )
-
-
-def _age(seconds: float) -> str:
-    """A time in the past in words.
-
-    >>> _age(30.0), _age(7_300.0), _age(90_000.0)
-    ('less than a minute ago', '2 hours ago', '1 day ago')
-    """
-    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        count = int(seconds // size)
-        if count >= 1:
-            return f"{count} {word}{'s' * (count > 1)} ago"
-    return "less than a minute ago"
 
 
 def _whole(chunks: Iterator[bytes]) -> bytes:
@@ -413,37 +465,6 @@ def _described(source: Source, form: Form, response: Response, missing_since: fl
         max_age_seconds=fresh_seconds(response.headers),
         better_missing_since=missing_since,
     )
-
-
-def fresh_seconds(headers: Mapping[str, str]) -> int | None:
-    """How many seconds more an answer with these headers stays fresh; None when they do not say (RFC 9111, 4.2).
-
-    >>> fresh_seconds({"cache-control": "public, max-age=1200", "age": "200"})
-    1000
-    >>> fresh_seconds({"cache-control": "no-cache, max-age=1200"}), fresh_seconds({})
-    (0, None)
-    """
-    control = headers.get("cache-control", "")
-    directives = [part.strip().lower() for part in control.split(",")]
-    if "no-cache" in directives or "no-store" in directives:
-        return 0
-    found = re.search(r"(?:^|,)\s*max-age=\"?(\d{1,9})", control, re.IGNORECASE)
-    if found is None:
-        return _seconds_to_expiry(headers)
-    age = headers.get("age", "")
-    return max(0, int(found.group(1)) - (int(age) if age.isdigit() and len(age) < 10 else 0))
-
-
-def _seconds_to_expiry(headers: Mapping[str, str]) -> int | None:
-    if "expires" not in headers:
-        return None
-    import email.utils
-
-    try:
-        expires, date = (email.utils.parsedate_to_datetime(headers[key]) for key in ("expires", "date"))
-        return max(0, int((expires - date).total_seconds()))
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return 0  # An Expires that cannot be read is in the past (RFC 9111, 5.3).
 
 
 def _unexpected(url: str, response: Response) -> ChannelError:

@@ -227,6 +227,87 @@ def test_a_clock_that_went_back_does_not_keep_an_index_fresh(scene, folder):
         assert statuses(server, ZST) == [304]
 
 
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_a_subdir_that_is_gone_is_an_outage_for_a_week(scene, folder, status):
+    gone = Fault(status=status)
+    with serve(folder) as server:
+        scene.sync(server.url)
+        scene.clock.time += 7_300
+        server.faults |= dict.fromkeys((SHARDS, ZST, JSON, "/linux-64/repodata.json.bz2"), gone)
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        (warning,) = scene.reporter.warnings
+        assert warning == (
+            f"{server.url}/linux-64 has no repodata that may be read any more; "
+            "its index that was brought up to date 2 hours ago is used."
+        )
+        assert versions(scene.sync(server.url, offline=True), "a") == ["2.0", "1.0"]
+        server.forget()
+        scene.sync(server.url, max_age=300)
+        assert ZST in server.paths, "it is asked again each time"
+        server.faults.clear()
+        make_channel(folder, [pkg("a", "3.0")], zst=True)
+        assert versions(scene.sync(server.url, max_age=300), "a") == ["3.0"]
+        server.faults["*"] = gone
+        assert versions(scene.sync(server.url), "a") == ["3.0"], "the whole channel is away"
+        scene.clock.time += 8 * 86_400
+        with pytest.raises(ChannelError, match="is not a channel"):
+            scene.sync(server.url)
+
+
+def test_a_folder_that_lost_a_subdir_has_none(scene, folder):
+    assert list(scene.sync(str(folder)).names()) == ["a", "b"]
+    shutil.rmtree(folder / "noarch")
+    assert list(scene.sync(str(folder)).names()) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Fault(status=400), "answered with HTTP status 400"),
+        (Fault(status=405), "answered with HTTP status 405"),
+        (Fault(status=500), "answered with HTTP status 500"),
+        (Fault(body=b"<html>Please log in</html>"), "is broken: it is not valid zstandard data"),
+    ],
+)
+def test_a_form_that_is_broken_is_passed_over_with_a_warning_and_asked_for_again(scene, folder, fault, told):
+    with serve(folder, faults={SHARDS: fault, ZST: fault}) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        shards, zst = scene.reporter.warnings
+        assert told in shards
+        assert shards.endswith(f"; {server.url}{JSON} is used instead.")
+        assert f"{server.url}{ZST}" in zst
+        server.forget()
+        scene.sync(server.url)
+        assert [statuses(server, path) for path in (ZST, JSON)] == [[fault.status or 200], [304]]
+        server.faults.clear()
+        scene.reporter.warnings.clear()
+        server.forget()
+        scene.sync(server.url)
+        assert [statuses(server, path) for path in (ZST, JSON)] == [[200], []]
+        assert scene.reporter.warnings == []
+
+
+@pytest.mark.parametrize("status", [401, 429, 502, 503, 504])
+def test_a_server_that_is_not_well_or_wants_a_login_is_not_asked_for_other_forms(scene, folder, status):
+    with serve(folder, faults={SHARDS: Fault(status=status)}) as server:
+        with pytest.raises(ChannelError, match=f"HTTP status {status}"):
+            scene.sync(server.url, subdirs=["linux-64"])
+        assert server.paths == [SHARDS]
+
+
+def test_trouble_with_the_form_that_is_stored_is_an_outage(scene, folder):
+    with serve(folder) as server:
+        scene.sync(server.url)
+        server.faults[ZST] = Fault(status=500)
+        server.forget()
+        with pytest.raises(ChannelError, match="HTTP status 500") as caught:
+            scene.sync(server.url)
+        assert "--offline" in caught.value.hint
+        assert JSON not in server.paths
+        server.faults[ZST] = Fault(status=405)
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+
+
 def test_a_missing_subdir_is_empty_and_remembered(scene, folder):
     with serve(folder) as server:
         index = scene.sync(server.url, subdirs=["osx-arm64", "noarch"])
@@ -371,6 +452,7 @@ PLAIN = b'{"packages.conda": {"a-7.0-0.conda": {"name": "a", "version": "7.0", "
     ],
 )
 def test_broken_data_is_an_error_that_names_the_url_and_keeps_the_old_index(scene, folder, fault, complaint):
+    (folder / "linux-64/repodata.json").unlink()
     with serve(folder) as server:
         scene.sync(server.url)
         server.faults[ZST] = fault
@@ -406,6 +488,7 @@ def test_a_body_that_breaks_off_is_asked_for_again(scene, folder, fault):
 
 
 def test_a_body_that_claims_to_be_shorter_is_refused(scene, folder):
+    (folder / "linux-64/repodata.json").unlink()
     expected = pytest.raises(ChannelError, match="is broken: its zstandard data ends too early")
     with serve(folder, faults={ZST: Fault(content_length=60)}) as server, expected:
         scene.sync(server.url)
@@ -416,6 +499,7 @@ def test_a_body_that_claims_to_be_shorter_is_refused(scene, folder):
     [(500, "answered with HTTP status 500"), (401, "asks for a login"), (400, "HTTP status 400")],
 )
 def test_a_status_of_failure_is_an_error_that_names_url_and_status(scene, folder, status, text):
+    (folder / "linux-64/repodata.json").unlink()
     with serve(folder, faults={ZST: Fault(status=status)}) as server:
         with pytest.raises(ChannelError, match=text) as caught:
             scene.sync(server.url)
@@ -516,9 +600,9 @@ def test_records_that_are_not_valid_are_named_in_one_warning_each(scene, tmp_pat
 
 def test_a_failure_does_not_wait_for_another_server_that_dawdles(scene, folder):
     faults = {"/noarch/repodata.json.zst": Fault(wait=30)}
-    with serve(folder, faults={**faults, ZST: Fault(status=500)}) as server:
+    with serve(folder, faults={**faults, ZST: Fault(status=503)}) as server:
         began = time.monotonic()
-        with pytest.raises(ChannelError, match="HTTP status 500"):
+        with pytest.raises(ChannelError, match="HTTP status 503"):
             scene.sync(server.url)
         assert time.monotonic() - began < 10
 

@@ -197,6 +197,13 @@ def test_shards_are_preferred_and_remembered_and_whole_files_are_used_where_ther
         server.forget()
         scene.sync(server.url)
         assert LINUX_INDEX not in server.paths, "what was missing a moment ago is not asked for"
+        write_shards(folder, remove_others=False)
+        scene.now += 90_000
+        scene.sync(server.url)
+        assert LINUX_INDEX in server.paths, "a channel that had shards is asked again after a day"
+        server.forget()
+        scene.sync(server.url)
+        assert [path for path in server.paths if "shards" not in path] == []
 
 
 def test_a_folder_with_shards_is_read_without_a_server(scene, folder):
