@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from envmgr.channels.shard_folder import is_shard_of
-from envmgr.channels.shards import LARGEST_SHARD_BYTES, dependency_names
+from envmgr.channels.shards import dependency_names, unpacked_size
 from envmgr.errors import ChannelError
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 THREADS = 16
 MOST_AHEAD = 3_000
 NEWEST_RECORDS = 24
+LARGEST_BODY_BYTES = 32 << 20
+LARGEST_AHEAD_BYTES = 16 << 20
+"""What a shard may unpack to that is looked into only to know what may be asked for next."""
+_LARGE_BYTES = 1 << 20
 _TRIES = 2
 _GONE = frozenset({403, 404, 410})
 
@@ -55,17 +59,25 @@ class _Task:
 class ShardFetcher:
     """Fetches shards into *folder*; *shards_of* tells which shards hold a name.
 
-    It looks ahead from when it is first told what will be asked for, until it is told to rest.
+    It looks ahead from when it is first told what will be asked for, until it is told to rest, for at most
+    *most_ahead* names.
     """
 
     def __init__(
-        self, transport: Transport, folder: ShardFolder, shards_of: Callable[[str], Iterable[Wanted]]
+        self,
+        transport: Transport,
+        folder: ShardFolder,
+        shards_of: Callable[[str], Iterable[Wanted]],
+        *,
+        most_ahead: int = MOST_AHEAD,
     ) -> None:
         self._looks_ahead = False
+        self._most_ahead = most_ahead
         self._transport = transport
         self._folder = folder
         self._shards_of = shards_of
         self._changed = threading.Condition()
+        self._unpacking_much = threading.Lock()
         self._tasks: dict[bytes, _Task] = {}
         self._urgent: deque[_Task] = deque()
         self._ahead: deque[_Task] = deque()
@@ -100,13 +112,12 @@ class ShardFetcher:
 
     def _add_names(self, names: Iterable[str]) -> None:
         with self._changed:
-            fresh = {name for name in names if not name.startswith("__")} - self._names
-            if len(self._names) + len(fresh) > MOST_AHEAD:
-                return
-            self._names |= fresh
+            fresh = [name for name in dict.fromkeys(names) if name not in self._names and name[:2] != "__"]
+            del fresh[max(0, self._most_ahead - len(self._names)) :]
+            self._names.update(fresh)
         missing = [
             wanted
-            for name in sorted(fresh)
+            for name in fresh
             for wanted in self._shards_of(name)
             if wanted.digest not in self._tasks and not self._folder.holds(wanted.digest)
         ]
@@ -150,12 +161,20 @@ class ShardFetcher:
             try:
                 data = self._read(task.wanted)
                 if self._looks_ahead:
-                    self._add_names(dependency_names(data, NEWEST_RECORDS))
+                    self._add_names(self._needed_by(data))
                 kept = self._folder.write(task.wanted.digest, data)
                 task.data = None if kept and not task.awaited else data
             except BaseException as error:  # noqa: BLE001 (it is raised again in the caller's thread)
                 task.error = error
             task.done.set()
+
+    def _needed_by(self, data: bytes) -> list[str]:
+        """The names that a shard's newest records need; one large shard is unpacked at a time, as memory counts."""
+        size = unpacked_size(data)
+        if size is not None and size <= _LARGE_BYTES:
+            return dependency_names(data, NEWEST_RECORDS)
+        with self._unpacking_much:
+            return dependency_names(data, NEWEST_RECORDS, LARGEST_AHEAD_BYTES)
 
     def _read(self, wanted: Wanted) -> bytes:
         for tries_left in range(_TRIES - 1, -1, -1):
@@ -191,6 +210,6 @@ class ShardFetcher:
             for chunk in response.iter_bytes():
                 parts.append(chunk)
                 length += len(chunk)
-                if length > LARGEST_SHARD_BYTES:
-                    raise ChannelError(f"{url} is larger than {LARGEST_SHARD_BYTES >> 20} MiB.", url=url)
+                if length > LARGEST_BODY_BYTES:
+                    raise ChannelError(f"{url} is larger than {LARGEST_BODY_BYTES >> 20} MiB.", url=url)
             return b"".join(parts)

@@ -145,16 +145,30 @@ def record_of_shard(data: bytes, fn: str, origin: Origin) -> PackageRecord | Non
     return None if raw is None else PackageRecord.parse(_as_json_would(raw, fn), fn=fn, origin=origin)
 
 
-def dependency_names(data: bytes, newest: int) -> list[str]:
-    """The names that the *newest* records of a shard depend on; none where it cannot be read."""
+def dependency_names(data: bytes, newest: int, most_bytes: int = LARGEST_SHARD_BYTES) -> list[str]:
+    """The names that the *newest* records of a shard depend on.
+
+    None where it cannot be read, or would unpack to more than *most_bytes*.
+    """
     try:
-        shard = _decode_dated_shard(unpacked(data, LARGEST_SHARD_BYTES))
+        shard = _decode_dated_shard(unpacked(data, most_bytes))
     except (DataError, *_DAMAGE):
         return []
     records = [record for _, record in _members(shard)]
     records.sort(key=lambda record: record.timestamp or 0, reverse=True)
     entries = dict.fromkeys(entry for record in records[:newest] for entry in record.depends)
     return list(dict.fromkeys(entry.partition(" ")[0].lower() for entry in entries))
+
+
+def unpacked_size(data: bytes) -> int | None:
+    """How many bytes the zstandard frame *data* says that it unpacks to; None where it does not say."""
+    import zstandard
+
+    try:
+        size: int = zstandard.frame_content_size(data)
+    except zstandard.ZstdError:
+        return None
+    return size if size >= 0 else None
 
 
 def unpacked(data: bytes, limit: int) -> bytes:
