@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 # The commands in the order in which help shows them: what each does, in a line.
 COMMANDS = {
     "create": "make a new environment from specs or files",
+    "install": "bring packages into an environment",
+    "update": "bring packages of an environment up to date",
+    "remove": "take packages out of an environment, or remove it",
+    "history": "show the changes of an environment",
+    "rollback": "bring an environment back to an earlier generation",
+    "verify": "compare an environment with its records, and mend it",
     "run": "run a command inside an environment",
     "list": "list the packages of an environment",
     "why": "tell who needs a package and what keeps it from being newer",

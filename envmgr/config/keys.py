@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from envmgr.config.settings import S3Options
 from envmgr.errors import DataError
-from envmgr.models.channel import is_channel_name, is_url, without_credentials
+from envmgr.models.channel import is_channel_name, without_credentials
+from envmgr.models.credentials import check_url
 from envmgr.models.path_text import expand_path
 from envmgr.models.platform import check_subdir
 
@@ -173,9 +174,17 @@ def _subdir(written: Written, _: Surroundings) -> str:
         raise WrongValueError(expected) from None
 
 
+def _is_valid_url(text: str) -> bool:
+    try:
+        check_url(text)
+    except DataError:
+        return False
+    return True
+
+
 def _url(written: Written, around: Surroundings) -> str:
     text = expand_path(_one(written, "a URL"), around.environ)
-    if not is_url(text):
+    if not _is_valid_url(text):
         raise WrongValueError("a URL")
     return text.rstrip("/")
 
@@ -199,14 +208,14 @@ def _mirrors(written: Written, around: Surroundings) -> dict[str, tuple[str, ...
     found: dict[str, tuple[str, ...]] = {}
     for name, value in written.items():
         prefix = expand_path(name.strip(), around.environ)
-        if not is_url(prefix):
+        if not _is_valid_url(prefix):
             raise WrongValueError("a URL with its mirrors", entry=name)
         texts = (value,) if isinstance(value, str) else value
         if not isinstance(texts, tuple):
             raise WrongValueError("a list of URLs", entry=name)
         urls = [expand_path(text.strip(), around.environ).rstrip("/") for text in texts]
         prefix = without_credentials(prefix).rstrip("/")
-        if not urls or not all(is_url(url) for url in urls):
+        if not urls or not all(map(_is_valid_url, urls)):
             raise WrongValueError("a list of URLs", entry=name)
         if prefix in found:
             raise WrongValueError("given once only", entry=name)
@@ -220,7 +229,7 @@ def _channel_urls(written: Written, around: Surroundings) -> dict[str, str]:
         raise WrongValueError("a mapping from channel names to URLs, in the settings file")
     found: dict[str, str] = {}
     for name, value in written.items():
-        if not isinstance(value, str) or not is_url(url := expand_path(value.strip(), around.environ)):
+        if not isinstance(value, str) or not _is_valid_url(url := expand_path(value.strip(), around.environ)):
             raise WrongValueError("the URL that the channel's name is appended to", entry=name)
         found[_configured_name(name)] = url.rstrip("/")
     return found
@@ -351,6 +360,7 @@ KEYS: Final = (
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),
     Key("pinned_packages", _texts, ("pinned_packages",), "&", "&"),
     Key("link_scripts", _choice("run", "refuse")),
+    Key("durability", _choice("kill", "power")),
     Key("always_copy", _boolean, ("always_copy", "copy")),
     Key("always_yes", _boolean, ("always_yes", "yes")),
     Key("solve_seconds", _time_limit),

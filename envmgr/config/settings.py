@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 LinkScripts = Literal["run", "refuse"]
+Durability = Literal["kill", "power"]
 
 
 class S3Options(Struct, frozen=True):
@@ -117,6 +118,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Specs that limit packages in every solve without asking for them."""
     link_scripts: LinkScripts = "run"
     """Whether packages' link scripts run, or packages that have them are refused."""
+    durability: Durability = "kill"
+    """What a change of an environment survives at any moment: a kill, or also a loss of power, which is slower."""
     always_copy: bool = False
     """Copy files instead of linking them from the package cache."""
     always_yes: bool = False

@@ -248,6 +248,7 @@ def _apply(
         command_line=request.command_line,
         copy=request.copy,
         registry=registry_file(context),
+        channels=tuple(channel.url for channel in wanted.channels),
     )
     messages = link_packages(linking, packages, context, _pip_step(wanted, context))
     return Created(plan, done=True, messages=messages)
@@ -263,6 +264,7 @@ class LinkRequest(Struct, frozen=True):
     command_line: tuple[str, ...] = ()
     copy: bool = False
     registry: Path | None = None
+    channels: tuple[str, ...] = ()
 
 
 def link_packages(
@@ -297,6 +299,7 @@ def link_packages(
         bytecode_cache=settings.pkgs_dirs[0],
         registry=request.registry,
         root_prefix=str(settings.root),
+        channels=request.channels,
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
     return outcome.messages

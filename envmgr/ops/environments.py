@@ -66,10 +66,26 @@ def locate_existing(name: str | None, prefix: str | None, context: Context) -> P
 
     place = locate(name, prefix, context)
     if PrefixStore(place).is_environment():
+        settle(place, context)
         return place
     if place.exists():
         raise PrefixError(f"{place} is not an environment: it has no conda-meta/history.", prefix=str(place))
     raise PrefixError(f"there is no environment at {place}.", hint=_near(name, context), prefix=str(place))
+
+
+def settle(prefix: Path, context: Context) -> None:
+    """Wait for a change of *prefix* that is under way, and end one that was interrupted."""
+    from envmgr.prefix.journal import is_pending
+
+    if not is_pending(prefix):
+        return
+    from envmgr.ops.prefix_lock import prefix_alone
+    from envmgr.prefix.change import recover
+
+    with prefix_alone(prefix, context.reporter):
+        done = recover(prefix, context.runner, context.environ, root_prefix=str(context.settings.root))
+    if done is not None:
+        context.reporter.warned(f"an earlier change of {prefix} had been interrupted; it {done}.")
 
 
 def prefix_path(prefix: str, context: Context) -> Path:

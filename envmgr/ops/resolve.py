@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.solver.problem import Problem, Strategy
     from envmgr.solver.solve import Conflict
+    from envmgr.solver.update import UpdateMode
 
 
 class ResolveOptions(Struct, frozen=True):
@@ -66,6 +67,56 @@ def resolve(
     _check_platform(subdir, candidates)
     index.rest()
     return _told(records, requirements, options, candidates, context)
+
+
+class Standing(Struct, frozen=True):
+    """What an environment holds, and what of it may move: the arguments of `plan_update`.
+
+    ``named`` are the packages that the user named; with ``prune``, what nothing needs goes.
+    """
+
+    installed: tuple[PackageRecord, ...]
+    mode: UpdateMode = "keep"
+    named: frozenset[str] = frozenset()
+    prune: bool = False
+
+
+def resolve_change(
+    requirements: Sequence[Requirement],
+    standing: Standing,
+    channels: Sequence[Channel],
+    subdir: str,
+    options: ResolveOptions,
+    context: Context,
+) -> tuple[PackageRecord, ...]:
+    """The records that an environment holds after a change, dependencies first.
+
+    Raises what `resolve` raises.
+    """
+    from msgspec.structs import replace
+
+    from envmgr.host.probe import virtual_packages
+    from envmgr.solver.update import plan_update
+
+    index = open_index(channels, subdir, context)
+    index.expect(requirement.spec.name for requirement in requirements if requirement.spec.is_name_exact)
+    candidates = Candidates(index, virtual_packages(subdir, context.environ), options, context)
+    update = plan_update(
+        standing.mode,
+        standing.installed,
+        standing.named,
+        lines=requirements,
+        machine=candidates.of_machine,
+    )
+    problem = replace(
+        make_problem([*requirements, *update.locks], candidates, options, context),
+        installed=standing.installed,
+        free=update.free,
+        prune=standing.prune,
+    )
+    records = _solve(problem, candidates, context)
+    index.rest()
+    return records
 
 
 def _check_platform(subdir: str, candidates: Candidates) -> None:

@@ -1,4 +1,4 @@
-"""Carries plans out: creates prefixes, all or nothing, and unlinks packages.
+"""Creates prefixes, all or nothing, and removes them.
 
 `create_prefix` builds beside the final place and renames (see `envmgr.prefix.staging`); every placeholder is
 replaced by the final path from the start. Link scripts and the caller's last step need that path, so they run
@@ -8,7 +8,6 @@ after the rename, under the marker. Any failure, Ctrl-C or SIGTERM removes the w
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from msgspec import Struct, field
 from envmgr.errors import PrefixError, Terminated
 from envmgr.ports import Phase
 from envmgr.prefix.bytecode import Compiler
+from envmgr.prefix.generation import Generation, entry_of
 from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from envmgr.ports import Clock, Reporter, Runner
-    from envmgr.prefix.installed import InstalledPackage
     from envmgr.prefix.plan import PackageLink, PrefixPlan
 
 
@@ -48,6 +47,7 @@ class PrefixCreation(Struct, frozen=True):
     *version* (envmgr's) and *specs* (what the user asked for) to the history. *environ* is the process's
     environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_cache* is a
     writable folder for compiled Python files, *registry* the list of environments to join; None for none.
+    *channels* are the URLs that were searched.
     """
 
     prefix: Path
@@ -63,6 +63,7 @@ class PrefixCreation(Struct, frozen=True):
     bytecode_cache: Path | None = None
     registry: Path | None = None
     root_prefix: str = ""
+    channels: tuple[str, ...] = ()
 
 
 class CreatedPrefix(Struct, frozen=True):
@@ -87,7 +88,7 @@ def create_prefix(
     check_path(request.prefix)
     _check_scripts_allowed(request)
     creation = _Building(request, runner, reporter, clock, Staging(request.prefix))
-    with _signals_raised(), _errors_explained(request.prefix):
+    with signals_raised(), errors_explained(request.prefix):
         try:
             messages = creation.build(after_link)
         except BaseException:
@@ -192,51 +193,33 @@ class _Building(Struct):
         request = self.request
         linked = tuple(link.package.record for link in request.plan.link)
         moment = self.clock.now()
-        PrefixStore(request.prefix).add_history(
+        store = PrefixStore(request.prefix)
+        store.add_generation(self._generation(moment))
+        store.add_history(
             Change(moment, request.command_line, request.version, linked, update_specs=request.specs)
         )
 
-
-def unlink_package(package: InstalledPackage, prefix: Path, scripts: ScriptRunner | None) -> str:
-    """Remove *package* from *prefix*: its files, the folders that become empty, its record.
-
-    With *scripts*, its pre-unlink script runs first; what it has to say is returned. Raises PrefixError for
-    a failing script, and OSError.
-    """
-    messages = scripts.run(package.record, "pre-unlink") if scripts is not None else ""
-    folders = {entry["_path"] for entry in package.paths if entry.get("path_type") == "directory"}
-    for path in package.files:
-        try:
-            os.unlink(prefix / path)
-        except FileNotFoundError:
-            pass
-        except (IsADirectoryError, PermissionError):
-            if not (prefix / path).is_dir():
-                raise
-        parent = path.rpartition("/")[0]
-        while parent and parent not in folders:
-            folders.add(parent)
-            parent = parent.rpartition("/")[0]
-    for folder in sorted(folders, reverse=True):
-        _remove_if_empty(prefix / folder)
-    PrefixStore(prefix).remove_record(package)
-    return messages
+    def _generation(self, moment: float) -> Generation:
+        request, plan = self.request, self.request.plan
+        return Generation(
+            number=1,
+            moment=moment,
+            command=request.command_line,
+            version=request.version,
+            subdir=plan.subdir,
+            specs=request.specs,
+            channels=request.channels,
+            shared=plan.shared,
+            packages=[entry_of(link.package.record, link.package.requested) for link in plan.link],
+        )
 
 
 def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
     """Remove the whole prefix and take it off *registry*; the first step takes it from its place."""
-    with _errors_explained(prefix, "removed"):
+    with errors_explained(prefix, "removed"):
         remove_folder(prefix)
         if registry is not None:
             remove_from_registry(registry, prefix)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY):
-            raise
 
 
 def _check_scripts_allowed(request: PrefixCreation) -> None:
@@ -267,7 +250,7 @@ def _try_register(registry: Path, prefix: Path, reporter: Reporter) -> None:
 
 
 @contextmanager
-def _signals_raised() -> Iterator[None]:
+def signals_raised() -> Iterator[None]:
     """Inside, SIGTERM and SIGHUP raise `Terminated`, unless the program handles them already."""
 
     def end(signum: int, _: FrameType | None) -> None:
@@ -287,7 +270,7 @@ def _signals_raised() -> Iterator[None]:
 
 
 @contextmanager
-def _errors_explained(prefix: Path, done: str = "created") -> Iterator[None]:
+def errors_explained(prefix: Path, done: str = "created") -> Iterator[None]:
     """Inside, an OSError becomes a PrefixError: *prefix* could not be *done*."""
     try:
         yield

@@ -48,7 +48,10 @@ for source, target in (job["files"] if tag == job["tag"] else []):
 
 
 class Compiler(Struct, frozen=True):
-    """Brings bytecode into *root*, where the plan's files are; *cache* keeps it, None for nowhere."""
+    """Brings bytecode into *root*, where the plan's files are; *cache* keeps it, None for nowhere.
+
+    Where the plan brings no Python, that of the prefix *home* compiles.
+    """
 
     plan: PrefixPlan
     root: str
@@ -56,6 +59,7 @@ class Compiler(Struct, frozen=True):
     reporter: Reporter
     environ: Mapping[str, str]
     cache: Path | None
+    home: str = ""
 
     def compile(self) -> dict[str, tuple[str, ...]]:
         """Put all bytecode files in place; those that exist afterwards, by ``name-version-build``."""
@@ -86,14 +90,15 @@ class Compiler(Struct, frozen=True):
 
     def _run(self, links: Sequence[PackageLink]) -> bool:
         layout = self.plan.python
-        if layout is None or not self._exists(layout.executable):
+        python = self._python()
+        if layout is None or not python:
             return False
         files = [(link.targets[index], path) for link in links for index, path in link.bytecode]
         job = f"{self.root}/conda-meta/.envmgr-compile"
         with open(job, "w", encoding="utf-8") as file:
             json.dump({"tag": layout.cache_tag, "files": files}, file)
         isolated = ["-E", "-s", "-S"] if layout.version.startswith("2") else ["-I", "-S"]
-        command = [f"{self.root}/{layout.executable}", *isolated, "-W", "ignore", "-c", _PROGRAM, job]
+        command = [python, *isolated, "-W", "ignore", "-c", _PROGRAM, job]
         try:
             finished = self.runner.run(
                 command, env=dict(self.environ), cwd=Path(self.root), timeout_seconds=_TIMEOUT_SECONDS
@@ -107,6 +112,12 @@ class Compiler(Struct, frozen=True):
             reason = (finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"])[-1]
             self.reporter.warned(f"{_NOT_COMPILED} failed ({reason}).")
         return finished.returncode == 0
+
+    def _python(self) -> str:
+        """The interpreter that compiles; "" for none."""
+        layout = self.plan.python
+        places = [f"{folder}/{layout.executable}" for folder in (self.root, self.home) if layout and folder]
+        return next((place for place in places if os.path.exists(place)), "")
 
     def _keep(self, link: PackageLink) -> None:
         """Link what was compiled into the cache; a cache that cannot be written is left alone."""

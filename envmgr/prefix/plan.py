@@ -21,7 +21,7 @@ from envmgr.prefix.noarch import PythonLayout, python_layout
 from envmgr.prefix.paths import link_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from envmgr.models.package_files import EntryPoint, PackageFiles, PathEntry
@@ -78,7 +78,10 @@ class Clobber(Struct, frozen=True):
 
 
 class PrefixPlan(Struct, frozen=True):
-    """A change to the prefix at the absolute path *prefix*, for packages of *subdir*, in order."""
+    """A change to the prefix at the absolute path *prefix*, for packages of *subdir*, in order.
+
+    ``shared`` are the paths that several packages bring, with their names; the last one's file is there.
+    """
 
     prefix: str
     subdir: str
@@ -86,6 +89,7 @@ class PrefixPlan(Struct, frozen=True):
     unlink: tuple[InstalledPackage, ...] = ()
     clobbers: tuple[Clobber, ...] = ()
     python: PythonLayout | None = None
+    shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def file_count(self) -> int:
@@ -99,18 +103,25 @@ class PrefixPlan(Struct, frozen=True):
 
 
 def plan_prefix(
-    current: Sequence[InstalledPackage], desired: Sequence[PackageToLink], *, prefix: str, subdir: str
+    current: Sequence[InstalledPackage],
+    desired: Sequence[PackageToLink],
+    *,
+    prefix: str,
+    subdir: str,
+    relink: Collection[str] = (),
 ) -> PrefixPlan:
     """The plan that turns a prefix holding *current* into one holding exactly *desired*.
 
     *desired* is in link order, dependencies first. *prefix* is the absolute path that the files will know; it
-    need not exist. Raises PrefixError for what can never work, naming packages and paths.
+    need not exist. Packages named in *relink* come anew even where they stay. Raises PrefixError for what can never
+    work, naming packages and paths.
     """
     layout = _layout(current, desired, subdir)
     kept = {package.record for package in current} & {package.record for package in desired}
+    kept = {record for record in kept if record.name not in relink}
     links = [_plan_package(package, layout, subdir) for package in desired if package.record not in kept]
     _check_room(links, prefix)
-    clobbers, links = _settle(links)
+    clobbers, links, shared = _settle(links)
     return PrefixPlan(
         prefix,
         subdir,
@@ -118,6 +129,7 @@ def plan_prefix(
         tuple(package for package in reversed(current) if package.record not in kept),
         clobbers,
         layout,
+        shared,
     )
 
 
@@ -201,8 +213,10 @@ class _Contest(Struct):
         self.owners[path] = index
 
 
-def _settle(links: list[PackageLink]) -> tuple[tuple[Clobber, ...], list[PackageLink]]:
-    """The conflicts among *links*, and the links without the paths that they lose."""
+def _settle(
+    links: list[PackageLink],
+) -> tuple[tuple[Clobber, ...], list[PackageLink], dict[str, tuple[str, ...]]]:
+    """The conflicts among *links*, the links without the paths that they lose, and all paths of several owners."""
     contest = _Contest()
     for index, link in enumerate(links):
         for entry, target in zip(link.package.files.paths, link.targets, strict=True):
@@ -224,7 +238,24 @@ def _settle(links: list[PackageLink]) -> tuple[tuple[Clobber, ...], list[Package
         for path, losers in sorted(contest.losses.items())
         if not _same_content(path, [links[index] for index in (*losers, contest.owners[path])])
     )
-    return tuple(clobbers), settled
+    shared = {
+        path: tuple(links[index].package.record.name for index in (*losers, contest.owners[path]))
+        for path, losers in contest.losses.items()
+    }
+    return tuple(clobbers), settled, shared
+
+
+def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> set[str]:
+    """The packages that stay and have a path that the plan brings anew: who wins is settled by linking both."""
+    gone = {package.document_name for package in plan.unlink}
+    coming = {
+        target for link in plan.link for entry, target in link.pairs() if entry.path_type != DIRECTORY
+    } | {path for link in plan.link for path, _ in link.entry_points}
+    return {
+        package.record.name
+        for package in current
+        if package.document_name not in gone and not coming.isdisjoint(package.files)
+    }
 
 
 def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Contest) -> PackageLink:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import DataError, PrefixError
+from envmgr.prefix.generation import FOLDER as GENERATIONS
+from envmgr.prefix.generation import read_generation, write_generation
 from envmgr.prefix.history import history_block
 from envmgr.prefix.installed import InstalledPackage, read_document, write_document
 from envmgr.prefix.marker import MARKER
@@ -21,6 +23,7 @@ from envmgr.prefix.marker import MARKER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from envmgr.prefix.generation import Generation
     from envmgr.prefix.history import Change
 
 __all__ = ["InstalledPackage", "PrefixStore", "add_to_registry", "read_registry", "remove_from_registry"]
@@ -63,6 +66,22 @@ class PrefixStore(Struct, frozen=True):
         self._meta.mkdir(exist_ok=True)
         with open(self._meta / "history", "a", encoding="utf-8") as file:
             file.write(history_block(change))
+
+    def add_generation(self, generation: Generation) -> None:
+        """Write the file of *generation*."""
+        folder = self.prefix / GENERATIONS
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder / f"{generation.number}.json", write_generation(generation))
+
+    def generations(self) -> list[Generation]:
+        """All generations that are known, the oldest first; raises DataError naming a file that cannot be read."""
+        try:
+            names = os.listdir(self.prefix / GENERATIONS)
+        except OSError:
+            return []
+        numbers = sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())
+        paths = [self.prefix / GENERATIONS / f"{number}.json" for number in numbers]
+        return [read_generation(_read_bytes(path), str(path)) for path in paths]
 
     def write_variables(self, variables: Mapping[str, str]) -> None:
         """Store the environment's own variables in conda-meta/state, where conda keeps them too."""

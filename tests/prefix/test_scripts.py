@@ -9,11 +9,8 @@ import pytest
 
 from envmgr.errors import PrefixError
 from envmgr.ports import Phase, RecordingReporter
-from envmgr.prefix.apply import unlink_package
-from envmgr.prefix.scripts import ScriptRunner
-from envmgr.prefix.store import PrefixStore
 from tests.builders import Pkg, pkg, script
-from tests.prefixes import ProcessRunner, create, request_for, unpack
+from tests.prefixes import create, request_for, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,29 +97,3 @@ def test_scripts_of_other_names_are_plain_files(tmp_path: Path) -> None:
     package = unpack(pkg("a", files={"bin/.b-post-link.sh": script("exit 1")}), tmp_path / "pkgs")
     create(tmp_path / "env", [package], link_scripts="refuse")
     assert request_for(tmp_path / "x", [package]).plan.link[0].scripts == ()
-
-
-def test_unlinking_runs_pre_unlink_and_leaves_only_what_is_not_the_packages(tmp_path: Path) -> None:
-    text = 'cp "$PREFIX/lib/a/data" "$PREFIX/saved"; echo bye > "$PREFIX/.messages.txt"'
-    leaving = unpack(
-        scripted("a", "pre-unlink", text, files={"lib/a/data": "d", "lib/shared/a": ""}), tmp_path / "pkgs"
-    )
-    staying = unpack(pkg("b", files={"lib/shared/b": "b"}), tmp_path / "pkgs")
-    prefix = tmp_path / "env"
-    create(prefix, [leaving, staying])
-    (prefix / "lib/a/mine").write_text("mine")
-    installed = {package.record.name: package for package in PrefixStore(prefix).records()}
-    scripts = ScriptRunner(ProcessRunner(), prefix, "linux-64", {"PATH": os.defpath})
-    assert unlink_package(installed["a"], prefix, scripts) == "bye"
-    left = sorted(str(path.relative_to(prefix)) for path in prefix.rglob("*") if path.is_file())
-    assert left == ["conda-meta/b-1.0-0.json", "conda-meta/history", "lib/a/mine", "lib/shared/b", "saved"]
-    assert not (prefix / "bin").exists()
-    assert (prefix / "saved").read_text() == "d"
-
-
-def test_unlinking_twice_is_harmless(tmp_path: Path) -> None:
-    create(tmp_path / "env", [unpack(pkg("a", files={"x/y/z": "1"}), tmp_path / "pkgs")])
-    (package,) = PrefixStore(tmp_path / "env").records()
-    for _ in range(2):
-        unlink_package(package, tmp_path / "env", None)
-    assert sorted(os.listdir(tmp_path / "env")) == ["conda-meta"]

@@ -1,0 +1,162 @@
+"""What the commands that change an environment share: options, the question, the table of what moves, JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from envmgr.cli.progress import TerminalReporter
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.change import Changed, ChangePlan, ChangeRequest
+    from envmgr.ops.context import Context
+    from envmgr.ops.request import Asked
+
+
+def change_parser(command: str, description: str) -> CommandParser:
+    """A parser with what every such command has."""
+    made = CommandParser(command, description)
+    add_target(made)
+    add_confirmation(made)
+    add_output(made)
+    made.add_argument(
+        "--override-frozen", action="store_true", help="change an environment that is marked as frozen"
+    )
+    return made
+
+
+def add_linking(parser: argparse.ArgumentParser) -> None:
+    """What commands that bring packages have beside."""
+    parser.add_argument("--download-only", action="store_true", help="fill the cache and change nothing")
+    parser.add_argument(
+        "--copy", action="store_true", default=None, help="copy files instead of hard-linking them"
+    )
+
+
+def asked_of(options: argparse.Namespace) -> Asked:
+    """The specs, files and channels of the command line."""
+    from envmgr.ops.request import Asked
+
+    return Asked(
+        tuple(options.specs),
+        tuple(options.file),
+        tuple(options.channel),
+        options.override_channels,
+        options.subdir,
+    )
+
+
+def run_change(request: ChangeRequest, options: argparse.Namespace) -> int:
+    """Plan, show, ask, change, and say what was done."""
+    from envmgr.cli.session import open_context
+    from envmgr.ops.change import change
+
+    context, reporter = open_context(options, always_yes=options.yes or None)
+    changed = change(request, context, _confirmation(options, context))
+    if options.json:
+        _write_json(changed, options, reporter)
+    else:
+        _write_text(changed, options, reporter)
+    return 0
+
+
+def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[ChangePlan], bool]:
+    def confirm(plan: ChangePlan) -> bool:
+        if not (options.json or options.quiet):
+            _show_plan(plan, context.settings.local_channel_dir.as_uri())
+        unasked = options.json or options.dry_run or context.settings.always_yes
+        if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        sys.stderr.write("Proceed? [Y/n] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+    return confirm
+
+
+def _show_plan(plan: ChangePlan, local: str) -> None:
+    from envmgr.cli.render import count_text, note, size_text, table
+
+    note(f"Change of {plan.prefix}\n")
+    rows = moved_rows(plan.unlink, plan.link, local)
+    if rows:
+        for line in table(rows, ["  package", "version", "build", "channel", "size"]):
+            note(f"  {line}")
+    size = sum(record.size or 0 for record in plan.fetch)
+    kept = count_text(plan.kept, "package")
+    note(f"\n  {len(plan.fetch)} to download ({size_text(size)}); {kept} stay as they are\n")
+
+
+def moved_rows(unlink: Sequence[PackageRecord], link: Sequence[PackageRecord], local: str) -> list[list[str]]:
+    """A row for each package that moves: ``+`` comes, ``-`` goes, ``~`` changes from what to what."""
+    from envmgr.cli.render import short_channel, size_text
+
+    before = {record.name: record for record in unlink}
+    after = {record.name: record for record in link}
+    rows = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        mark = "~" if old and new else "+" if new else "-"
+        shown = new or old
+        assert shown is not None
+        rows.append(
+            [
+                f"{mark} {name}",
+                _change_text(old.version if old else None, new.version if new else None),
+                _change_text(old.build if old else None, new.build if new else None),
+                short_channel(shown, local),
+                size_text(new.size) if new else "",
+            ]
+        )
+    return rows
+
+
+def _change_text(old: str | None, new: str | None) -> str:
+    if old is None or new is None or old == new:
+        return new or old or ""
+    return f"{old} -> {new}"
+
+
+def _write_json(changed: Changed, options: argparse.Namespace, reporter: TerminalReporter) -> None:
+    from envmgr.cli.render import record_fields, write_json
+
+    plan = changed.plan
+    actions: dict[str, Any] = {
+        "PREFIX": str(plan.prefix),
+        "FETCH": [record_fields(record) for record in plan.fetch],
+        "LINK": [record_fields(record) for record in plan.link],
+        "UNLINK": [record_fields(record) for record in plan.unlink],
+    }
+    outcome: dict[str, Any] = {
+        "success": True,
+        "dry_run": options.dry_run,
+        "prefix": str(plan.prefix),
+        "actions": actions,
+        "generation": changed.generation,
+    }
+    if plan.is_nothing:
+        outcome["message"] = "All requested packages already installed."
+    seconds = {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}
+    write_json({**outcome, "seconds": seconds})
+
+
+def _write_text(changed: Changed, options: argparse.Namespace, reporter: TerminalReporter) -> None:
+    from envmgr.cli.render import note
+
+    for message in changed.messages:
+        note(message)
+    if changed.done:
+        note(f"Changed {changed.plan.prefix}: generation {changed.generation}  ({reporter.timings()})")
+    elif changed.plan.is_nothing:
+        note(f"Nothing to do: {changed.plan.prefix} is as it should be.")
+    elif options.dry_run:
+        note("Dry run: nothing was changed.")
+    elif getattr(options, "download_only", False):
+        note("Downloaded; nothing was changed.")
+    else:
+        note("Nothing was changed.")

@@ -1,0 +1,77 @@
+"""``envmgr history``: the changes of an environment, each with its number, who asked for it and what moved."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from envmgr.cli.options import CommandParser, add_target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envmgr.ops.history import Step
+
+
+def parser() -> CommandParser:
+    """The command's options."""
+    made = CommandParser("history", "Show the changes of an environment.")
+    add_target(made)
+    made.add_argument("--json", action="store_true", help="print one JSON array")
+    return made
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Show them."""
+    options = parser().parse_args(arguments)
+    from envmgr.cli.render import write_json, write_lines
+    from envmgr.cli.session import open_context
+    from envmgr.ops.environments import locate_existing
+    from envmgr.ops.history import read_history
+
+    context, _ = open_context(options)
+    steps = read_history(locate_existing(options.name, options.prefix, context))
+    if options.json:
+        write_json([_fields(step) for step in steps])
+    else:
+        write_lines(line for step in steps for line in _lines(step))
+    return 0
+
+
+def _fields(step: Step) -> dict[str, Any]:
+    from envmgr.cli.render import record_fields
+
+    generation = step.generation
+    return {
+        "generation": generation.number or None,
+        "time": _moment(step),
+        "command": list(generation.command),
+        "specs": list(generation.specs),
+        "removed_specs": list(generation.removed),
+        "link": [record_fields(record) for record in step.added],
+        "unlink": [record_fields(record) for record in step.removed],
+        "packages": len(generation.packages),
+    }
+
+
+def _lines(step: Step) -> list[str]:
+    import shlex
+
+    from envmgr.cli.change import moved_rows
+    from envmgr.cli.render import count_text
+
+    generation = step.generation
+    number = f"{generation.number}" if generation.number else "now"
+    said = shlex.join(generation.command) if generation.command else "(by another tool)"
+    lines = [f"{number}  {_moment(step) or ''}  {said}".rstrip()]
+    if generation.number == 1 and not step.removed:
+        return [*lines, f"     {count_text(len(step.added), 'package')}"]
+    rows = moved_rows(step.removed, step.added, "")
+    return [*lines, *(f"     {row[0]}  {row[1]}  {row[2]}" for row in rows)]
+
+
+def _moment(step: Step) -> str | None:
+    if not step.generation.moment:
+        return None
+    moment = datetime.fromtimestamp(step.generation.moment, tz=timezone.utc).astimezone()
+    return moment.isoformat(sep=" ", timespec="seconds")

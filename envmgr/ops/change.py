@@ -1,0 +1,519 @@
+"""Changes an environment that exists: install, update, remove, roll back, repair; all of it or nothing.
+
+Each is the same: what the environment is to hold, the plan that leads there, the packages, the journal. What the
+user asked for earlier stays asked for, and what need not move stays where it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
+
+from envmgr.errors import DataError, PrefixError, UsageError
+from envmgr.ops.request import Asked, EnvironmentRequest, read_request
+from envmgr.ops.resolve import ResolveOptions, Standing, resolve_change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from envmgr.models.channel import Channel
+    from envmgr.models.match_spec import MatchSpec
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.context import Context
+    from envmgr.packages.store import CachedPackage
+    from envmgr.prefix.generation import Generation
+    from envmgr.prefix.installed import InstalledPackage
+    from envmgr.prefix.plan import PrefixPlan
+    from envmgr.solver.update import UpdateMode
+
+Kind = Literal["install", "update", "remove", "rollback", "repair"]
+EARLIER = "asked for earlier"
+
+
+class ChangeRequest(Struct, frozen=True):
+    """What to change: *asked* are specs and files, of packages to go for a removal.
+
+    ``mode`` says what may move (`envmgr.solver.update`); with ``prune``, what nothing needs goes. ``again`` are
+    packages that are linked anew where they stay, all of those asked for with ``force``. ``generation`` is the
+    one to go back to.
+    """
+
+    kind: Kind
+    asked: Asked = field(default_factory=Asked)
+    name: str | None = None
+    prefix: str | None = None
+    options: ResolveOptions = field(default_factory=ResolveOptions)
+    mode: UpdateMode = "keep"
+    prune: bool = False
+    force: bool = False
+    again: frozenset[str] = frozenset()
+    generation: int | None = None
+    override_frozen: bool = False
+    dry_run: bool = False
+    download_only: bool = False
+    copy: bool = False
+    command_line: tuple[str, ...] = ()
+
+
+class ChangePlan(Struct, frozen=True):
+    """What a change will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached."""
+
+    prefix: Path
+    kind: Kind
+    link: tuple[PackageRecord, ...]
+    unlink: tuple[PackageRecord, ...]
+    fetch: tuple[PackageRecord, ...]
+    kept: int
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the environment is already as it should be."""
+        return not self.link and not self.unlink
+
+
+class Changed(Struct, frozen=True):
+    """What was done; ``done`` is False for a dry run, a refusal by `confirm`, a download, or nothing to do."""
+
+    plan: ChangePlan
+    done: bool
+    messages: tuple[str, ...] = ()
+    generation: int | None = None
+
+
+class _Goal(Struct, frozen=True):
+    """What the environment is to hold, dependencies first, and who was asked for by which specs."""
+
+    records: tuple[PackageRecord, ...]
+    requested: Mapping[str, tuple[str, ...]]
+    specs: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    again: frozenset[str] = frozenset()
+
+
+class _State(Struct, frozen=True):
+    """What the environment holds now."""
+
+    prefix: Path
+    subdir: str
+    current: tuple[InstalledPackage, ...]
+    generations: tuple[Generation, ...]
+
+    @property
+    def records(self) -> tuple[PackageRecord, ...]:
+        return tuple(package.record for package in self.current)
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(record.name for record in self.records)
+
+    @property
+    def requested(self) -> dict[str, tuple[str, ...]]:
+        return {package.record.name: package.requested for package in self.current if package.requested}
+
+    def lines_of(self, name: str) -> list[tuple[str, MatchSpec]]:
+        """The specs by which *name* was asked for, as texts and values."""
+        from envmgr.models.match_spec import parse_match_spec
+
+        found = []
+        for text in self.requested.get(name, ()):
+            try:
+                spec = parse_match_spec(text)
+            except DataError:
+                continue
+            if spec.name == name:
+                found.append((text, spec))
+        return found
+
+
+def change(request: ChangeRequest, context: Context, confirm: Callable[[ChangePlan], bool]) -> Changed:
+    """Change the environment; *confirm* sees the plan and may refuse it.
+
+    Raises DataError, ChannelError, SolveError or PrefixError; the environment then is as it was.
+    """
+    from envmgr.ops.environments import locate_existing
+    from envmgr.ops.prefix_lock import prefix_alone
+    from envmgr.prefix.change import recover
+
+    prefix = locate_existing(request.name, request.prefix, context)
+    if not (request.override_frozen or request.dry_run):
+        check_frozen(prefix)
+    if request.dry_run:
+        return _change(request, prefix, context, confirm)
+    with prefix_alone(prefix, context.reporter):
+        recover(prefix, context.runner, context.environ, root_prefix=str(context.settings.root))
+        return _change(request, prefix, context, confirm)
+
+
+def _change(
+    request: ChangeRequest, prefix: Path, context: Context, confirm: Callable[[ChangePlan], bool]
+) -> Changed:
+    from envmgr.ops.fetch import cache_in_use
+    from envmgr.packages.layers import Layers
+
+    wanted = read_request(request.asked, context)
+    for warning in wanted.warnings:
+        context.reporter.warned(warning)
+    context = context.with_credentials(wanted.written_urls)
+    state = _state(prefix, wanted)
+    goal = _goal(request, wanted, state, context)
+    unlink, link = _difference(state, goal)
+    cache = Layers(context.settings.pkgs_dirs)
+    fetch = tuple(record for record in link if not cache.holds(record))
+    plan = ChangePlan(prefix, request.kind, link, unlink, fetch, len(goal.records) - len(link))
+    if plan.is_nothing and goal.requested == state.requested:
+        return Changed(plan, done=False)
+    if not confirm(plan) or request.dry_run:
+        return Changed(plan, done=False)
+    with cache_in_use(context):
+        ready = _Ready(request, state, goal, context)
+        packages = ready.obtain(link)
+        if request.download_only:
+            return Changed(plan, done=False)
+        messages, number = ready.apply(packages)
+    return Changed(plan, done=True, messages=messages, generation=number)
+
+
+def check_frozen(prefix: Path) -> None:
+    """Raises PrefixError for an environment with conda-meta/frozen, which is not to be changed (CEP 22)."""
+    import json
+
+    place = prefix / "conda-meta" / "frozen"
+    if not place.is_file():
+        return
+    try:
+        content = json.loads(place.read_bytes() or b"{}")
+    except (OSError, ValueError):
+        content = {}
+    said = content.get("message") if isinstance(content, dict) else None
+    raise PrefixError(
+        f"{prefix} is frozen and is not to be changed{f': {said}' if isinstance(said, str) and said else '.'}",
+        hint="--override-frozen changes it all the same.",
+        prefix=str(prefix),
+    )
+
+
+def _state(prefix: Path, wanted: EnvironmentRequest) -> _State:
+    from envmgr.prefix.store import PrefixStore
+
+    store = PrefixStore(prefix)
+    generations = tuple(store.generations())
+    subdir = next((each.subdir for each in reversed(generations) if each.subdir), wanted.subdir)
+    return _State(prefix, subdir, tuple(store.records()), generations)
+
+
+def _goal(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, context: Context) -> _Goal:
+    match request.kind:
+        case "remove":
+            return _without(request, wanted, state, context)
+        case "rollback":
+            return _earlier(request, state)
+        case "repair":
+            return _Goal(state.records, state.requested, again=request.again)
+    if wanted.explicit:
+        return _with_archives(wanted, state)
+    return _solved(request, wanted, state, context)
+
+
+def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, context: Context) -> _Goal:
+    lines = list(wanted.requirements)
+    named = frozenset(line.spec.name for line in lines)
+    if request.kind == "update":
+        _check_installed(lines, state, request)
+    exact = request.prune and bool(request.asked.files)
+    earlier = [] if exact else _earlier_lines(state, named)
+    if not lines and request.mode != "all":
+        raise UsageError(f"nothing was named to {request.kind}.", hint=f"envmgr {request.kind} SPEC ...")
+    channels = _channels(request, wanted, state)
+    standing = Standing(state.records, request.mode, named, prune=request.prune)
+    records = resolve_change([*lines, *earlier], standing, channels, state.subdir, request.options, context)
+    asked = _newly_asked(request, lines, records, state)
+    kept = {} if exact else state.requested
+    here = {record.name for record in records}
+    return _Goal(
+        records,
+        {name: specs for name, specs in {**kept, **asked}.items() if name in here and specs},
+        specs=tuple(str(line.spec) for line in lines),
+        channels=tuple(channel.url for channel in channels),
+        again=(named & here if request.force else frozenset()),
+    )
+
+
+def _newly_asked(
+    request: ChangeRequest, lines: Sequence[Requirement], records: Sequence[PackageRecord], state: _State
+) -> dict[str, tuple[str, ...]]:
+    """By which specs the named packages are asked for from now on.
+
+    An update by a bare name leaves what was asked for before, as long as the package still fulfils it.
+    """
+    asked: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        name = line.spec.name
+        specs: tuple[str, ...] = (str(line.spec),)
+        if request.kind == "update" and specs == (name,):
+            before = state.lines_of(name)
+            record = next((each for each in records if each.name == name), None)
+            if before and record is not None and all(spec.matches(record) for _, spec in before):
+                specs = tuple(text for text, _ in before)
+        asked[name] = (*asked.get(name, ()), *specs)
+    return asked
+
+
+def _earlier_lines(state: _State, named: frozenset[str]) -> list[Requirement]:
+    """What was asked for before, of packages that are not named now; other tools' unreadable texts do not count."""
+    from envmgr.models.requirement import Requirement, Source
+
+    return [
+        Requirement(spec, Source(EARLIER, None, text))
+        for name in state.requested
+        for text, spec in (state.lines_of(name) if name not in named else ())
+    ]
+
+
+def _check_installed(lines: Sequence[Requirement], state: _State, request: ChangeRequest) -> None:
+    if request.asked.files:
+        return
+    missing = [line.spec.name for line in lines if line.spec.name not in state.names]
+    if missing:
+        raise _not_installed(missing[0], state, f"envmgr install {missing[0]} brings it in.")
+
+
+def _not_installed(name: str, state: _State, hint: str | None = None) -> PrefixError:
+    import difflib
+
+    near = difflib.get_close_matches(name, sorted(state.names), n=1)
+    return PrefixError(
+        f"{name} is not installed in {state.prefix}.",
+        hint=f"Did you mean {near[0]}?" if near else hint,
+        package=name,
+    )
+
+
+def _channels(request: ChangeRequest, wanted: EnvironmentRequest, state: _State) -> tuple[Channel, ...]:
+    """The channels of the command line and files; without any, those that the environment was made from."""
+    from envmgr.models.channel import Channel
+
+    asked = request.asked
+    last = next((each.channels for each in reversed(state.generations) if each.channels), ())
+    if asked.override_channels or not last:
+        return wanted.channels
+    own = wanted.channels if asked.channels or asked.files else ()
+    return tuple(dict.fromkeys([*own, *map(Channel.parse, last)]))
+
+
+def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, context: Context) -> _Goal:
+    from envmgr.host.probe import virtual_packages
+    from envmgr.solver.update import unneeded, with_dependants
+
+    names: set[str] = set()
+    for line in wanted.requirements:
+        found = {record.name for record in state.records if line.spec.matches(record)}
+        if not found:
+            raise _not_installed(line.spec.name, state)
+        names |= found
+    if not names:
+        raise UsageError("nothing was named to remove.", hint="envmgr remove NAME ...")
+    machine = virtual_packages(state.subdir, context.environ)
+
+    def of_machine(name: str) -> PackageRecord | None:
+        return next(iter(machine.records(name)), None)
+
+    lines = _earlier_lines(state, frozenset(names))
+    gone = names
+    if not request.options.no_deps:
+        gone = set(with_dependants(state.records, names, lines=lines, machine=of_machine))
+    left = [record for record in state.records if record.name not in gone]
+    requested = {name: specs for name, specs in state.requested.items() if name not in gone}
+    if request.prune and requested and not request.options.no_deps:
+        keep = {*requested, *(["pip"] if any(record.name == "python" for record in left) else [])}
+        lines = [line for line in lines if line.spec.name in requested]
+        loose = unneeded(left, keep, lines=lines, machine=of_machine)
+        # Only what these packages brought goes: what nobody needed before stays as it was.
+        loose -= unneeded(state.records, {*state.requested, "pip"}, lines=lines, machine=of_machine)
+        left = [record for record in left if record.name not in loose]
+    from envmgr.solver.order import in_link_order
+
+    ordered = in_link_order({record.name: record for record in left})
+    last = state.generations[-1].channels if state.generations else ()
+    return _Goal(
+        ordered, requested, removed=tuple(str(line.spec) for line in wanted.requirements), channels=last
+    )
+
+
+def _earlier(request: ChangeRequest, state: _State) -> _Goal:
+    known = {each.number: each for each in state.generations}
+    number = request.generation
+    if number is None:
+        number = max(known, default=0) - 1
+    if number not in known:
+        numbers = f"{min(known)} to {max(known)}" if known else "none"
+        raise PrefixError(
+            f"{state.prefix} has no generation {number}; it has {numbers}.",
+            hint="envmgr history shows them.",
+            prefix=str(state.prefix),
+        )
+    target = known[number]
+    requested = {name: specs for name, specs in target.requested().items() if specs}
+    return _Goal(target.records(), requested, channels=target.channels)
+
+
+def _with_archives(wanted: EnvironmentRequest, state: _State) -> _Goal:
+    from envmgr.ops.explicit import explicit_records
+
+    coming = explicit_records(wanted.explicit)
+    names = {record.name for record in coming}
+    staying = [record for record in state.records if record.name not in names]
+    requested = {**state.requested, **{record.name: (record.name,) for record in coming}}
+    return _Goal((*staying, *coming), requested, specs=tuple(record.dist_name for record in coming))
+
+
+def _difference(state: _State, goal: _Goal) -> tuple[tuple[PackageRecord, ...], tuple[PackageRecord, ...]]:
+    """What goes and what comes."""
+    now, then = set(state.records), set(goal.records)
+    unlink = [record for record in state.records if record not in then or record.name in goal.again]
+    link = [record for record in goal.records if record not in now or record.name in goal.again]
+    return tuple(unlink), tuple(link)
+
+
+class _Ready(Struct):
+    """A change that was agreed to."""
+
+    request: ChangeRequest
+    state: _State
+    goal: _Goal
+    context: Context
+
+    def obtain(self, records: Iterable[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
+        from envmgr.ops.fetch import obtain
+
+        return dict(obtain(tuple(records), self.context))
+
+    def apply(self, packages: dict[PackageRecord, CachedPackage]) -> tuple[tuple[str, ...], int]:
+        """Carry it out; the messages of link scripts and the number of the new generation."""
+        from envmgr.prefix.change import PrefixChange, change_prefix
+
+        context, settings = self.context, self.context.settings
+        plan = self._plan(packages)
+        generations = self._generations(plan)
+        change = PrefixChange(
+            prefix=self.state.prefix,
+            plan=plan,
+            current=self.state.current,
+            generations=generations,
+            environ=context.environ,
+            requested={name: self.goal.requested.get(name, ()) for name in self.state.names},
+            link_scripts=settings.link_scripts,
+            always_copy=self.request.copy or settings.always_copy,
+            bytecode_cache=settings.pkgs_dirs[0],
+            root_prefix=str(settings.root),
+            strict=settings.durability == "power",
+        )
+        messages = change_prefix(change, context.runner, context.reporter, context.clock)
+        return messages, generations[-1].number
+
+    def _plan(self, packages: dict[PackageRecord, CachedPackage]) -> PrefixPlan:
+        """The plan; packages that share paths with what changes are linked anew with it."""
+        from envmgr.prefix.plan import contested_names
+
+        relink = set(self.goal.again)
+        while True:
+            relink |= self._sharing(relink)
+            missing = [
+                record
+                for record in self.goal.records
+                if record not in packages and (record.name in relink or record not in set(self.state.records))
+            ]
+            packages |= self.obtain(missing) if missing else {}
+            plan = self._plan_once(packages, relink)
+            more = contested_names(plan, self.state.current) - relink
+            more |= self._homeless(plan) - relink
+            if not more:
+                return plan
+            relink |= more
+
+    def _plan_once(self, packages: Mapping[PackageRecord, CachedPackage], relink: set[str]) -> PrefixPlan:
+        from envmgr.models.package_files import PackageFiles
+        from envmgr.prefix.plan import PackageToLink, plan_prefix
+
+        desired = []
+        for record in self.goal.records:
+            requested = self.goal.requested.get(record.name, ())
+            found = packages.get(record)
+            if found is None:
+                files = PackageFiles(paths=())
+                desired.append(PackageToLink(record, self.state.prefix, None, files, requested))
+            else:
+                desired.append(
+                    PackageToLink(found.record, found.folder, found.archive, found.files, requested)
+                )
+        return plan_prefix(
+            self.state.current,
+            desired,
+            prefix=str(self.state.prefix),
+            subdir=self.state.subdir,
+            relink=frozenset(relink),
+        )
+
+    def _sharing(self, relink: set[str]) -> set[str]:
+        """The packages that share a path with one that goes or is linked anew."""
+        if not self.state.generations:
+            return set()
+        then = {record.name: record for record in self.goal.records}
+        moving = {record.name for record in self.state.records if then.get(record.name) != record} | relink
+        found: set[str] = set()
+        for owners in self.state.generations[-1].shared.values():
+            if moving.intersection(owners):
+                found.update(name for name in owners if name in then and name in self.state.names)
+        return found
+
+    def _homeless(self, plan: PrefixPlan) -> set[str]:
+        """Noarch Python packages that stay, while the place of Python's packages moves."""
+        from envmgr.prefix.noarch import python_layout
+
+        before = next((record for record in self.state.records if record.name == "python"), None)
+        if before is None or plan.python is None:
+            return set()
+        if python_layout(before, self.state.subdir) == plan.python:
+            return set()
+        then = set(self.goal.records)
+        return {
+            record.name for record in self.state.records if record in then and record.noarch_kind == "python"
+        }
+
+    def _generations(self, plan: PrefixPlan) -> tuple[Generation, ...]:
+        from envmgr import __version__
+        from envmgr.prefix.generation import Generation, entries_of, entry_of
+
+        state, now = self.state, self.context.clock.now()
+        made: list[Generation] = []
+        last = state.generations[-1] if state.generations else None
+        if last is None or set(last.records()) != set(state.records):
+            number = last.number + 1 if last else 1
+            made.append(Generation(number, now, subdir=state.subdir, packages=entries_of(state.current)))
+            last = made[0]
+        linked = {link.package.record: link.package.record for link in plan.link}
+        going = {package.record.name for package in plan.unlink}
+        shared = {
+            path: owners for path, owners in last.shared.items() if going.isdisjoint(owners)
+        } | plan.shared
+        made.append(
+            Generation(
+                number=last.number + 1,
+                moment=now,
+                command=self.request.command_line,
+                version=__version__,
+                subdir=state.subdir,
+                specs=self.goal.specs,
+                removed=self.goal.removed,
+                channels=self.goal.channels,
+                shared=shared,
+                packages=[
+                    entry_of(linked.get(record, record), self.goal.requested.get(record.name, ()))
+                    for record in self.goal.records
+                ],
+            )
+        )
+        return tuple(made)

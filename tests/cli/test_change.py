@@ -1,0 +1,345 @@
+"""install, update, remove, rollback, history and verify, as users call them, on real archives and prefixes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders import link, make_channel, pkg, script
+
+if TYPE_CHECKING:
+    from tests.command import Envmgr
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PACKAGES = [
+    pkg("app", "1.0", depends=["lib >=1"], files={"bin/app": script("echo 1\n"), "share/app/one": b"1"}),
+    pkg("app", "2.0", depends=["lib >=2"], files={"bin/app": script("echo 2\n"), "share/app/two": b"2"}),
+    pkg("lib", "1.0", files={"lib/lib.so": b"one", "lib/common": b"lib"}),
+    pkg("lib", "2.0", files={"lib/lib.so": b"two", "lib/common": b"lib"}),
+    pkg("lib", "2.1", files={"lib/lib.so": b"two.1", "lib/common": b"lib"}),
+    pkg("rival", "1.0", files={"lib/common": b"rival"}),
+    pkg("extra", "1.0", depends=["tool"], files={"extra/x": b"x"}),
+    pkg("tool", "1.0", files={"bin/tool": script("echo tool\n"), "lib/alias": link("lib.so")}),
+    pkg("leaving", "1.0", files={
+        "bin/.leaving-pre-unlink.sh": script(
+            'cp "$PREFIX/l/data" "$PREFIX/saved"; echo bye > "$PREFIX/.messages.txt"\n'
+        ),
+        "l/data": b"d",
+    }),
+    pkg("broken", "1.0", files={"bin/.broken-post-link.sh": script("echo no >&2; exit 3\n"), "broken/x": b""}),
+]  # fmt: skip
+
+
+@pytest.fixture
+def channel(tmp_path):
+    return make_channel(tmp_path / "channel", PACKAGES)
+
+
+@pytest.fixture
+def prefix(envmgr: Envmgr, channel, tmp_path):
+    made = tmp_path / "env"
+    done = envmgr("create", "-y", "-p", made, "--override-channels", "-c", channel, "app=1", "lib=1")
+    assert done.code == 0, done.err
+    return made
+
+
+def packages(envmgr, prefix):
+    return {each["name"]: each["version"] for each in envmgr("list", "-p", prefix, "--json").json}
+
+
+def actions(outcome):
+    found = outcome.json["actions"]
+    return {key: [record["dist_name"] for record in found[key]] for key in ("FETCH", "LINK", "UNLINK")}
+
+
+def files(prefix):
+    paths = (path for path in prefix.rglob("*") if path.is_file() or path.is_symlink())
+    return sorted(
+        inside for path in paths if not (inside := str(path.relative_to(prefix))).startswith("conda-meta")
+    )
+
+
+def test_install_brings_what_is_asked_for_and_moves_nothing_else(envmgr, prefix):
+    done = envmgr("install", "-p", prefix, "-y", "extra", "--json")
+    assert actions(done) == {
+        "FETCH": ["tool-1.0-0", "extra-1.0-0"],
+        "LINK": ["tool-1.0-0", "extra-1.0-0"],
+        "UNLINK": [],
+    }
+    assert done.json["generation"] == 2
+    assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0", "extra": "1.0", "tool": "1.0"}
+    assert files(prefix) == [
+        "bin/app", "bin/tool", "extra/x", "lib/alias", "lib/common", "lib/lib.so", "share/app/one",
+    ]  # fmt: skip
+
+
+def test_the_channels_of_an_environment_serve_its_changes(envmgr, prefix):
+    """It was made with --override-channels: nothing else is asked, although nothing is named now."""
+    assert envmgr("install", "-p", prefix, "-y", "extra").code == 0
+
+
+def test_what_was_asked_for_earlier_stays_asked_for(envmgr, prefix):
+    done = envmgr("install", "-p", prefix, "-y", "app=2", "--json")
+    assert done.code == 1
+    assert "lib" in done.json["error"]
+    assert {each["source"] for each in done.json["conflicting"]} == {"command line", "asked for earlier"}
+    assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
+    done = envmgr("install", "-p", prefix, "-y", "app=2", "lib", "--json")
+    assert actions(done)["LINK"] == ["lib-2.1-0", "app-2.0-0"]
+    assert subprocess.run([prefix / "bin/app"], capture_output=True, text=True, check=True).stdout == "2\n"
+    assert "share/app/one" not in files(prefix)
+
+
+def test_nothing_to_do_changes_nothing(envmgr, prefix):
+    before = (prefix / "conda-meta/history").read_bytes()
+    done = envmgr("install", "-p", prefix, "-y", "app=1", "--json")
+    assert done.json["message"] == "All requested packages already installed."
+    assert done.json["generation"] is None
+    assert (prefix / "conda-meta/history").read_bytes() == before
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(envmgr, prefix):
+    before = sorted(str(path) for path in prefix.rglob("*"))
+    done = envmgr("install", "-p", prefix, "extra", "--dry-run")
+    assert "+ extra" in done.err
+    assert "Dry run: nothing was changed." in done.err
+    assert sorted(str(path) for path in prefix.rglob("*")) == before
+
+
+def test_update_moves_the_named_and_update_all_everything(envmgr, prefix):
+    envmgr("install", "-p", prefix, "-y", "app", "lib")  # Asked for without a version from here on.
+    assert actions(envmgr("update", "-p", prefix, "-y", "lib", "--json"))["LINK"] == ["lib-2.1-0"]
+    assert packages(envmgr, prefix) == {"app": "1.0", "lib": "2.1"}
+    assert actions(envmgr("update", "-p", prefix, "-y", "--all", "--json"))["LINK"] == ["app-2.0-0"]
+    done = envmgr("update", "-p", prefix, "-y", "nothere")
+    assert done.code == 1
+    assert "nothere is not installed in" in done.err
+    assert "envmgr install nothere" in done.err
+
+
+def test_freeze_lets_nothing_move(envmgr, prefix):
+    envmgr("install", "-p", prefix, "-y", "app", "lib")
+    done = envmgr("install", "-p", prefix, "-y", "--freeze-installed", "app=2", "--json")
+    assert done.code == 1
+    assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
+    assert envmgr("install", "-p", prefix, "-y", "--freeze-installed", "extra").code == 0
+
+
+def test_remove_takes_what_needs_it_and_what_nothing_else_needs(envmgr, prefix):
+    envmgr("install", "-p", prefix, "-y", "extra")
+    assert actions(envmgr("remove", "-p", prefix, "-y", "extra", "--json"))["UNLINK"] == [
+        "extra-1.0-0",
+        "tool-1.0-0",
+    ]
+    assert "bin/tool" not in files(prefix)
+    done = envmgr("remove", "-p", prefix, "-y", "lib", "--json")
+    assert actions(done)["UNLINK"] == ["app-1.0-0", "lib-1.0-0"]
+    assert packages(envmgr, prefix) == {}
+    assert sorted(os.listdir(prefix)) == ["conda-meta"]
+
+
+def test_remove_can_keep_what_nothing_needs_and_what_is_broken_by_it(envmgr, prefix):
+    envmgr("install", "-p", prefix, "-y", "extra")
+    assert actions(envmgr("remove", "-p", prefix, "-y", "--no-prune", "extra", "--json"))["UNLINK"] == [
+        "extra-1.0-0"
+    ]
+    assert actions(envmgr("remove", "-p", prefix, "-y", "--force", "lib", "--json"))["UNLINK"] == [
+        "lib-1.0-0"
+    ]
+    assert packages(envmgr, prefix) == {"app": "1.0", "tool": "1.0"}
+
+
+def test_remove_all_takes_the_whole_environment_and_asks_for_its_name(envmgr, prefix, monkeypatch):
+    monkeypatch.setenv("CONDA_PREFIX", str(prefix))
+    assert envmgr("remove", "--all", "-y").code == 2
+    assert prefix.exists()
+    done = envmgr("remove", "--all", "-y", "-p", prefix, "--json")
+    assert len(done.json["actions"]["UNLINK"]) == 2
+    assert not prefix.exists()
+
+
+def test_pre_unlink_scripts_run_and_what_is_not_the_packages_stays(envmgr, prefix):
+    envmgr("install", "-p", prefix, "-y", "leaving")
+    (prefix / "l/mine").write_text("mine")
+    done = envmgr("remove", "-p", prefix, "-y", "leaving")
+    assert "leaving-1.0-0: bye" in done.err
+    assert (prefix / "saved").read_text() == "d"
+    assert os.listdir(prefix / "l") == ["mine"]
+
+
+def test_a_link_script_that_fails_takes_the_change_back(envmgr, prefix):
+    before = files(prefix)
+    done = envmgr("install", "-p", prefix, "-y", "broken")
+    assert done.code == 1
+    assert "the post-link script of broken-1.0-0 failed with exit code 3: no" in done.err
+    assert files(prefix) == before
+    assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
+    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert os.listdir(prefix / "conda-meta/envmgr/generations") == ["1.json"]
+
+
+def test_a_path_of_two_packages_comes_back_when_its_winner_goes(envmgr, prefix):
+    done = envmgr("install", "-p", prefix, "-y", "rival")
+    assert "lib/common comes with lib-1.0-0 and rival-1.0-0; that of rival-1.0-0 is kept." in done.err
+    assert (prefix / "lib/common").read_bytes() == b"rival"
+    assert envmgr("verify", "-p", prefix).code == 0
+    envmgr("remove", "-p", prefix, "-y", "rival")
+    assert (prefix / "lib/common").read_bytes() == b"lib"
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+def test_a_file_of_nobody_makes_room_and_is_kept(envmgr, prefix):
+    (prefix / "extra").mkdir()
+    (prefix / "extra/x").write_text("mine")
+    done = envmgr("install", "-p", prefix, "-y", "extra")
+    assert "extra/x belongs to no package and makes room" in done.err
+    (kept,) = (prefix / "conda-meta/envmgr/saved").rglob("x")
+    assert kept.read_text() == "mine"
+
+
+def test_a_folder_with_files_of_nobody_is_no_place_for_a_file(envmgr, prefix):
+    (prefix / "extra/x").mkdir(parents=True)
+    (prefix / "extra/x/mine").write_text("mine")
+    done = envmgr("install", "-p", prefix, "-y", "extra")
+    assert done.code == 1
+    assert "is a folder with files of nobody" in done.err
+    assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
+    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+
+
+def test_history_tells_who_asked_for_what(envmgr, prefix):
+    envmgr("install", "-p", prefix, "-y", "app=2", "lib")
+    envmgr("remove", "-p", prefix, "-y", "app")
+    steps = envmgr("history", "-p", prefix, "--json").json
+    assert [step["generation"] for step in steps] == [1, 2, 3]
+    assert [step["specs"] for step in steps] == [["app=1", "lib=1"], ["app=2", "lib"], []]
+    assert steps[2]["removed_specs"] == ["app"]
+    assert [record["dist_name"] for record in steps[1]["unlink"]] == ["app-1.0-0", "lib-1.0-0"]
+    shown = envmgr("history", "-p", prefix).out
+    assert "~ app  1.0 -> 2.0" in shown
+    assert "- app  2.0" in shown
+
+
+def test_rollback_brings_back_an_earlier_state_without_the_channel(envmgr, prefix, channel):
+    before = files(prefix)
+    envmgr("install", "-p", prefix, "-y", "app=2", "lib", "extra")
+    channel.rename(channel.with_name("away"))
+    done = envmgr("rollback", "-p", prefix, "-y", "--offline", "--json")
+    assert done.code == 0, done.err
+    assert done.json["generation"] == 3
+    assert files(prefix) == before
+    assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
+    assert envmgr("verify", "-p", prefix).code == 0
+    assert envmgr("rollback", "-p", prefix, "-y", "2").code == 0
+    assert packages(envmgr, prefix) == {"app": "2.0", "lib": "2.1", "extra": "1.0", "tool": "1.0"}
+    done = envmgr("rollback", "-p", prefix, "-y", "9")
+    assert done.code == 1
+    assert "has no generation 9; it has 1 to 4." in done.err
+
+
+def test_what_another_tool_did_is_a_generation_too(envmgr, prefix):
+    (document,) = (prefix / "conda-meta").glob("app-*.json")
+    document.unlink()
+    (prefix / "bin/app").unlink()
+    (prefix / "share/app/one").unlink()
+    assert envmgr("history", "-p", prefix, "--json").json[-1]["generation"] is None
+    envmgr("install", "-p", prefix, "-y", "extra")
+    steps = envmgr("history", "-p", prefix, "--json").json
+    assert [(step["generation"], step["command"][:2]) for step in steps] == [
+        (1, ["envmgr", "create"]),
+        (2, []),
+        (3, ["envmgr", "install"]),
+    ]
+
+
+def test_verify_names_what_differs_and_repairs_it(envmgr, prefix):
+    os.unlink(prefix / "lib/lib.so")
+    os.unlink(prefix / "bin/app")
+    (prefix / "bin/app").write_text("changed")
+    (prefix / "mine").write_text("mine")
+    done = envmgr("verify", "-p", prefix, "--foreign", "--json")
+    assert done.code == 1
+    assert [(each["path"], each["kind"]) for each in done.json["findings"]] == [
+        ("bin/app", "modified"),
+        ("lib/lib.so", "missing"),
+    ]
+    assert done.json["foreign"] == ["mine"]
+    assert envmgr("verify", "-p", prefix, "--repair", "-y", "--offline").code == 0
+    assert envmgr("verify", "-p", prefix).code == 0
+    assert (prefix / "mine").exists()
+
+
+def test_force_reinstall_links_anew(envmgr, prefix):
+    os.unlink(prefix / "share/app/one")
+    done = envmgr("install", "-p", prefix, "-y", "--force-reinstall", "app=1", "--json")
+    assert actions(done)["LINK"] == actions(done)["UNLINK"] == ["app-1.0-0"]
+    assert (prefix / "share/app/one").exists()
+
+
+def test_a_frozen_environment_is_not_changed(envmgr, prefix):
+    """CEP 22."""
+    (prefix / "conda-meta/frozen").write_text(json.dumps({"message": "ask Ana"}))
+    for command in (["install", "extra"], ["update", "--all"], ["remove", "app"], ["remove", "--all"]):
+        done = envmgr(command[0], "-y", "-p", prefix, *command[1:])
+        assert done.code == 1
+        assert "is frozen and is not to be changed: ask Ana" in done.err
+    assert envmgr("install", "-y", "-p", prefix, "--override-frozen", "extra").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["install"], ["update"], ["remove"], ["update", "--all", "app"], ["remove", "--all", "app"]]
+)
+def test_wrong_usage_is_told(envmgr, prefix, arguments):
+    assert envmgr(*arguments, "-p", prefix).code == 2
+
+
+def test_a_second_change_waits_for_the_first(envmgr, prefix):
+    handle = os.open(prefix / "conda-meta/envmgr", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    threading.Timer(0.7, lambda: os.close(handle)).start()
+    begin = time.monotonic()
+    done = envmgr("install", "-p", prefix, "-y", "extra")
+    assert done.code == 0
+    assert "another process is changing" in done.err
+    assert time.monotonic() - begin > 0.5
+
+
+def test_changes_at_once_are_all_made(envmgr, prefix, channel):
+    names = ["extra", "rival", "leaving"]
+    command = [sys.executable, "-m", "envmgr", "install", "-y", "-p", str(prefix)]
+    processes = [
+        subprocess.Popen([*command, name], cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE)
+        for name in names
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    assert set(packages(envmgr, prefix)) == {"app", "lib", "tool", *names}
+    assert [step["generation"] for step in envmgr("history", "-p", prefix, "--json").json] == [1, 2, 3, 4]
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+def test_strict_durability_is_a_setting(envmgr, prefix, monkeypatch):
+    monkeypatch.setenv("ENVMGR_DURABILITY", "power")
+    assert envmgr("install", "-p", prefix, "-y", "extra").code == 0
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+def test_what_pip_cannot_do_is_write_into_the_cache(envmgr, prefix, tmp_path):
+    """A tool that replaces a file, as pip does, leaves the other environments as they were."""
+    other = tmp_path / "other"
+    envmgr("create", "-y", "-p", other, "--clone", prefix)
+    assert (prefix / "lib/lib.so").samefile(other / "lib/lib.so")
+    os.unlink(prefix / "lib/lib.so")
+    (prefix / "lib/lib.so").write_bytes(b"by pip")
+    assert envmgr("verify", "-p", other).code == 0
