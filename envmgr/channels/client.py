@@ -113,7 +113,7 @@ class ChannelClient:
             self._repair,
             self._transport,
             self._reporter,
-            offline=self._options.offline,
+            supply="stored" if self._options.offline else "former" if self._options.use_stale else "new",
         )
 
     def _sync_related(
@@ -336,7 +336,7 @@ class ChannelClient:
             from envmgr.channels.shards import parse_shard_index
 
             index = parse_shard_index(_whole(self._body(response)))
-            return self._store.replace_shards(source, state, index, self._reporter)
+            return self._store.replace_shards(source, state, index, self._reporter, before=before)
         if int(response.headers.get("content-length", "0")) >= _LARGE_BODY_BYTES:
             from envmgr.channels.fill_process import fill_in_process
 
@@ -365,10 +365,9 @@ class ChannelClient:
 
     def _text(self, form: Form, response: Response) -> Iterator[bytes]:
         """The uncompressed text of a body."""
-        from envmgr.channels.decompress import decompress_bz2, decompress_zstd
+        from envmgr.channels.decompress import unpack_text
 
-        body = self._body(response)
-        return decompress_zstd(body) if form == "zst" else decompress_bz2(body) if form == "bz2" else body
+        return unpack_text(form, self._body(response))
 
     def _body(self, response: Response) -> Iterator[bytes]:
         """The body, which reports its progress in the bytes that came over the wire."""

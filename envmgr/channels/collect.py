@@ -1,9 +1,10 @@
 """Keeps the index folder small: what nothing needs goes, and the oldest where there is too much (effects: files).
 
-It runs after an update, once a day. Shards that no index names are removed, tables that nobody has used for a
-month, and what killed processes left. Then, while all files together are larger than the cap, those that were not
-used for the longest time: tables, shards, and at last whole indexes. Whoever misses a file makes or fetches it
-again, so nothing has to be locked; files of the last day stay, as someone may be about to use them.
+It runs after an update, once a day. Shards that no index names are removed (the former one of a name counts while
+its newest is not here), tables that nobody has used for a month, and what killed processes left. Then, while all
+files together are larger than the cap, those that were not used for the longest time: tables, shards, and at last
+whole indexes. Whoever misses a file makes or fetches it again, so nothing has to be locked; files of the last day
+stay, as someone may be about to use them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
+from envmgr.channels.index_file import LAYOUT_VERSION
 from envmgr.channels.kept_files import STAMP
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ def collect(folder: Path, most_bytes: int, now: float | None = None) -> Collecte
         os.utime(folder / STAMP, (now, now))
     indexes = [*_files(folder)]
     tables, shards = [*_files(folder / "tables")], [*_files(folder / "shards")]
-    named = _named_shards(file.path for file in indexes if file.path.endswith(".sqlite"))
+    here = {_digest(file.path) for file in shards}
+    named = _named_shards((file.path for file in indexes if file.path.endswith(".sqlite")), here)
     gone = [
         *_old(tables, now, _TABLE_DAYS),
         *(file for file in _old(shards, now, 1) if named is not None and _digest(file.path) not in named),
@@ -81,14 +84,19 @@ def _old(files: list[_File], now: float, days: int) -> list[_File]:
     return [file for file in files if now - file.used > days * _DAY]
 
 
-def _named_shards(indexes: Iterator[str]) -> set[str] | None:
+def _named_shards(indexes: Iterator[str], here: set[str]) -> set[str] | None:
     """The digests that the indexes name; None where one cannot be read, so that nothing is known."""
     found: set[str] = set()
     for path in indexes:
         try:
             connection = sqlite3.connect(f"file:{path.replace('%', '%25')}?mode=ro&immutable=1", uri=True)
             try:
-                found.update(row[0] for row in connection.execute("SELECT hex(digest) FROM shard"))
+                if connection.execute("PRAGMA user_version").fetchone() != (LAYOUT_VERSION,):
+                    continue  # Nobody reads it any more.
+                for digest, former in connection.execute("SELECT hex(digest), hex(former) FROM shard"):
+                    found.add(digest)
+                    if former and digest not in here:
+                        found.add(former)
             finally:
                 connection.close()
         except sqlite3.Error:

@@ -49,6 +49,15 @@ class ShardFolder:
         """Whether there is a file for *digest*."""
         return os.path.exists(self._path(digest))
 
+    def digests(self) -> set[bytes]:
+        """The digests of all shards that there are files for."""
+        found = set()
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self.folder):
+                with contextlib.suppress(ValueError):
+                    found.add(bytes.fromhex(name))
+        return found
+
     def _path(self, digest: bytes) -> str:
         return f"{self.folder}/{digest.hex()}"
 

@@ -37,7 +37,7 @@ from envmgr.errors import ChannelError
 from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from envmgr.channels.shards import ShardIndex
     from envmgr.channels.urls import Source
@@ -108,6 +108,24 @@ class StoredIndex:
     def digests(self) -> list[bytes]:
         """The digests of all shards that a sharded source names."""
         return [row[0] for row in self._query("SELECT digest FROM shard")]
+
+    def former_parts(self, name: str) -> list[Part]:
+        """What held the records called *name* before its shard was replaced, if that was on the disk then."""
+        rows = self._query("SELECT former, former FROM shard WHERE name = ? AND former IS NOT NULL", name)
+        return [Part(*row) for row in rows]
+
+    def newest_of(self, here: Collection[bytes]) -> dict[str, bytes]:
+        """The newest shard of each name that is among those that are *here*."""
+        found = {}
+        try:
+            for name, digest, former in self._connection.execute("SELECT name, digest, former FROM shard"):
+                if digest in here:
+                    found[name] = digest
+                elif former in here:
+                    found[name] = former
+        except self._damage as error:
+            raise self.damaged(error) from None
+        return found
 
     def close(self) -> None:
         """Let go of the file."""
@@ -211,12 +229,31 @@ class IndexStore:
             raise before.damaged(error) from None
 
     def replace_shards(
-        self, source: Source, state: State, index: ShardIndex, reporter: Reporter | None = None
+        self,
+        source: Source,
+        state: State,
+        index: ShardIndex,
+        reporter: Reporter | None = None,
+        *,
+        before: StoredIndex | None = None,
     ) -> StoredIndex:
-        """Store the index of a sharded source and open it; for the rest see `replace`."""
+        """Store the index of a sharded source and open it; for the rest see `replace`.
+
+        Shards of *before* that are here stay known as the former ones of names whose new shards are not.
+        """
         from envmgr.channels.index_file import fill_with_shards
 
-        return self._replace(source, lambda path: fill_with_shards(path, source, state, index), reporter)
+        former: dict[str, bytes] = {}
+        if before is not None and before.is_sharded:
+            here = self.shards.digests()
+            former = {
+                name: digest
+                for name, digest in before.newest_of(here).items()
+                if index.shards.get(name) not in here
+            }
+        return self._replace(
+            source, lambda path: fill_with_shards(path, source, state, index, former), reporter
+        )
 
     def _replace(
         self, source: Source, fill: Callable[[Path], None], reporter: Reporter | None

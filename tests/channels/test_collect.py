@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -80,6 +82,31 @@ def test_what_an_index_names_stays_and_what_none_names_any_more_goes(folder, cha
     )
     assert removed.bytes > 0
     assert versions(sync(folder, channel, offline=True), "a") == ["2.0"]
+
+
+def test_a_former_shard_stays_until_its_successor_is_here(folder, channel):
+    fill(folder, channel)
+    before = files(folder, "shards")
+    make_channel(channel, [pkg("a", "2.0"), pkg("b", "1.0")])
+    write_shards(channel)
+    sync(folder, channel).close()
+    make_old(folder, 2)
+    assert collect(folder, LARGE).files == 1, "the shard of c, which the channel does not have any more"
+    assert versions(sync(folder, channel), "a") == ["2.0"]
+    make_old(folder, 2)
+    assert collect(folder, LARGE).files == 1
+    assert len(set(before) & set(files(folder, "shards"))) == 1, "that of b"
+
+
+def test_a_file_of_an_earlier_layout_names_nothing(folder, channel):
+    fill(folder, channel)
+    for path in folder.glob("*.sqlite"):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DROP TABLE shard")
+            connection.execute("PRAGMA user_version = 1")
+    make_old(folder, 2)
+    collect(folder, LARGE)
+    assert files(folder, "shards") == []
 
 
 def test_a_shard_that_was_fetched_a_moment_ago_stays_whatever_names_it(folder, channel):

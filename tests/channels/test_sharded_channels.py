@@ -36,7 +36,7 @@ class Scene:
         self.reporter = RecordingReporter()
         self.now = 1_700_000_000.0
 
-    def sync(self, *channels, offline=False, max_age=0, subdirs=SUBDIRS):
+    def sync(self, *channels, offline=False, max_age=0, subdirs=SUBDIRS, use_stale=False):
         options = HttpOptions(retries=0, backoff_seconds=0, read_timeout_seconds=5)
         transport = AnyTransport(lambda: HttpTransport(options), offline=offline)
         client = ChannelClient(
@@ -44,7 +44,7 @@ class Scene:
             IndexStore(self.store.folder),
             FixedClock(self.now),
             self.reporter,
-            SyncOptions(max_age_seconds=max_age, offline=offline),
+            SyncOptions(max_age_seconds=max_age, offline=offline, use_stale=use_stale),
         )
         return client.sync([Channel.parse(str(channel)) for channel in channels], subdirs)
 
@@ -145,6 +145,56 @@ def test_an_update_fetches_only_what_changed(scene, folder):
         index = scene.sync(server.url)
         assert versions(index, "d") == ["1.1"]
         assert [path for path in server.paths if "shards/" in path] == [paths["linux-64/d"]]
+
+
+def renew(folder, *packages):
+    make_channel(folder, [*packages])
+    return write_shards(folder)
+
+
+def test_what_was_fetched_serves_offline_though_the_index_is_newer(scene, folder):
+    write_shards(folder)
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        for version in ("3.0", "4.0"):  # The former shard stays known, update after update.
+            renew(folder, pkg("a", version), pkg("lonely", version))
+            scene.sync(server.url).close()
+        offline = scene.sync(server.url, offline=True)
+        scene.reporter.warnings.clear()
+        assert versions(offline, "a") == ["2.0", "1.0"]
+        assert offline.records("a")[0].url == f"{server.url}/linux-64/a-2.0-0.conda"
+        assert offline.may_mention("a", "a-2.0-0") is True
+        (warning,) = scene.reporter.warnings
+        assert warning == (
+            f"the newest records of 'a' in {server.url}/linux-64 were never fetched, so older ones are used "
+            "(perhaps of other names, too)."
+        )
+        with pytest.raises(ChannelError, match="was never fetched"):
+            offline.records("lonely")
+        assert versions(scene.sync(server.url, max_age=100), "a") == ["4.0"], (
+            "online there is nothing but the new"
+        )
+        assert versions(scene.sync(server.url, offline=True), "a") == ["4.0"]
+
+
+def test_former_shards_serve_where_the_server_does_not_answer_if_the_user_allows_it(scene, folder):
+    write_shards(folder)
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        path = renew(folder, pkg("a", "3.0", depends=["b"]))["linux-64/a"]
+        server.faults[path] = Fault(status=503)
+        with pytest.raises(ChannelError, match="HTTP status 503"):
+            scene.sync(server.url).records("a")
+        index = scene.sync(server.url, use_stale=True)
+        assert versions(index, "a") == ["2.0", "1.0"]
+        assert [record.fn for record in index.records("a")] == ["a-2.0-0.conda", "a-1.0-0.conda"]
+        (warning,) = scene.reporter.warnings
+        assert "the newest records of 'a'" in warning
+        server.faults[path] = Fault(status=401)
+        with pytest.raises(ChannelError, match="HTTP status 401"):
+            scene.sync(server.url, use_stale=True).records("a")
+        server.faults.clear()
+        assert versions(scene.sync(server.url, use_stale=True), "a") == ["3.0"]
 
 
 def test_channels_share_their_shards(scene, folder, tmp_path):
@@ -274,11 +324,39 @@ def test_records_that_are_not_valid_are_named_and_the_others_are_used(scene, fol
     change_shard(folder, "a", spoil)
     with serve(folder) as server:
         assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
-        told = sorted(
-            warning.partition(" is left out")[0].rpartition("linux-64/")[2]
-            for warning in scene.reporter.warnings
-        )
-        assert told == ["../../a-8.0-0.conda", *(f"a-{n}.0-0.conda" for n in (4, 5, 6, 7, 9))]
+        *named, counted = scene.reporter.warnings
+        told = {warning.partition(" is left out")[0].rpartition("linux-64/")[2] for warning in named}
+        assert len(told) == 3
+        assert told < {"../../a-8.0-0.conda", *(f"a-{n}.0-0.conda" for n in (4, 5, 6, 7, 9))}
+        assert counted == f"{server.url}/linux-64: 3 more files of 'a' are left out."
+
+
+def test_of_many_records_that_are_not_valid_three_are_named_and_the_rest_is_counted(scene, folder):
+    write_shards(folder)
+
+    def spoil(shard):
+        (good,) = shard["packages.conda"].values()
+        shard["packages.conda"] |= {
+            f"{good['name']}-{number}-0.conda": {**good, "version": str(number), "depends": 7}
+            for number in range(100)
+        }
+
+    change_shard(folder, "b", spoil)
+    change_shard(folder, "d", spoil)
+    with serve(folder) as server:
+        source = f"{server.url}/linux-64"
+        index = scene.sync(server.url)
+        index.names()
+        assert scene.reporter.warnings == [], "nothing is said of names that nobody asked for"
+        for name in ("b", "d", "b"):
+            assert len(versions(index, name)) == 1
+        assert [warning.partition(" is ")[0] for warning in scene.reporter.warnings[:3]] == [
+            f"{source}/b-{number}-0.conda" for number in range(3)
+        ]
+        assert scene.reporter.warnings[3:] == [f"{source}: 97 more files of 'b' are left out."]
+        index.rest()
+        index.close()
+        assert scene.reporter.warnings[4:] == [f"{source}: 100 more files are left out."]
 
 
 @pytest.mark.parametrize(
