@@ -111,11 +111,12 @@ def _surroundings() -> Surroundings:
 def _shown(keys: Sequence[str]) -> list[ShownSetting]:
     """The settings, after telling what loading them warned of."""
     from envmgr.cli.render import note
+    from envmgr.models.credentials import without_credentials_in_text
     from envmgr.ops.config import show_settings
 
     loaded = _surroundings().load()
     for warning in loaded.warnings:
-        note(f"warning: {warning}")
+        note(without_credentials_in_text(f"warning: {warning}"))
     return show_settings(loaded, keys)
 
 
@@ -176,25 +177,27 @@ def _carry_out(edits: Sequence[Edit], options: argparse.Namespace) -> int:
         _write_edited(edited)
         return 0
     from envmgr.cli.render import note
+    from envmgr.models.credentials import without_credentials_in_text
 
     for warning in edited.warnings:
-        note(f"warning: {warning}")
+        note(without_credentials_in_text(f"warning: {warning}"))
     if not options.quiet:
-        names = ", ".join(edited.names)
+        names = without_credentials_in_text(", ".join(edited.names))
         note(f"{edited.path}: {names} changed." if edited.changed else f"{edited.path}: {names} as before.")
     return 0
 
 
 def _write_edited(edited: Edited) -> None:
     from envmgr.cli.render import write_json
+    from envmgr.models.credentials import without_credentials_in_text
 
     write_json(
         {
             "success": True,
             "rc_path": str(edited.path),
             "changed": edited.changed,
-            "keys": edited.names,
-            "warnings": edited.warnings,
+            "keys": list(map(without_credentials_in_text, edited.names)),
+            "warnings": list(map(without_credentials_in_text, edited.warnings)),
         }
     )
 

@@ -65,7 +65,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
         if os.environ.get("ENVMGR_TRACEBACK") and not isinstance(error, (EnvmgrError, KeyboardInterrupt)):
             raise
         known = error if isinstance(error, EnvmgrError) else explained(error)
-        print_failure(known, as_json="--json" in arguments and arguments[0] != "run")
+        as_json = "--json" in arguments and arguments[0] != "run"
+        print_failure(known, as_json=as_json, words=arguments)
         return _exit_code(error)
 
 

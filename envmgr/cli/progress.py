@@ -63,10 +63,11 @@ class TerminalReporter(Reporter):
                 bar.close()
 
     def warned(self, message: str) -> None:
-        """Prints the sentence once, above any bar."""
-        from envmgr.models.channel import without_credentials_in_text
+        """Prints the sentence once, above any bar; nothing in it steers the terminal."""
+        from envmgr.models.credentials import without_credentials_in_text
+        from envmgr.models.visible_text import visible_lines
 
-        sentence = without_credentials_in_text(message)
+        sentence = visible_lines(without_credentials_in_text(message))
         with self._lock:
             if sentence in self.warnings:
                 return

@@ -21,7 +21,7 @@ from msgspec import Struct, field
 from envmgr.config.keys import CONDA_ONLY_KEYS, KEYS, Key, Surroundings, Written, WrongValueError
 from envmgr.config.settings import Settings, default_folders
 from envmgr.errors import ConfigError, DataError
-from envmgr.models.channel import without_credentials_in_text
+from envmgr.models.credentials import without_credentials_in_word
 from envmgr.models.document import quoted
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def own_value(key: Key, node: Node, path: Path, environ: Mapping[str, str]) -> o
     try:
         return _convert(key, key.name, _written(node), key.name, Surroundings(environ, path.parent))
     except WrongValueError as error:
-        entry = quoted(without_credentials_in_text(str(error.entry)))
+        entry = quoted(without_credentials_in_word(str(error.entry)))
         message = f"{entry} in `{key.name}` must be {error}."
         raise ConfigError(message, key=key.name, expected=str(error)) from None
 
@@ -307,7 +307,7 @@ def _convert_node(key: Key, name: str, node: Node, path: Path, around: Surroundi
     except WrongValueError as error:
         named, value = next(entry for entry in node.entries if entry[0].text == error.entry)
         line, found = named.line, _shown(_written(value))
-        entry = quoted(without_credentials_in_text(named.text))
+        entry = quoted(without_credentials_in_word(named.text))
         raise ConfigError(
             f"{path}:{line}: {entry} in `{name}` must be {error}, found {found}.",
             key=name,
@@ -336,5 +336,5 @@ def _shown(written: Written | None) -> str:
     if written is None:
         return "something nested"
     if isinstance(written, str):
-        return quoted(without_credentials_in_text(written))
+        return quoted(without_credentials_in_word(written))
     return "a list" if isinstance(written, tuple) else "a mapping"

@@ -13,6 +13,15 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 
 from envmgr.errors import DataError
+from envmgr.models.credentials import (
+    URL,
+    check_url,
+    is_token_name,
+    is_url,
+    without_credentials,
+    without_credentials_in_text,
+    without_credentials_in_word,
+)
 from envmgr.models.identifiers import split_distribution
 from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.platform import KNOWN_SUBDIRS
@@ -28,16 +37,14 @@ __all__ = [
     "split_url",
     "without_credentials",
     "without_credentials_in_text",
+    "without_credentials_in_word",
 ]
 
 DEFAULT_ALIAS: Final = "https://conda.anaconda.org"
 
 _ANACONDA: Final = "https://repo.anaconda.com"
 
-_URL = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(.*)", re.DOTALL)
-_TOKEN_SCHEMES: Final = frozenset(("http", "https"))
-_TOKEN = lazy_pattern(r"/t/[A-Za-z0-9._~-]+(?=/|$)")
-_URL_IN_TEXT = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>]+")
+_LOGIN_PATH = lazy_pattern(r"[/\\]{2,}[^/\\:]*:.*@.*", re.DOTALL)
 _PATH = lazy_pattern(r"\.{0,2}[/\\].*|\.{1,2}|~|~/.*|[A-Za-z]:([\\/].*)?", re.DOTALL)
 _NAME = lazy_pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_.-]+)*")
 _FILE = lazy_pattern(r"[^/]*(\.conda|\.tar\.bz2|\.json|\.json\.zst|\.json\.bz2)")
@@ -59,19 +66,25 @@ class Channel(Struct, frozen=True):
 
         *alias* is the URL that names are appended to, ``pkgs/...`` excepted, which Anaconda serves elsewhere;
         *cwd* is the absolute folder that relative paths start from. A subdir or a file name at the end is cut
-        off. Raises DataError for text that is none of these.
+        off. Raises DataError, which quotes no credentials, for text that is none of these.
         """
         text = text.strip()
         alias = without_credentials(alias).rstrip("/")
         if is_url(text):
+            check_url(text)
             url = split_url(text)[0]
             return cls(_name_of(url, alias), url)
-        if _PATH.fullmatch(text):
+        if _PATH.fullmatch(text) and not _LOGIN_PATH.fullmatch(text):
             url = split_url(file_url(text, cwd))[0]
             return cls(url, url)
         name = _cut_subdir(text.strip("/"))[0]
         if not _NAME.fullmatch(name):
-            raise DataError(f"'{text}' is not a channel; expected a name like conda-forge, a URL or a path.")
+            shown = without_credentials_in_word(text)
+            raise DataError(f"'{shown}' is not a channel; expected a name like conda-forge, a URL or a path.")
+        if is_token_name(name):
+            raise DataError(
+                "a channel's name holds no token.", hint=f"Write the whole URL: {alias}/t/TOKEN/CHANNEL."
+            )
         return cls(name, f"{_ANACONDA if name.startswith('pkgs/') else alias}/{name}")
 
     def subdir_url(self, subdir: str) -> str:
@@ -88,30 +101,9 @@ def _name_of(url: str, alias: str) -> str:
     return url.removeprefix(f"{alias}/")
 
 
-def is_url(text: str) -> bool:
-    """Whether *text* begins with a scheme and ``://``."""
-    return _URL.match(text) is not None
-
-
 def is_channel_name(text: str) -> bool:
     """Whether *text* is the name of a channel, perhaps with a label, and neither a URL nor a path."""
     return _NAME.fullmatch(text) is not None
-
-
-def without_credentials(url: str) -> str:
-    """*url* without user, password and ``/t/TOKEN``; what is no URL comes back as it is.
-
-    >>> without_credentials("https://user:secret@example.org/t/tk-123/channel")
-    'https://example.org/channel'
-    """
-    found = _URL.fullmatch(url)
-    if found is None:
-        return url
-    scheme, authority, path, rest = found.groups()
-    host = authority.rpartition("@")[2].lower()
-    if scheme.lower() in _TOKEN_SCHEMES:
-        path = _TOKEN.sub("", path, count=1)
-    return f"{scheme.lower()}://{host}{path}{rest}"
 
 
 def split_url(url: str) -> tuple[str, str, str]:
@@ -166,17 +158,8 @@ def login_hint(url: str) -> str:
     >>> login_hint("https://repo.example.org/private/noarch/repodata.json")
     'envmgr auth status repo.example.org shows which login was sent; envmgr auth login repo.example.org stores one.'
     """
-    found = _URL.fullmatch(without_credentials(url))
+    found = URL.fullmatch(without_credentials(url))
     host = found.group(2) if found is not None and found.group(2) else "HOST"
     if url.startswith("s3:"):  # A bucket is no host.
         host = f"s3://{host}"
     return f"envmgr auth status {host} shows which login was sent; envmgr auth login {host} stores one."
-
-
-def without_credentials_in_text(text: str) -> str:
-    """*text* with the credentials cut out of every URL in it, for messages that others worded.
-
-    >>> without_credentials_in_text("cannot reach https://me:secret@example.org/x: refused")
-    'cannot reach https://example.org/x: refused'
-    """
-    return _URL_IN_TEXT.sub(lambda found: without_credentials(found.group()), text)

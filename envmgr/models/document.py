@@ -10,12 +10,14 @@ from __future__ import annotations
 import codecs
 
 from envmgr.errors import DataError
+from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.lazy_pattern import lazy_pattern
 
 LARGEST_DOCUMENT_BYTES = 2_000_000
 """More than any file that a person writes or a tool exports; a longer text is refused before it is parsed."""
 
 _LONGEST_QUOTE = 80
+_LONGEST_LOGIN = 4000
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -73,11 +75,12 @@ def line_at(text: str, position: int | None) -> int:
 
 
 def quoted(text: str) -> str:
-    """*text* as it may stand inside a sentence: on one line, not too long, in backticks.
+    """*text* as it may stand inside a sentence: on one line, not too long, without credentials, in backticks.
 
     >>> quoted("numpy  - scipy")
     '`numpy  - scipy`'
     """
-    one_line = " ".join(LINE_BREAK.split(text.strip()[: _LONGEST_QUOTE + 1]))
+    text = without_credentials_in_text(text.strip()[:_LONGEST_LOGIN])  # Half of a login could not be told.
+    one_line = " ".join(LINE_BREAK.split(text[: _LONGEST_QUOTE + 1]))
     shortened = one_line if len(one_line) <= _LONGEST_QUOTE else f"{one_line[: _LONGEST_QUOTE - 3]}..."
     return f"`{shortened}`"

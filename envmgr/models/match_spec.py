@@ -20,6 +20,7 @@ from msgspec.structs import astuple, replace
 from envmgr.errors import DataError
 from envmgr.models.channel import DEFAULT_ALIAS, Channel, is_url, split_url, without_credentials
 from envmgr.models.condition import And, Or, parse_expression, render_expression
+from envmgr.models.credentials import check_url
 from envmgr.models.identifiers import is_package_name, split_distribution
 from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.platform import KNOWN_SUBDIRS
@@ -271,6 +272,7 @@ def _positional_version(parts: SpecText) -> VersionSpec:
 def _channel_fields(text: str, written: str) -> dict[str, Any]:
     """Channel and subdir out of ``channel/subdir``; the channel ``*`` means any."""
     if is_url(written):
+        check_url(written)
         channel, subdir, file_name = split_url(written)
         if file_name:
             refuse(text, f"'{without_credentials(written)}' is a file, not a channel")
@@ -433,7 +435,9 @@ def _channel_test(written: str) -> Callable[[PackageRecord], bool]:
         return lambda record: record.origin is not None and record.origin.channel == url
     wanted = written.strip("/").lower()
     if wanted == "defaults":
-        return lambda record: record.origin is not None and record.origin.channel.startswith(ANACONDA_CHANNELS)
+        return lambda record: (
+            record.origin is not None and record.origin.channel.startswith(ANACONDA_CHANNELS)
+        )
     return lambda record: (
         record.origin is not None and f"/{record.origin.channel.lower()}".endswith(f"/{wanted}")
     )

@@ -14,6 +14,15 @@ def visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
 
 
+def visible_lines(text: str) -> str:
+    r"""*text* made visible line by line; lines after the first are indented, so that none passes for one of ours.
+
+    >>> visible_lines("a\x1b[2J\nhint: b")
+    'a\\x1b[2J\n  hint: b'
+    """
+    return text if text.isprintable() else "\n  ".join(map(visible, text.split("\n")))
+
+
 def shortened(text: str, most: int) -> str:
     """*text* made visible, and cut behind *most* characters of it."""
     return visible(text) if len(text) <= most else f"{visible(text[:most])}..."

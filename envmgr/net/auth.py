@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from envmgr.models.credentials import has_token
+
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _TOKEN_IN_PATH: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -156,4 +158,4 @@ def with_conda_token(url: str, credential: CondaToken) -> str:
 
 def has_conda_token(url: str) -> bool:
     """Whether the URL's path holds a ``/t/TOKEN``."""
-    return re.search(rf"/t/{_TOKEN_IN_PATH.pattern}(/|$)", urlsplit(url).path) is not None
+    return has_token(urlsplit(url).path)

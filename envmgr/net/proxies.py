@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from envmgr.errors import ChannelError
-from envmgr.models.channel import without_credentials
+from envmgr.models.credentials import without_credentials_in_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Proxy(NamedTuple):
     @property
     def shown(self) -> str:
         """The URL without credentials."""
-        return without_credentials(self.url)
+        return without_credentials_in_word(self.url)
 
     @property
     def scheme(self) -> str:
@@ -93,10 +93,11 @@ def _checked(proxy: Proxy) -> Proxy:
         known = ", ".join(_SCHEMES)
         raise ChannelError(f"{proxy.shown} is no proxy: its scheme must be one of {known}.", hint=hint)
     try:
-        host, _ = proxy.address
+        host, _ = proxy.address  # ValueError for a port that is none.
     except ValueError:
         host = ""
     if not host:
+        hint = f"{hint} In user name and password write / as %2F, ? as %3F, # as %23 and @ as %40."
         raise ChannelError(f"the proxy of {proxy.named_by} is not a valid URL.", hint=hint)
     if proxy.scheme.startswith("socks"):
         _require_socks(proxy)

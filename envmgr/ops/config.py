@@ -97,11 +97,12 @@ def _shown(written: str, loaded: LoadedSettings) -> ShownSetting:
 
 def plain(value: object) -> Any:
     """A setting's value as JSON holds it, without the credentials of URLs."""
-    from envmgr.models.channel import is_url, without_credentials, without_credentials_in_text
+    from envmgr.models.credentials import without_credentials_in_text, without_credentials_in_word
 
-    if isinstance(value, (str, Path)):
-        text = str(value)
-        return without_credentials(text) if is_url(text) else without_credentials_in_text(text)
+    if isinstance(value, Path):
+        return without_credentials_in_text(str(value))
+    if isinstance(value, str):
+        return without_credentials_in_word(value)
     if isinstance(value, Struct):
         return plain({name: getattr(value, name) for name in value.__struct_fields__})
     if isinstance(value, dict):

@@ -91,9 +91,9 @@ def proxies(settings: Settings) -> dict[str, str]:
 
 def _public(proxy: str) -> str:
     """A proxy's address without credentials; variables may leave the scheme out."""
-    from envmgr.models.channel import is_url, without_credentials
+    from envmgr.models.credentials import is_url, without_credentials_in_word
 
-    shown = without_credentials(proxy if is_url(proxy) else f"http://{proxy}")
+    shown = without_credentials_in_word(proxy if is_url(proxy) else f"http://{proxy}")
     return shown if is_url(proxy) else shown.removeprefix("http://")
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from envmgr.errors import DataError
-from envmgr.models.channel import without_credentials
+from envmgr.models.channel import without_credentials, without_credentials_in_word
 from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def record_of(entry: dict[str, Any]) -> PackageRecord:
 
 def write_generation(generation: Generation) -> bytes:
     """The file of *generation*."""
-    clean = msgspec.structs.replace(generation, command=tuple(map(_clean, generation.command)))
+    clean = msgspec.structs.replace(
+        generation, command=tuple(map(without_credentials_in_word, generation.command))
+    )
     return msgspec.json.encode(clean)
 
 
@@ -97,7 +99,3 @@ def read_generation(data: bytes, place: str) -> Generation:
         return msgspec.json.decode(data, type=Generation)
     except msgspec.DecodeError as error:
         raise DataError(f"{place} is not a generation of an environment: {error}.", file=place) from None
-
-
-def _clean(word: str) -> str:
-    return without_credentials(word) if "://" in word else word

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.models.channel import Channel, without_credentials
+from envmgr.models.channel import Channel, without_credentials_in_text, without_credentials_in_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,9 +53,8 @@ def distribution(record: PackageRecord) -> str:
 
 
 def _command_line(command: Sequence[str]) -> str:
-    words = [without_credentials(word) if "://" in word else word for word in command]
-    return " ".join(words).replace("\n", " ")
+    return " ".join(map(without_credentials_in_word, command)).replace("\n", " ")
 
 
 def _specs(kind: str, specs: Sequence[str]) -> list[str]:
-    return [f"# {kind} specs: {[without_credentials(spec) for spec in specs]!r}"] if specs else []
+    return [f"# {kind} specs: {[without_credentials_in_text(spec) for spec in specs]!r}"] if specs else []
