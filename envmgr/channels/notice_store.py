@@ -56,7 +56,7 @@ class NoticeStore:
         url = notices_url(channel)
         try:
             kept = msgspec.json.decode(self._path(url).read_bytes(), type=KeptNotices)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return kept if kept.url == url else None
 

@@ -53,6 +53,8 @@ def parse_notices(content: bytes, channel: str) -> tuple[Notice, ...]:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"it is not JSON: {error}.") from None
+    except RecursionError:
+        raise DataError("it is nested too deeply.") from None
     listed = document.get("notices", []) if isinstance(document, dict) else None
     if not isinstance(listed, list):
         raise DataError("it has no list of notices.")
@@ -68,7 +70,7 @@ def _parse(entry: dict[str, Any], channel: str) -> Notice | None:
     given, level, interval = entry.get("id"), entry.get("level"), entry.get("interval")
     expires = entry.get("expires_at", entry.get("expired_at"))
     return Notice(
-        id=clean_text(str(given)) if given is not None else hashlib.sha256(message.encode()).hexdigest()[:32],
+        id=_id(given) or hashlib.sha256(message.encode()).hexdigest()[:32],
         channel=channel,
         message=message,
         level=_LEVELS.get(str(level), "info"),
@@ -76,6 +78,11 @@ def _parse(entry: dict[str, Any], channel: str) -> Notice | None:
         expires_at=_moment(expires),
         interval=interval if isinstance(interval, int) and not isinstance(interval, bool) else None,
     )
+
+
+def _id(given: object) -> str:
+    """The id that was given; empty for what can be none."""
+    return clean_text(str(given)) if isinstance(given, (str, int, float)) else ""
 
 
 def clean_text(text: str) -> str:
@@ -100,18 +107,27 @@ def _moment(written: object) -> float | None:
         except msgspec.ValidationError:
             continue
         moment = found if isinstance(found, datetime) else datetime.combine(found, time())
-        zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
-        return zoned.timestamp()
+        try:
+            # The first and the last hours of the calendar are outside of it in UTC.
+            utc = moment if moment.tzinfo is None else moment.astimezone(timezone.utc)
+        except OverflowError:
+            return None
+        return utc.replace(tzinfo=timezone.utc).timestamp()
     return None
 
 
 def moment_text(moment: float | None) -> str | None:
-    """*moment* as ISO 8601 in UTC; None for none.
+    """*moment* as ISO 8601 in UTC; None for none, and for one outside of the calendar.
 
     >>> moment_text(1_650_541_834.0)
     '2022-04-21T11:50:34+00:00'
     """
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat() if moment is not None else None
+    if moment is None:
+        return None
+    try:
+        return datetime.fromtimestamp(moment, timezone.utc).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def current(notices: Iterable[Notice], now: float) -> list[Notice]:

@@ -18,9 +18,9 @@ def visible_lines(text: str) -> str:
     r"""*text* made visible line by line; lines after the first are indented, so that none passes for one of ours.
 
     >>> visible_lines("a\x1b[2J\nhint: b")
-    'a\\x1b[2J\n  hint: b'
+    'a\\x1b[2J\n    hint: b'
     """
-    return text if text.isprintable() else "\n  ".join(map(visible, text.split("\n")))
+    return text if text.isprintable() else "\n    ".join(map(visible, text.split("\n")))
 
 
 def shortened(text: str, most: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envmgr.channels.notice_store import LARGEST_BYTES, NoticeStore, fetch_notices
+from envmgr.channels.notice_store import LARGEST_BYTES, KeptNotices, NoticeStore, fetch_notices
 from envmgr.channels.notices import (
     LONGEST_MESSAGE,
     MOST_NOTICES,
@@ -74,6 +74,26 @@ def test_moments_are_read_in_utc_and_odd_ones_are_unknown(written: object, text:
     assert moment_text(notice.created_at) == moment_text(notice.expires_at) == text
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01", "9999-12-31T23:59:59.999999Z"],
+)
+def test_moments_at_the_ends_of_the_calendar_hide_no_notice(tmp_path: Path, written: str) -> None:
+    odd, good = parse({"message": "odd", "created_at": written, "expires_at": written}, {"message": "good"})
+    assert odd.created_at is None or abs(odd.created_at) > 6e10
+    assert moment_text(odd.created_at) is None or written[:10] in str(moment_text(odd.created_at))
+    assert good in current([odd, good], 1.0)
+    kept = KeptNotices("https://example.org/c/notices.json", 1.0, notices=(odd, good))
+    NoticeStore(tmp_path).save(kept)
+    assert NoticeStore(tmp_path).load(Channel.parse("https://example.org/c")) == kept
+    assert moment_text(-1e11) is moment_text(1e300) is None
+
+
+def test_an_id_that_is_none_is_made_from_the_message() -> None:
+    [odd, plain] = parse({"message": "m", "id": {"deep": []}}, {"message": "m"})
+    assert odd.id == plain.id
+
+
 def test_missing_and_odd_keys_get_a_meaning() -> None:
     first, second, third = parse(
         {"message": " m "}, {"message": "m", "id": 7, "level": "loud", "interval": 5},
@@ -92,7 +112,18 @@ def test_a_document_without_notices_has_none_and_many_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<html>", b"[]", b"7", b'{"notices": {}}', b'{"notices": "x"}', b"\xff"]
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"7",
+        b'{"notices": {}}',
+        b'{"notices": "x"}',
+        b"\xff",
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+    ],
 )
 def test_what_is_no_notices_file_is_refused(content: bytes) -> None:
     with pytest.raises(DataError):

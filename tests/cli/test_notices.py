@@ -137,6 +137,20 @@ def test_a_message_cannot_command_the_terminal_or_pose_as_another_line(
     assert all(each == "\n" or each.isprintable() for each in shown)
 
 
+def test_one_odd_notice_or_a_deep_file_hides_nothing_else(envmgr: Envmgr, server: Server) -> None:
+    first, last = "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
+    write_notices(server.folder / "one", {"message": "odd", "created_at": first, "expires_at": last}, "good")
+    (server.folder / "two" / "notices.json").write_bytes(b"[" * 200_000)
+    shown = envmgr("notices", "-c", f"{server.url}/one", "-c", f"{server.url}/two")
+    assert shown.code == 0
+    assert shown.out.splitlines()[1:] == ["  [info]", "    odd", "  [info]", "    good"]
+    assert shown.err == (
+        f"warning: {server.url}/two/notices.json holds no notices: it is nested too deeply.\n"
+    )
+    told = envmgr("notices", "-c", f"{server.url}/one", "--json").json
+    assert [each["created_at"] for each in told] == [None, None]
+
+
 def test_a_denied_channel_is_not_asked(
     envmgr: Envmgr, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

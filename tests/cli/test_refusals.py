@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from envmgr.cli.failures import print_failure
+from envmgr.cli.progress import TerminalReporter
+from envmgr.errors import EnvmgrError
 from tests.builders import make_channel, pkg
 
 if TYPE_CHECKING:
@@ -86,3 +90,27 @@ def test_what_a_channel_says_is_made_visible(envmgr: Envmgr, tmp_path: Path):
     told = r"odd 1.0 has the entries 'zz\x1b[31mred' and 'b\u202e >=1', which cannot be read"
     assert told in refused.err
     assert all(line.isprintable() for line in refused.err.splitlines())
+
+
+def test_what_a_channel_says_in_warnings_and_errors_steers_no_terminal(envmgr: Envmgr, tmp_path: Path):
+    channel = make_channel(tmp_path / "channel", [pkg("aa", "2.0", depends=["b\x1b[2J\x07c"])])
+    index = channel / "linux-64" / "repodata.json"
+    document = json.loads(index.read_text())
+    document["packages"]["aa-1.0-\x1b[31mc\u202e.tar.bz2"] = {"name": "aa"}
+    index.write_text(json.dumps(document))
+    for command in (["create", "-n", "x", "aa"], ["create", "-n", "x", "a\x1b[2J"]):
+        refused = envmgr(*command, "--override-channels", "-c", channel)
+        assert refused.code == 1
+        assert "\\x1b" in refused.err
+        assert all(line.isprintable() for line in refused.err.split("\n")), refused.err
+
+
+def test_own_lines_of_an_error_stay_lines_and_none_can_be_forged(capsys: pytest.CaptureFixture[str]):
+    error = EnvmgrError("two\nlines\x1b[2J", hint="a\thint", explanation=["one", "b\nhint: forged"])
+    print_failure(error, as_json=False)
+    assert capsys.readouterr().err == (
+        "envmgr: two\n    lines\\x1b[2J\n  one\n  b\n    hint: forged\n  hint: a\\thint\n"
+    )
+    reporter = TerminalReporter(quiet=False)
+    reporter.warned("red \x1b[31m\u202e")
+    assert capsys.readouterr().err == "warning: red \\x1b[31m\\u202e\n"
