@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from envmgr.channels.decompress import decompress_bz2, decompress_zstd
+from envmgr.channels.decompress import unpack_text
 from envmgr.channels.index_file import DamagedCopyError, State, fill_with_records
 from envmgr.channels.repodata import RepodataReader
 from envmgr.channels.urls import Source  # noqa: TC001 (msgspec reads the annotations)
@@ -41,12 +41,18 @@ class _Order(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct, omit_defaults=True):
-    """What went wrong: in the data, with the copy, or with the disk; nothing if all is well."""
+    """What went wrong: in the data, with the copy, with the disk, or in envmgr; nothing if all is well."""
 
     data: str | None = None
     copy: str | None = None
     disk: str | None = None
     code: int = 0
+    defect: str | None = None
+    traceback: str = ""
+
+
+class _ChildTraceback(Exception):  # noqa: N818 (it is no error, but where one was)
+    """Where in the child an exception was raised, for those who look for the cause of a defect."""
 
 
 def fill_in_process(
@@ -54,7 +60,8 @@ def fill_in_process(
 ) -> None:
     """Like `index_file.fill_with_records`, from a body in the form that *state* says.
 
-    Raises what *body* raises, DataError, DamagedCopyError, and OSError when the disk or the process fails.
+    Raises what *body* raises, DataError, DamagedCopyError, and OSError when the disk fails or the process is
+    killed. Anything else that the process meets is a RuntimeError that tells it.
     """
     order = msgspec.json.encode(_Order(str(path), source, state, str(before) if before else None))
     command = [sys.executable, "-I", "-c", _START, "\n".join(sys.path)]
@@ -87,6 +94,8 @@ def _raise(text: bytes) -> None:
         raise DamagedCopyError(answer.copy)
     if answer.disk is not None:
         raise OSError(answer.code, answer.disk) if answer.code else OSError(answer.disk)
+    if answer.defect is not None:
+        raise RuntimeError(answer.defect) from _ChildTraceback(answer.traceback)
 
 
 def main() -> None:
@@ -103,8 +112,7 @@ def main() -> None:
 
 def _fill(order: _Order, source: BinaryIO) -> _Answer:
     body = _pieces(source)
-    form = order.state.form
-    text = decompress_zstd(body) if form == "zst" else decompress_bz2(body) if form == "bz2" else body
+    text = unpack_text(order.state.form, body)
     before = Path(order.before) if order.before else None
     try:
         fill_with_records(Path(order.path), order.source, order.state, RepodataReader(text), before)
@@ -114,6 +122,10 @@ def _fill(order: _Order, source: BinaryIO) -> _Answer:
         return _Answer(copy=str(error))
     except OSError as error:
         return _Answer(disk=error.strerror or str(error), code=error.errno or 0)
+    except Exception as error:  # noqa: BLE001 (the parent raises it)
+        import traceback
+
+        return _Answer(defect=f"{type(error).__name__}: {error}", traceback=traceback.format_exc())
     return _Answer()
 
 

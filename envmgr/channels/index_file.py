@@ -19,29 +19,32 @@ from urllib.parse import quote
 
 import msgspec
 
-from envmgr.channels.urls import Form  # noqa: TC001 (msgspec reads the annotations)
+from envmgr.channels.urls import Form, package_base_url
+from envmgr.errors import DataError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from envmgr.channels.repodata import Groups, RepodataReader
+    from envmgr.channels.repodata import Batch, Groups, RepodataReader
     from envmgr.channels.shards import ShardIndex
     from envmgr.channels.urls import Source
 
     Fill = Callable[[sqlite3.Connection], "State"]
+    Block = tuple[str, bytes, bytes]  # Name, digest, text.
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 _LAYOUT = (0x656E766D, LAYOUT_VERSION)  # application_id and user_version of the SQLite header
 _COMPRESSION_LEVEL = 1
 _BLOCK_RECORDS = 32  # A chosen record is read with the others of its block.
+_NEWEST = 1 << 63  # Beyond the number of any row.
 
 _TABLES = (
     "CREATE TABLE state (document BLOB NOT NULL)",
     """CREATE TABLE block (id INTEGER PRIMARY KEY, name TEXT NOT NULL, section INTEGER NOT NULL,
     digest BLOB NOT NULL, records BLOB NOT NULL)""",
-    "CREATE TABLE shard (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE shard (name TEXT PRIMARY KEY, digest BLOB NOT NULL, former BLOB) WITHOUT ROWID",
 )
 # With all that a look at a name needs, so that the records themselves are not touched.
 _BLOCK_INDEX = "CREATE INDEX block_by_name ON block (name, section, id, digest)"
@@ -96,14 +99,24 @@ def open_whole(path: Path, url: str) -> tuple[sqlite3.Connection, State]:
         state = msgspec.json.decode(row[0] if row else b"", type=State)
         if state.url != url:
             raise sqlite3.DatabaseError(f"it belongs to {state.url}")
+        for base in (state.base_url, state.shards_base_url):
+            package_base_url(url, base)
+    except (DataError, RecursionError) as error:
+        connection.close()
+        raise sqlite3.DatabaseError(str(error).rstrip(".")) from None
     except BaseException:
         connection.close()
         raise
     return connection, state
 
 
-def fill_with_shards(path: Path, source: Source, state: State, index: ShardIndex) -> None:
-    """Write the index of a sharded source to the empty file *path*; OSError when the disk does not take it."""
+def fill_with_shards(
+    path: Path, source: Source, state: State, index: ShardIndex, former: Mapping[str, bytes]
+) -> None:
+    """Write the index of a sharded source to the empty file *path*; OSError when the disk does not take it.
+
+    *former* has the digests of shards that are on the disk, of names whose shards in *index* are not.
+    """
     counted = msgspec.structs.replace(
         state,
         base_url=source.resolved(index.base_url),
@@ -114,7 +127,8 @@ def fill_with_shards(path: Path, source: Source, state: State, index: ShardIndex
     )
 
     def fill(connection: sqlite3.Connection) -> State:
-        connection.executemany("INSERT INTO shard VALUES (?, ?)", sorted(index.shards.items()))
+        rows = ((name, digest, former.get(name)) for name, digest in sorted(index.shards.items()))
+        connection.executemany("INSERT INTO shard VALUES (?, ?, ?)", rows)
         return counted
 
     _fill(path, fill)
@@ -142,25 +156,13 @@ def fill_with_records(
         shutil.copyfile(before, path)
 
     def fill(connection: sqlite3.Connection) -> State:
-        known = {} if before is None else dict(connection.execute("SELECT digest, id FROM block"))
-        unseen = set(known.values())
+        known = _KnownBlocks(connection, is_copy=before is not None)
         for batch in reader:
-            fresh = []
-            for name, digest, text in _blocks(batch.groups):
-                found = known.get(digest)
-                if found is None:
-                    fresh.append((name, batch.section, digest, text))
-                else:
-                    unseen.discard(found)
-            rows = zip(fresh, _compressed(text for *_, text in fresh), strict=True)
-            connection.executemany(
-                "INSERT INTO block (name, section, digest, records) VALUES (?, ?, ?, ?)",
-                ((name, section, digest, blob) for (name, section, digest, _), blob in rows),
-            )
-        connection.executemany("DELETE FROM block WHERE id = ?", ((each,) for each in unseen))
+            _insert(connection, batch.section, known.unknown(batch))
+        connection.executemany("DELETE FROM block WHERE id = ?", ((each,) for each in known.unseen))
         if before is None:
             connection.execute(_BLOCK_INDEX)
-        _remove(connection, reader.removed)
+        _remove(connection, reader.removed, reader.strays)
         return msgspec.structs.replace(
             state,
             base_url=source.resolved(reader.base_url),
@@ -173,9 +175,15 @@ def fill_with_records(
 
 
 def relations_in(info: Any) -> dict[str, Any] | None:
-    """The relations of a channel (CEP 42), as its header states them."""
+    """The relations of a channel (CEP 42), as its header states them; DataError for what cannot be stored."""
     found = info.get("channel_relations")
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    try:
+        msgspec.json.encode(found)  # What MessagePack has besides, and the deepest nesting, cannot.
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise DataError("its channel_relations are not valid.") from None
+    return found
 
 
 def _fill(path: Path, fill: Fill, *, is_copy: bool = False) -> None:
@@ -211,7 +219,49 @@ def _run(connection: sqlite3.Connection, fill: Fill, *, is_copy: bool) -> None:
         connection.execute("VACUUM")
 
 
-def _blocks(groups: Groups) -> Iterator[tuple[str, bytes, bytes]]:
+class _KnownBlocks:
+    """The blocks of the file before, each of which may stand for one of the same place and content."""
+
+    def __init__(self, connection: sqlite3.Connection, *, is_copy: bool) -> None:
+        self._known: dict[bytes, int] = {}
+        self.unseen: set[int] = set()
+        self._last: tuple[dict[str, int], ...] = ({}, {}, {})
+        if not is_copy:
+            return
+        if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+            raise DamagedCopyError("what is stored contradicts itself")
+        for name, section, digest, row in connection.execute("SELECT name, section, digest, id FROM block"):
+            self._known[_identity(digest, section, name)] = row
+            self.unseen.add(row)
+
+    def unknown(self, batch: Batch) -> list[Block]:
+        """The blocks of *batch* that must be written.
+
+        Of a file name that a section holds in several batches, the last record counts. So a block stands for
+        another only if it comes after all that stand for earlier batches, as those that are written do.
+        """
+        found: list[Block] = []
+        last = self._last[batch.section]
+        ends: dict[str, int] = {}
+        for block in _blocks(batch.groups):
+            name = block[0]
+            row = self._known.pop(_identity(block[1], batch.section, name), None)
+            if row is None or row < last.get(name, 0):
+                found.append(block)
+                ends[name] = _NEWEST
+            else:
+                self.unseen.discard(row)
+                ends[name] = max(row, ends.get(name, 0))
+        last.update(ends)
+        return found
+
+
+def _identity(digest: bytes, section: int, name: str) -> bytes:
+    """What makes a block itself; in one piece, as there are many."""
+    return b"%b%d%b" % (digest, section, name.encode())
+
+
+def _blocks(groups: Groups) -> Iterator[Block]:
     """Name, digest and text of each block."""
     encode, sha256 = msgspec.json.Encoder().encode, hashlib.sha256
     for name, group in groups.items():
@@ -232,30 +282,40 @@ def _compressed(texts: Iterator[bytes]) -> Iterator[bytes]:
     return map(compress, texts)
 
 
-def _remove(connection: sqlite3.Connection, removed: list[str]) -> None:
-    """Take the files that a channel calls removed out of their blocks, where they are still listed (CEP 36)."""
+def _insert(connection: sqlite3.Connection, section: int, blocks: Sequence[Block]) -> None:
+    rows = zip(blocks, _compressed(text for *_, text in blocks), strict=True)
+    connection.executemany(
+        "INSERT INTO block (name, section, digest, records) VALUES (?, ?, ?, ?)",
+        ((name, section, digest, blob) for (name, digest, _), blob in rows),
+    )
+
+
+def _remove(connection: sqlite3.Connection, removed: list[str], strays: Iterable[str]) -> None:
+    """Take the files that a channel calls removed out of their blocks, where they are still listed (CEP 36).
+
+    They may be of the name that theirs begins with, or of one of the *strays*.
+    """
     import zstandard
 
     decompress = zstandard.ZstdDecompressor().decompress
-    by_name: dict[str, list[str]] = {}
+    by_name: dict[str, set[str]] = {}
     for fn in removed:
-        by_name.setdefault(fn.rsplit("-", 2)[0].lower(), []).append(fn)
+        by_name.setdefault(fn.rsplit("-", 2)[0].lower(), set()).add(fn)
+    if removed:
+        anything = set(removed)
+        by_name |= dict.fromkeys(strays, anything)
     for name, file_names in by_name.items():
-        rows = connection.execute("SELECT id, section, records FROM block WHERE name = ?", (name,)).fetchall()
-        for row, section, blob in rows:
+        rows = connection.execute("SELECT id, records FROM block WHERE name = ?", (name,)).fetchall()
+        for row, blob in rows:
             group = msgspec.json.decode(decompress(blob), type=dict[str, msgspec.Raw])
             left = {fn: record for fn, record in group.items() if fn not in file_names}
-            if len(left) < len(group):
+            if not left:
                 connection.execute("DELETE FROM block WHERE id = ?", (row,))
-                blocks = [*_blocks({name: left})] if left else []
-                connection.executemany(
-                    "INSERT INTO block (name, section, digest, records) VALUES (?, ?, ?, ?)",
-                    [
-                        (name, section, digest, blob)
-                        for (name, digest, _), blob in zip(
-                            blocks, _compressed(text for *_, text in blocks), strict=True
-                        )
-                    ],
+            elif len(left) < len(group):
+                ((_, digest, text),) = _blocks({name: left})
+                (fresh,) = _compressed(iter([text]))
+                connection.execute(
+                    "UPDATE block SET digest = ?, records = ? WHERE id = ?", (digest, fresh, row)
                 )
 
 

@@ -8,7 +8,8 @@ places fail (they lie inside a nested object, or beyond the object's end), the f
 are tried, and then a tokenizer walks the text.
 So the result is right for every valid JSON text, however it is laid out, and quick for those that exist.
 
-Only an array, string or single member larger than `LARGEST_VALUE_BYTES` is refused.
+Only an array, string or single member larger than `LARGEST_VALUE_BYTES` is refused, nesting deeper than Python's
+limit, and a text larger than `LARGEST_TEXT_BYTES`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envmgr.errors import DataError
+from envmgr.models.decoding import UNDECODABLE
 from envmgr.models.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 1 << 20
 LARGEST_VALUE_BYTES = 16 << 20
+LARGEST_TEXT_BYTES = 4 << 30
+"""Some ten times the largest index there is; a few bytes on the wire can stand for any number of spaces."""
 
 _SPACE = lazy_pattern(rb"[ \t\r\n]*")
 _AFTER_BRACE = lazy_pattern(rb'[ \t\r\n]*,[ \t\r\n]*"')
@@ -145,7 +149,7 @@ class JsonStream:
             if _AFTER_BRACE.match(self._text, brace + 1):
                 try:
                     found = self._decode(brace + 1)
-                except msgspec.DecodeError:
+                except UNDECODABLE:
                     continue
                 self._at = brace + 1
                 return found
@@ -157,7 +161,7 @@ class JsonStream:
             end = found.start() + 1
             try:
                 members = self._decode(end)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 continue
             self._at = end
             return members
@@ -169,6 +173,10 @@ class JsonStream:
             return None
         try:
             found = self._decode(end)
+        except RecursionError:
+            raise self._error("a value is nested too deeply") from None
+        except UnicodeDecodeError:
+            raise self._error("a key is not UTF-8") from None
         except msgspec.DecodeError as error:
             raise self._malformed(str(error)) from None
         self._at = end
@@ -181,7 +189,7 @@ class JsonStream:
         self._check_key()
         try:
             return str(msgspec.json.decode(self.value(), type=str))
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             raise self._error("a key is malformed") from None
 
     def _closes(self) -> bool:
@@ -214,6 +222,8 @@ class JsonStream:
                 break
         self._passed += self._at
         self._text, self._at = b"".join(parts), 0
+        if self._passed + len(self._text) > LARGEST_TEXT_BYTES:
+            raise DataError(f"its text is larger than {LARGEST_TEXT_BYTES >> 20} MiB.")
         return grown > 0
 
     def _malformed(self, complaint: str) -> DataError:

@@ -13,6 +13,7 @@ import msgspec
 from envmgr.channels.file_names import is_sound, without_superseded
 from envmgr.channels.shards import LARGEST_SHARD_BYTES, parse_shard, record_of_shard, unpacked
 from envmgr.errors import DataError
+from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.record import PackageRecord
 from envmgr.models.record_table import columns_of, in_order
 
@@ -43,9 +44,13 @@ class Content(NamedTuple):
 Records = tuple[dict[str, PackageRecord], dict[str, str]]
 
 
-def key_of(parts: Sequence[Sequence[Part]]) -> str:
-    """The key under which to keep what is made of *parts*, those of each source."""
-    found = hashlib.sha256()
+def key_of(name: str, parts: Sequence[Sequence[Part]]) -> str:
+    """The key under which to keep what is made for *name* of *parts*, those of each source.
+
+    The name counts, since a channel may say of another's parts that they hold a name that they do not.
+    """
+    encoded = name.encode()
+    found = hashlib.sha256(len(encoded).to_bytes(4, "little") + encoded)
     for of_source in parts:
         found.update(len(of_source).to_bytes(4, "little"))
         for part in of_source:
@@ -53,8 +58,8 @@ def key_of(parts: Sequence[Sequence[Part]]) -> str:
     return found.hexdigest()
 
 
-def make_columns(parts: Sequence[Sequence[Part]], read: Callable[[int, Part], Records]) -> Columns:
-    """One table of the records of a name in all *parts*; *read* takes the number of a source and a part of it.
+def make_columns(name: str, parts: Sequence[Sequence[Part]], read: Callable[[int, Part], Records]) -> Columns:
+    """One table of the records of *name* in all *parts*; *read* takes the number of a source and a part of it.
 
     Of a ``.tar.bz2`` and a ``.conda`` of the same build in a source only the latter counts. Records that do not
     follow the standard are noted in ``unusable``.
@@ -74,7 +79,8 @@ def make_columns(parts: Sequence[Sequence[Part]], read: Callable[[int, Part], Re
             found.append(record)
     ordered = in_order(found)
     places = [place_of[id(record)] for record in ordered]
-    return columns_of(ordered, places, unusable)
+    columns = columns_of(ordered, places, unusable)
+    return columns if ordered else msgspec.structs.replace(columns, name=name)
 
 
 def record_in(content: Content, fn: str, origin: Origin) -> PackageRecord | None:
@@ -97,8 +103,10 @@ def records_in(content: Content, name: str) -> Records:
         return parse_shard(content.data, name)
     unusable: dict[str, str] = {}
     try:
+        if not content.data.isascii():
+            content.data.decode()  # What the records' fields do not need would not be looked at.
         found = _decode_records(content.data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         found = _decode_singly(content.data, unusable)
     for fn, record in [*found.items()]:
         usual = f"{record.name}-{record.version}-{record.build}.conda"
@@ -118,7 +126,7 @@ def _decode_singly(text: bytes, unusable: dict[str, str]) -> dict[str, PackageRe
     for fn, raw in _slices(text).items():
         try:
             found[fn] = PackageRecord.parse(bytes(raw), fn=fn)
-        except (DataError, UnicodeDecodeError) as error:
+        except DataError as error:
             unusable[fn] = str(error)
     return found
 
@@ -126,5 +134,5 @@ def _decode_singly(text: bytes, unusable: dict[str, str]) -> dict[str, PackageRe
 def _slices(text: bytes) -> dict[str, msgspec.Raw]:
     try:
         return _decode_slices(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"it is not valid JSON: {error}.") from None
+    except UNDECODABLE as error:
+        raise DataError(f"it is not valid JSON: {complaint_of(error)}.") from None

@@ -14,6 +14,7 @@ import msgspec
 from envmgr.channels.file_names import are_suspicious, is_sound
 from envmgr.channels.json_stream import JsonStream
 from envmgr.errors import DataError
+from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.record import ARCHIVE_EXTENSIONS
 
 if TYPE_CHECKING:
@@ -40,15 +41,21 @@ class _Identity(msgspec.Struct, gc=False):
     build: str = ""
 
 
+class _Named(msgspec.Struct, gc=False):
+    name: str
+
+
 _decode_identity = msgspec.json.Decoder(_Identity).decode
+_decode_named = msgspec.json.Decoder(_Named).decode
 
 
 class RepodataReader:
     """Reads one repodata document from the chunks of its text.
 
     Iterating yields the records in batches of about *batch_bytes* of text, so a name may come again in a later
-    batch. ``info`` (the header), ``removed`` (file names), ``records`` and ``skipped`` (counts) are complete after
-    the last batch. An empty document counts as an empty object (CEP 36, "Schema").
+    batch. ``info`` (the header), ``removed`` (file names), ``strays`` (lower-case names of which some files are
+    called otherwise), ``records`` and ``skipped`` (counts) are complete after the last batch. An empty document
+    counts as an empty object (CEP 36, "Schema").
     """
 
     def __init__(self, chunks: Iterable[bytes], *, batch_bytes: int = 4 << 20) -> None:
@@ -56,6 +63,7 @@ class RepodataReader:
         self._batch_bytes = batch_bytes
         self.info: dict[str, Any] = {}
         self.removed: list[str] = []
+        self.strays: set[str] = set()
         self.records = 0
         self.skipped = 0
 
@@ -121,8 +129,8 @@ class RepodataReader:
     def _typed(self, key: str, kind: Any) -> Any:
         try:
             return msgspec.json.decode(self._stream.value(), type=kind)
-        except msgspec.DecodeError as error:
-            raise DataError(f"its '{key}' is not valid: {error}.") from None
+        except UNDECODABLE as error:
+            raise DataError(f"its '{key}' is not valid: {complaint_of(error)}.") from None
 
     def _check_version(self, version: object) -> None:
         if version is None:
@@ -135,29 +143,29 @@ class RepodataReader:
             )
 
     def _sort(self, members: Members, suffix: str, groups: Groups) -> None:
-        """Put each record to those of its name.
-
-        The file name tells it where the record says the same; the files of a name stand together as a rule.
-        """
+        """Put each record to those of its name, which is that of its file as a rule; these stand together."""
         if suffix:
             members = {key + suffix: record for key, record in members.items()}
         suspicious = are_suspicious(members)
         guess, group = "", dict[str, msgspec.Raw]()
-        compact = spaced = b""
         skipped = 0
         for fn, record in members.items():
             name = fn.rsplit("-", 2)[0]
             if name != guess:
                 guess, group = name, {}
-                quoted = msgspec.json.encode(name)
-                compact, spaced = b'"name":' + quoted, b'"name": ' + quoted
-            text = bytes(record)
-            if suspicious or not fn.endswith(ARCHIVE_EXTENSIONS) or not (compact in text or spaced in text):
+            try:
+                is_usual = _decode_named(record).name == name and not suspicious
+            except UNDECODABLE:
+                is_usual = False
+            if not is_usual or not fn.endswith(ARCHIVE_EXTENSIONS):
                 identity = _identity(fn, record)
                 if identity is None:
                     skipped += 1
-                else:
-                    groups.setdefault(identity.name.lower(), {})[fn] = record
+                    continue
+                own = identity.name.lower()
+                groups.setdefault(own, {})[fn] = record
+                if own != name.lower():
+                    self.strays.add(own)
                 continue
             if not group:
                 group = groups.setdefault(name.lower(), {})
@@ -170,7 +178,7 @@ def _identity(fn: str, record: msgspec.Raw) -> _Identity | None:
     """Whose record it is; None where it says nothing, or nothing that may be."""
     try:
         identity = _decode_identity(record)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
     return identity if is_sound(fn, identity) else None
 

@@ -8,6 +8,7 @@ named.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +16,8 @@ import msgspec
 from envmgr.channels.decompress import decompress_zstd
 from envmgr.channels.file_names import are_suspicious, is_sound, without_superseded
 from envmgr.errors import DataError
-from envmgr.models.record import PackageRecord
+from envmgr.models.decoding import UNDECODABLE, complaint_of
+from envmgr.models.record import PUBLISHED_FIELDS, PackageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +29,7 @@ LARGEST_SHARD_BYTES = 128 << 20
 NEWEST_VERSION = 1
 DIGEST_BYTES = 32
 
+_NOT_IN_JSON = (TypeError, ValueError, OverflowError)
 _SUM_BYTES = {"sha256": 32, "md5": 16, "legacy_bz2_md5": 16}
 
 
@@ -89,23 +92,25 @@ class _Index(msgspec.Struct):
 _decode_index = msgspec.msgpack.Decoder(_Index).decode
 _decode_shard = msgspec.msgpack.Decoder(_Shard).decode
 _decode_raw_shard = msgspec.msgpack.Decoder(_RawShard).decode
+_decode_fields = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 _decode_dated_shard = msgspec.msgpack.Decoder(_DatedShard).decode
-_DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse_shard_index(data: bytes) -> ShardIndex:
     """Read ``repodata_shards.msgpack.zst`` (CEP 16, "Repodata shard index"); raises DataError."""
     try:
         index = _decode_index(unpacked(data, LARGEST_INDEX_BYTES))
-    except _DAMAGE as error:
-        raise DataError(f"it is no index of shards: {_told(error)}.") from None
+    except UNDECODABLE as error:
+        raise DataError(f"it is no index of shards: {complaint_of(error)}.") from None
     if index.version != NEWEST_VERSION:
         raise DataError(f"its version is {index.version}; this envmgr knows {NEWEST_VERSION}.")
     shards = {
         name.lower(): digest
         for name, digest in index.shards.items()
-        if isinstance(digest, bytes) and len(digest) == DIGEST_BYTES and name and "\n" not in name
+        if _is_digest(digest) and name and "\n" not in name
     }
+    if len(shards) < len(index.shards):  # Of names that differ in case alone, the one in lower case counts.
+        shards |= {name: index.shards[name] for name in shards if _is_digest(index.shards.get(name))}
     return ShardIndex(
         _text(index.info, "base_url"),
         _text(index.info, "shards_base_url") or "./",
@@ -125,7 +130,7 @@ def parse_shard(data: bytes, name: str) -> tuple[dict[str, PackageRecord], dict[
     found: dict[str, PackageRecord]
     try:
         found = dict(_members(_decode_shard(packed)))
-    except _DAMAGE:
+    except UNDECODABLE:
         found = _decode_singly(packed, unusable)
     suspicious = are_suspicious(found)
     for fn, record in [*found.items()]:
@@ -152,7 +157,7 @@ def dependency_names(data: bytes, newest: int, most_bytes: int = LARGEST_SHARD_B
     """
     try:
         shard = _decode_dated_shard(unpacked(data, most_bytes))
-    except (DataError, *_DAMAGE):
+    except (DataError, *UNDECODABLE):
         return []
     records = [record for _, record in _members(shard)]
     records.sort(key=lambda record: record.timestamp or 0, reverse=True)
@@ -210,8 +215,8 @@ def _members(shard: Any) -> Iterator[tuple[str, Any]]:
 def _raw_shard(packed: bytes) -> _RawShard:
     try:
         return _decode_raw_shard(packed)
-    except _DAMAGE as error:
-        raise DataError(f"it is no shard: {_told(error)}.") from None
+    except UNDECODABLE as error:
+        raise DataError(f"it is no shard: {complaint_of(error)}.") from None
 
 
 def _decode_singly(packed: bytes, unusable: dict[str, str]) -> dict[str, PackageRecord]:
@@ -225,13 +230,17 @@ def _decode_singly(packed: bytes, unusable: dict[str, str]) -> dict[str, Package
 
 
 def _as_json_would(raw: msgspec.Raw, fn: str) -> dict[str, Any]:
-    """A record as repodata.json would have it: sums in hexadecimal digits."""
+    """A record as repodata.json would have it: sums in hexadecimal digits, and nothing unknown that JSON lacks."""
+    fields: dict[str, Any] = {}
     try:
-        fields = msgspec.msgpack.decode(raw)
-    except _DAMAGE as error:
-        raise DataError(f"the record of {fn} is not valid: {_told(error)}.") from None
-    if not isinstance(fields, dict):
-        raise DataError(f"the record of {fn} is not valid: it is no object.")
+        for key, packed in _decode_fields(raw).items():
+            if key in PUBLISHED_FIELDS:
+                fields[key] = msgspec.msgpack.decode(packed)
+                continue
+            with contextlib.suppress(*UNDECODABLE, *_NOT_IN_JSON):
+                fields[key] = msgspec.json.decode(msgspec.json.encode(msgspec.msgpack.decode(packed)))
+    except UNDECODABLE as error:
+        raise DataError(f"the record of {fn} is not valid: {complaint_of(error)}.") from None
     for key, size in _SUM_BYTES.items():
         value = fields.get(key)
         if isinstance(value, bytes):
@@ -241,12 +250,12 @@ def _as_json_would(raw: msgspec.Raw, fn: str) -> dict[str, Any]:
     return fields
 
 
+def _is_digest(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == DIGEST_BYTES
+
+
 def _text(info: Mapping[str, Any], key: str) -> str | None:
     value = info.get(key)
     if value is None or isinstance(value, str):
         return value
     raise DataError(f"its {key} is not a text.")
-
-
-def _told(error: BaseException) -> str:
-    return str(error).rstrip(".")

@@ -9,14 +9,13 @@ anew where that fails. No locks are needed.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import threading
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from envmgr.channels.kept_files import is_used_today, write_aside
+from envmgr.channels.kept_files import KeptFolder
 from envmgr.models.record_table import Columns
 
 if TYPE_CHECKING:
@@ -31,10 +30,10 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class TableFolder:
-    """The tables below *folder*, which is made when it is first needed."""
+    """The tables below *folder*, which is made when it is first needed, and those that are in *others*."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *others: Path) -> None:
+        self._kept = KeptFolder(folder, *others)
         self._writing: queue.SimpleQueue[tuple[str, Columns] | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
 
@@ -42,20 +41,15 @@ class TableFolder:
         """The table of *name* that was kept under *key*; None where there is none that is whole."""
         import zstandard
 
-        path = self._path(key)
-        try:
-            with open(path, "rb") as file:
-                data = file.read()
-                used = os.fstat(file.fileno()).st_mtime
-            columns = _decode(zstandard.ZstdDecompressor().decompress(data))
-        except (OSError, zstandard.ZstdError, msgspec.DecodeError, MemoryError):
-            return None
-        if columns.name.lower() not in (name, ""):
-            return None
-        if not is_used_today(used):
-            with contextlib.suppress(OSError):
-                os.utime(path)
-        return columns
+        for file in self._kept.read(_file_name(key)):
+            try:
+                columns = _decode(zstandard.ZstdDecompressor().decompress(file.data))
+            except (zstandard.ZstdError, msgspec.DecodeError, MemoryError):
+                continue
+            if columns.name.lower() == name:
+                file.note_used()
+                return columns
+        return None
 
     def write(self, key: str, columns: Columns) -> None:
         """Keep a table for the next time, from a thread of its own; what cannot be written is merely made again."""
@@ -77,7 +71,11 @@ class TableFolder:
         compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
         while (waiting := self._writing.get()) is not None:
             key, columns = waiting
-            write_aside(self._path(key), compressor.compress(_encode(columns)))
+            with contextlib.suppress(
+                Exception
+            ):  # Whatever befalls one table, the others are still to be kept.
+                self._kept.write(_file_name(key), compressor.compress(_encode(columns)))
 
-    def _path(self, key: str) -> str:
-        return f"{self.folder}/{key}.{LAYOUT_VERSION}"
+
+def _file_name(key: str) -> str:
+    return f"{key}.{LAYOUT_VERSION}"

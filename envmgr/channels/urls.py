@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.channel import Channel, without_credentials
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.record import Origin
 
 Form = Literal["shards", "zst", "json", "bz2", "none"]
@@ -24,6 +25,9 @@ _FILES = {
     "json": "repodata.json",
     "bz2": "repodata.json.bz2",
 }
+
+_CONTROL = lazy_pattern(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST_SHOWN = 200
 
 
 class Source(Struct, frozen=True):
@@ -59,17 +63,27 @@ def package_base_url(subdir_url: str, base_url: str | None) -> str:
     """What a file name is appended to, ending in a slash (CEP 15, "Specification").
 
     *base_url* may be relative to the index. A channel may send its readers to a web server or to its own kind
-    of place; a channel on the web that points at local files raises DataError.
+    of place; a channel on the web that points at local files raises DataError, and so does what is no URL. Spaces
+    are quoted.
 
     >>> package_base_url("https://example.org/channel/noarch", "../files")
     'https://example.org/channel/files/'
     """
     if not base_url:
         return f"{subdir_url}/"
-    joined = _joined(f"{subdir_url}/", base_url)
+    if _CONTROL.search(base_url):
+        raise DataError(f"its base_url {_shown(base_url)!a} holds a line break or another control character.")
+    try:
+        joined = _joined(f"{subdir_url}/", base_url.strip(" ").replace(" ", "%20"))
+    except ValueError:
+        raise DataError(f"its base_url '{_shown(base_url)}' is no valid URL.") from None
     if urlsplit(joined).scheme not in {"https", "http", urlsplit(subdir_url).scheme}:
-        raise DataError(f"its base_url '{without_credentials(base_url)}' leads away from the web.")
+        raise DataError(f"its base_url '{_shown(base_url)}' leads away from the web.")
     return without_credentials(re.split("[?#]", joined, maxsplit=1)[0]).rstrip("/") + "/"
+
+
+def _shown(base_url: str) -> str:
+    return without_credentials(base_url)[:_LONGEST_SHOWN]
 
 
 def _joined(base: str, reference: str) -> str:

@@ -12,15 +12,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from envmgr.errors import DataError
+from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.version import Version
 
 ARCHIVE_EXTENSIONS = (".conda", ".tar.bz2")
+
+# Numbers beyond 64 bits cannot be stored, and mean nothing here; NaN is outside of all bounds.
+_LARGEST = 2**63 - 1
+_Count = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST)]
+_Moment = (
+    Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+    | Annotated[float, msgspec.Meta(ge=-9e18, le=9e18)]
+)
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -39,21 +48,21 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     """One package file, as its channel, its archive or a lock describes it.
 
     Two records are equal when they name the same file from the same channel and subdir. Sizes are bytes,
-    timestamps milliseconds since the Unix epoch.
+    timestamps milliseconds since the Unix epoch. Sizes and build numbers are not negative (CEP 34).
     """
 
     # In the order of the alphabet, as channels sort the keys: then each key is found at the first look.
     arch: str | None = None
     build: str = ""
-    build_number: int = 0
+    build_number: _Count = 0
     constrains: list[str] = []
     depends: list[str] = []
     extra_depends: dict[str, list[str]] = {}
     features: str | list[str] | None = None
     flags: list[str] = []
-    indexed_timestamp: int | float | None = None
+    indexed_timestamp: _Moment | None = None
     legacy_bz2_md5: str | None = None
-    legacy_bz2_size: int | None = None
+    legacy_bz2_size: _Count | None = None
     license: str | None = None
     license_family: str | None = None
     md5: str | None = None
@@ -63,9 +72,9 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     python_site_packages_path: str | None = None
     schema_version: int | None = None
     sha256: str | None = None
-    size: int | None = None
+    size: _Count | None = None
     subdir: str | None = None
-    timestamp: int | float | None = None
+    timestamp: _Moment | None = None
     track_features: str | list[str] | None = None
     version: str
     # Ours, never read from a channel's text.
@@ -83,11 +92,13 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
         """
         try:
             mapping = dict(source) if isinstance(source, Mapping) else msgspec.json.decode(source)
-            known = {key: mapping[key] for key in mapping if key in _PUBLISHED_FIELDS}
+            known = {key: mapping[key] for key in mapping if key in PUBLISHED_FIELDS}
             record = msgspec.convert(_drop_nulls(known), cls)
-        except (msgspec.DecodeError, msgspec.ValidationError, TypeError) as error:
-            raise DataError(f"the record of {fn or 'a package'} is not valid: {error}.") from None
-        force_setattr(record, "extra", {key: mapping[key] for key in mapping if key not in _PUBLISHED_FIELDS})
+        except (*UNDECODABLE, TypeError) as error:
+            raise DataError(
+                f"the record of {fn or 'a package'} is not valid: {complaint_of(error)}."
+            ) from None
+        force_setattr(record, "extra", {key: mapping[key] for key in mapping if key not in PUBLISHED_FIELDS})
         return record.placed(fn, origin)
 
     def placed(self, fn: str, origin: Origin | None) -> PackageRecord:
@@ -158,7 +169,8 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
         return self.noarch or None
 
 
-_PUBLISHED_FIELDS = frozenset(PackageRecord.__struct_fields__) - {"fn", "origin", "extra"}
+PUBLISHED_FIELDS = frozenset(PackageRecord.__struct_fields__) - {"fn", "origin", "extra"}
+"""What channels and archives say of a package, as far as records know it."""
 
 
 def _drop_nulls(fields: dict[str, Any]) -> dict[str, Any]:

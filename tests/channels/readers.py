@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def table_of(stored: StoredIndex, name: str) -> RecordTable:
     """The table of *name* in one source."""
     parts = stored.parts(name)
-    columns = make_columns([parts], lambda _, part: records_in(stored.block(part), name))
+    columns = make_columns(name, [parts], lambda _, part: records_in(stored.block(part), name))
 
     def read(place: int) -> PackageRecord:
         found = record_in(stored.block(parts[columns.parts[place]]), table.file_name(place), stored.origin)
