@@ -262,7 +262,7 @@ def test_history_state_and_registry_are_written(tmp_path: Path, cache: Path) -> 
 def test_an_environment_without_packages_is_an_environment(tmp_path: Path) -> None:
     create(tmp_path / "env", [])
     assert PrefixStore(tmp_path / "env").is_environment()
-    assert sorted(os.listdir(tmp_path / "env/conda-meta")) == ["history"]
+    assert sorted(os.listdir(tmp_path / "env/conda-meta")) == ["envmgr", "history"]
     assert sorted(os.listdir(tmp_path)) == ["env"]
 
 
