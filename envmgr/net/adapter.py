@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 
+from envmgr.net.prompt import prompt_pool
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -61,4 +63,18 @@ class Adapter(HTTPAdapter):
         """The connections of one proxy; one that is itself reached by TLS is checked by the same context."""
         if proxy.startswith("https:"):
             options["proxy_ssl_context"] = self._context()
-        return super().proxy_manager_for(proxy, **options)
+        is_known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **options)
+        return manager if is_known else _prompt(manager)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Make the connections without a proxy."""
+        super().init_poolmanager(*arguments, **options)
+        _prompt(self.poolmanager)
+
+
+def _prompt(manager: Any) -> Any:
+    """*manager*, whose connections wait for the head of an answer no longer than their time-out."""
+    pools = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: prompt_pool(pool) for scheme, pool in pools.items()}
+    return manager

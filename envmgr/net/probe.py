@@ -154,7 +154,8 @@ class _Way:
         else:
             if self.proxy.scheme == "https":
                 self._socket = self._handshake(self.proxy.address[0])
-            _ask_for_tunnel(self._socket, self.proxy, f"{self._host}:{self._port}")
+            target = f"{self._host}:{self._port}"
+            _ask_for_tunnel(self._socket, self.proxy, target, self._options.timeout_seconds)
         return f"the proxy leads to {self._host} port {self._port}", {}
 
     def secure(self) -> tuple[str, Mapping[str, Any]]:
@@ -241,7 +242,7 @@ def _open_socks(proxy: Proxy, target: tuple[str, int], timeout_seconds: float) -
     return opened
 
 
-def _ask_for_tunnel(connection: Any, proxy: Proxy, target: str) -> None:
+def _ask_for_tunnel(connection: Any, proxy: Proxy, target: str, timeout_seconds: float) -> None:
     """CONNECT (RFC 9110, section 9.3.6)."""
     from urllib3.util import make_headers
 
@@ -253,7 +254,9 @@ def _ask_for_tunnel(connection: Any, proxy: Proxy, target: str) -> None:
     try:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b""
+        deadline = time.monotonic() + timeout_seconds
         while b"\r\n\r\n" not in answer and len(answer) < 1 << 16:
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
             received = connection.recv(1)
             if not received:
                 break

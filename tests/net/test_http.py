@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email.utils
 import socket
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from envmgr.errors import ChannelError
 from envmgr.net.certificates import TlsOptions
 from envmgr.net.http import HttpOptions, HttpTransport
+from tests.authorities import Authority
 from tests.servers import Fault, serve
+
+if TYPE_CHECKING:
+    import ssl
 
 QUICK = HttpOptions(retries=2, backoff_seconds=0.25, connect_timeout_seconds=2, read_timeout_seconds=0.5)
 
@@ -391,3 +398,87 @@ def test_several_threads_share_one_transport(transport, folder):
         for thread in threads:
             thread.join(30)
     assert sizes == [200_000] * 8
+
+
+class Dripper:
+    """A server on the loopback interface that sends *head*, then *drop* again and again, and reads nothing."""
+
+    def __init__(self, head: bytes, drop: bytes, *, tls: ssl.SSLContext | None = None) -> None:
+        self.head, self.drop, self.tls = head, drop, tls
+        self.closing = threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+
+    def _serve(self) -> None:
+        while not self.closing.is_set():
+            with contextlib.suppress(OSError):
+                connection, _ = self.socket.accept()
+                threading.Thread(target=self._drip, args=(connection,), daemon=True).start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            connection.recv(1 << 16)
+            connection.sendall(self.head)
+            while not self.closing.wait(0.1):
+                connection.sendall(self.drop)
+
+    def __enter__(self) -> Dripper:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self.socket.close()
+
+
+HEADS = {
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "header": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "early answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_head_that_comes_drop_by_drop_is_not_waited_for(kind):
+    with Dripper(*HEADS[kind]) as server:
+        options = HttpOptions(retries=0, read_timeout_seconds=0.5)
+        began = time.monotonic()
+        with pytest.raises(ChannelError, match=r"no answer within 0\.5 s"):
+            HttpTransport(options).open(f"http://127.0.0.1:{server.port}/x")
+        assert time.monotonic() - began < 3
+
+
+def test_a_head_over_tls_or_of_a_proxy_is_not_waited_for_either(tmp_path):
+    authority = Authority(tmp_path)
+    options = HttpOptions(
+        retries=0,
+        read_timeout_seconds=0.5,
+        connect_timeout_seconds=0.5,
+        tls=TlsOptions(str(authority.bundle)),
+    )
+    began = time.monotonic()
+    with (
+        Dripper(*HEADS["header"], tls=authority.server()) as server,
+        pytest.raises(ChannelError, match="no answer within"),
+    ):
+        HttpTransport(options).open(f"https://127.0.0.1:{server.port}/x")
+    with Dripper(*HEADS["header"]) as proxy:
+        for scheme in ("http", "https"):
+            through = replace(options, proxies={scheme: f"http://127.0.0.1:{proxy.port}"})
+            with pytest.raises(ChannelError):
+                HttpTransport(through).open(f"{scheme}://channel.test/x")
+    assert time.monotonic() - began < 6
+
+
+def test_a_body_may_take_longer_than_its_head(folder):
+    drip = Fault(drip=0.1, drip_size=20_000)
+    with serve(folder, faults={"/file": drip}) as server:
+        transport = HttpTransport(HttpOptions(retries=0, read_timeout_seconds=0.5))
+        assert read(transport, f"{server.url}/file") == (200, (folder / "file").read_bytes())
+        server.faults.clear()
+        assert read(transport, f"{server.url}/file")[0] == 200, "the connection is used again"
+        transport.close()
