@@ -164,17 +164,60 @@ def _change(
     cache = Layers(context.settings.pkgs_dirs)
     fetch = tuple(record for record in link if not cache.holds(record))
     plan = ChangePlan(prefix, request.kind, link, unlink, fetch, len(goal.records) - len(link))
-    if plan.is_nothing and goal.requested == state.requested:
+    extras = _Extras(wanted, prefix, context)
+    extras.check(goal.records)
+    if plan.is_nothing and goal.requested == state.requested and not extras.is_anything:
         return Changed(plan, done=False)
     if not confirm(plan) or request.dry_run:
         return Changed(plan, done=False)
-    with cache_in_use(context):
-        ready = _Ready(request, state, goal, context)
-        packages = ready.obtain(link)
-        if request.download_only:
-            return Changed(plan, done=False)
-        messages, number = ready.apply(packages)
+    messages: tuple[str, ...] = ()
+    number = None
+    if not plan.is_nothing or goal.requested != state.requested:
+        with cache_in_use(context):
+            ready = _Ready(request, state, goal, context)
+            packages = ready.obtain(link)
+            if request.download_only:
+                return Changed(plan, done=False)
+            messages, number = ready.apply(packages)
+    extras.apply(number)
     return Changed(plan, done=True, messages=messages, generation=number)
+
+
+class _Extras(Struct):
+    """What a file asks for beside packages: variables, and items for pip, no part of the change itself."""
+
+    wanted: EnvironmentRequest
+    prefix: Path
+    context: Context
+
+    @property
+    def is_anything(self) -> bool:
+        return bool(self.wanted.variables or self.wanted.subsections.get("pip"))
+
+    def check(self, records: Sequence[PackageRecord]) -> None:
+        from envmgr.ops.create import check_pip
+
+        if self.wanted.subsections.get("pip"):
+            check_pip([record.name for record in records], self.wanted)
+
+    def apply(self, generation: int | None) -> None:
+        from envmgr.ops.create import pip_step
+        from envmgr.prefix.store import PrefixStore
+
+        store = PrefixStore(self.prefix)
+        if self.wanted.variables:
+            store.write_variables({**store.state_variables(), **self.wanted.variables})
+        step = pip_step(self.wanted, self.context)
+        if step is None:
+            return
+        try:
+            step(self.prefix)
+        except PrefixError as error:
+            if generation is not None and error.hint is None:
+                error.hint = (
+                    f"The packages of channels were changed; envmgr rollback {generation - 1} undoes that."
+                )
+            raise
 
 
 def check_frozen(prefix: Path) -> None:
@@ -227,7 +270,7 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, c
     earlier = [] if exact else _earlier_lines(state, named)
     if not lines and request.mode != "all":
         raise UsageError(f"nothing was named to {request.kind}.", hint=f"envmgr {request.kind} SPEC ...")
-    channels = _channels(request, wanted, state)
+    channels = _channels(request, wanted, state, context)
     standing = Standing(state.records, request.mode, named, prune=request.prune)
     records = resolve_change([*lines, *earlier], standing, channels, state.subdir, request.options, context)
     asked = _newly_asked(request, lines, records, state)
@@ -292,15 +335,19 @@ def _not_installed(name: str, state: _State, hint: str | None = None) -> PrefixE
     )
 
 
-def _channels(request: ChangeRequest, wanted: EnvironmentRequest, state: _State) -> tuple[Channel, ...]:
-    """The channels of the command line and files; without any, those that the environment was made from."""
+def _channels(
+    request: ChangeRequest, wanted: EnvironmentRequest, state: _State, context: Context
+) -> tuple[Channel, ...]:
+    """The channels of the command line and files, and those that the environment was made from."""
     from envmgr.models.channel import Channel
+    from envmgr.ops.channels import configured_channels, find_channels
 
     asked = request.asked
     last = next((each.channels for each in reversed(state.generations) if each.channels), ())
     if asked.override_channels or not last:
         return wanted.channels
-    own = wanted.channels if asked.channels or asked.files else ()
+    usual = set(find_channels(configured_channels(context), context))
+    own = [channel for channel in wanted.channels if channel not in usual]
     return tuple(dict.fromkeys([*own, *map(Channel.parse, last)]))
 
 

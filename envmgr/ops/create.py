@@ -209,7 +209,7 @@ def _plan(
     from envmgr.packages.layers import Layers
 
     if wanted.subsections.get("pip") and not wanted.explicit:
-        _check_pip([record.name for record in records], wanted)
+        check_pip([record.name for record in records], wanted)
     channel_lists(context).check_records(records)
     cache = Layers(context.settings.pkgs_dirs)
     return CreatePlan(
@@ -221,7 +221,8 @@ def _plan(
     )
 
 
-def _check_pip(names: Sequence[str], wanted: EnvironmentRequest) -> None:
+def check_pip(names: Sequence[str], wanted: EnvironmentRequest) -> None:
+    """Raises UsageError when an environment with packages called *names* could not install the pip items."""
     missing = next((name for name in ("python", "pip") if name not in names), None)
     if missing:
         source = wanted.subsections["pip"][0].source
@@ -250,7 +251,7 @@ def _apply(
         registry=registry_file(context),
         channels=tuple(channel.url for channel in wanted.channels),
     )
-    messages = link_packages(linking, packages, context, _pip_step(wanted, context))
+    messages = link_packages(linking, packages, context, pip_step(wanted, context))
     return Created(plan, done=True, messages=messages)
 
 
@@ -305,7 +306,8 @@ def link_packages(
     return outcome.messages
 
 
-def _pip_step(wanted: EnvironmentRequest, context: Context) -> Callable[[Path], None] | None:
+def pip_step(wanted: EnvironmentRequest, context: Context) -> Callable[[Path], None] | None:
+    """What installs the pip items of the request into a prefix; None where there are none."""
     items = wanted.subsections.get("pip", ())
     if not items:
         return None

@@ -343,3 +343,20 @@ def test_what_pip_cannot_do_is_write_into_the_cache(envmgr, prefix, tmp_path):
     os.unlink(prefix / "lib/lib.so")
     (prefix / "lib/lib.so").write_bytes(b"by pip")
     assert envmgr("verify", "-p", other).code == 0
+
+
+def test_variables_of_a_file_are_added_and_pip_items_need_pip(envmgr, prefix, tmp_path):
+    (tmp_path / "more.yml").write_text("dependencies: [extra]\nvariables: {COLOUR: blue}\n")
+    assert envmgr("install", "-p", prefix, "-y", "-f", tmp_path / "more.yml").code == 0
+    assert json.loads((prefix / "conda-meta/state").read_bytes()) == {"env_vars": {"COLOUR": "blue"}}
+    assert "extra" in packages(envmgr, prefix)
+    (tmp_path / "pip.yml").write_text("dependencies: [tool, {pip: [six]}]\n")
+    done = envmgr("install", "-p", prefix, "-y", "-f", tmp_path / "pip.yml")
+    assert done.code == 2
+    assert "pip items need python" in done.err
+
+
+def test_update_from_a_file_with_prune_leaves_what_the_file_asks_for(envmgr, prefix, tmp_path):
+    (tmp_path / "env.yml").write_text("dependencies: [lib]\n")
+    assert envmgr("update", "-p", prefix, "-y", "--prune", "-f", tmp_path / "env.yml").code == 0
+    assert packages(envmgr, prefix) == {"lib": "2.1"}
