@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from envmgr.channels.parts import Content, key_of, make_columns, record_in, records_in, text_of
 from envmgr.channels.shard_fetch import ShardFetcher, StaleIndexError, Wanted
-from envmgr.channels.store import DamagedIndexError
+from envmgr.channels.store import DamagedIndexError, unwritable_text
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.record_table import RecordTable, columns_of
 
@@ -73,6 +73,8 @@ class Index:
         self._lock = threading.Lock()
         self._tables = store.tables
         self._shards = store.shards
+        self._folder = store.folder
+        self._is_refusal_told = False
         self._fetcher = ShardFetcher(transport, self._shards, self._shards_of)
 
     def load(self, name: str) -> list[RecordTable]:
@@ -240,7 +242,11 @@ class Index:
                 hint="Run the command once without --offline.",
                 url=wanted.url,
             )
-        return self._fetcher.get(wanted)
+        data = self._fetcher.get(wanted)
+        if self._shards.refusal is not None and not self._is_refusal_told:
+            self._is_refusal_told = True
+            self._reporter.warned(unwritable_text(self._folder, self._shards.refusal))
+        return data
 
     def _parts(self, place: int, name: str) -> list[Part]:
         """The parts that hold *name* in a source: the former ones, where the new ones cannot be had."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import threading
 import time
 import weakref
@@ -30,6 +31,7 @@ from urllib.parse import quote
 import msgspec
 
 from envmgr.channels.index_file import DamagedCopyError, State, open_whole
+from envmgr.channels.kept_files import open_regular
 from envmgr.channels.parts import Content, Part
 from envmgr.channels.shard_folder import ShardFolder
 from envmgr.channels.tables import TableFolder
@@ -71,7 +73,10 @@ class StoredIndex:
         self.path = path
         self.source = source
         self._damage = _kinds_of_damage()
-        self.checked = path.stat().st_mtime
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise self.damaged(ValueError("it is no regular file"))
+        self.checked = status.st_mtime
         try:
             self._connection, self.state = open_whole(path, source.url)
         except self._damage as error:
@@ -164,12 +169,12 @@ class IndexStore:
     @property
     def shards(self) -> ShardFolder:
         """The shards of all channels (CEP 16)."""
-        return ShardFolder((self._temporary or self.folder) / "shards")
+        return ShardFolder(*(folder / "shards" for folder in self._folders()))
 
     @property
     def tables(self) -> TableFolder:
         """The tables that were made for solves."""
-        return TableFolder((self._temporary or self.folder) / "tables")
+        return TableFolder(*(folder / "tables" for folder in self._folders()))
 
     def path_of(self, source: Source) -> Path:
         """The file of *source*, named by its URL; a long one is cut, and a digest tells it apart."""
@@ -291,8 +296,12 @@ class IndexStore:
 
     def _places(self, source: Source) -> list[Path]:
         """Where *source* may be, the newest first."""
-        path = self.path_of(source)
-        return [path] if self._temporary is None else [self._temporary / path.name, path]
+        name = self.path_of(source).name
+        return [folder / name for folder in self._folders()]
+
+    def _folders(self) -> list[Path]:
+        """The folders that are read, first the one that takes what is new."""
+        return [self.folder] if self._temporary is None else [self._temporary, self.folder]
 
     def _aside(self, name: str, reporter: Reporter) -> Path:
         """A new empty file, in the folder where the index called *name* will be published."""
@@ -342,10 +351,7 @@ class IndexStore:
                 raise _unwritable(self.folder, error) from None
             self._remove_temporary = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             self._temporary = Path(folder)
-        reporter.warned(
-            f"the index folder {self.folder} cannot be written ({_reason(error)}); "
-            "what is fetched is kept for this command only."
-        )
+        reporter.warned(unwritable_text(self.folder, _reason(error)))
         return self._temporary
 
     def _remove_leftovers(self) -> None:
@@ -356,6 +362,11 @@ class IndexStore:
                 with contextlib.suppress(OSError):
                     if path.stat().st_mtime < newest:
                         path.unlink()
+
+
+def unwritable_text(folder: Path, reason: str) -> str:
+    """The warning that what is fetched will not be there for the next command."""
+    return f"the index folder {folder} cannot be written ({reason}); what is fetched is kept for this command only."
 
 
 def _new_file(folder: Path, name: str) -> Path:
@@ -389,7 +400,7 @@ def _unreadable(path: Path, error: OSError) -> UnreadableIndexError:
 def _check_readable(path: Path) -> None:
     """SQLite calls a file that it may not read damaged; raises UnreadableIndexError for such a one."""
     try:
-        path.open("rb").close()
+        open_regular(str(path)).close()
     except FileNotFoundError:
         return
     except OSError as error:

@@ -506,6 +506,87 @@ def test_a_store_that_takes_no_shards_still_answers(scene, folder):
         assert versions(index, "a") == versions(index, "a") == ["2.0", "1.0"]
 
 
+def test_shards_and_tables_of_another_user_are_read_and_ones_own_lie_beside(scene, folder, ordinary_user):
+    """A folder that another user made with the umask 022 takes nothing from this one."""
+    paths = write_shards(folder)
+    with serve(folder) as server:
+        index = scene.sync(server.url)
+        assert versions(index, "a") == ["2.0", "1.0"]
+        index.close()
+        for kind in ("shards", "tables"):
+            (scene.store.folder / kind).chmod(0o555)
+        for _ in range(2):
+            index = scene.sync(server.url, max_age=100)
+            assert versions(index, "a") == ["2.0", "1.0"]
+            assert versions(index, "b") == ["2.0"]
+            index.close()
+        assert versions(scene.sync(server.url, offline=True), "b") == ["2.0"]
+        assert sorted(server.paths[2:]) == sorted([paths["linux-64/a"], paths["linux-64/b"]])
+        own = [
+            path for path in scene.store.folder.glob("*-*/*") if path.parent.name[:6] in ("shards", "tables")
+        ]
+        assert sorted(path.parent.name.partition("-")[0] for path in own) == ["shards", "tables"]
+        (stored, *_) = (scene.store.folder / "shards").iterdir()
+        stored.write_bytes(b"damaged, and not to be removed")
+        shutil.rmtree(next(scene.store.folder.glob("tables-*")))
+        (scene.store.folder / "tables").chmod(0o755)
+        shutil.rmtree(scene.store.folder / "tables")
+        assert versions(scene.sync(server.url, max_age=100), "a") == ["2.0", "1.0"]
+        assert versions(scene.sync(server.url, offline=True), "a") == ["2.0", "1.0"]
+    assert not [warning for warning in scene.reporter.warnings if not warning.startswith("offline:")]
+
+
+def test_where_shards_cannot_be_kept_at_all_one_warning_says_so(scene, folder, ordinary_user):
+    write_shards(folder)
+    with serve(folder) as server:
+        assert versions(scene.sync(server.url), "a") == ["2.0", "1.0"]
+        for path in (scene.store.folder / "shards", scene.store.folder):
+            path.chmod(0o555)
+        index = scene.sync(server.url, max_age=100)
+        assert [versions(index, name) for name in "abd"] == [["2.0", "1.0"], ["2.0"], ["1.0"]]
+        (warning,) = scene.reporter.warnings
+        assert warning == (
+            f"the index folder {scene.store.folder} cannot be written (permission denied); "
+            "what is fetched is kept for this command only."
+        )
+        write_shards(folder, info={"base_url": "https://files.example.org/"})
+        server.forget()
+        renewed = scene.sync(server.url)
+        assert versions(renewed, "a") == ["2.0", "1.0"]
+        assert [path for path in server.paths if "shards/" in path] == [], (
+            "what is there is read all the same"
+        )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_pipes_in_the_index_folder_are_not_waited_for(scene, folder):
+    write_shards(folder)
+    with serve(folder) as server:
+        index = scene.sync(server.url)
+        index.records("a")
+        index.close()
+        made = [
+            path for path in scene.store.folder.rglob("*") if path.is_file() and path.name != ".collected"
+        ]
+        assert {path.parent.name for path in made} == {"index", "shards", "tables"}
+        for path in made:
+            path.unlink()
+            os.mkfifo(path)
+        index = in_time(lambda: scene.sync(server.url, max_age=100))
+        assert in_time(lambda: versions(index, "a")) == ["2.0", "1.0"]
+        index.close()
+        assert all(path.is_file() for path in made)
+
+
+def in_time(work, seconds=20.0):
+    """What *work* returns, if it does so in time."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0]
+
+
 def test_clients_that_fetch_at_once_do_not_disturb_each_other(scene, folder):
     write_shards(folder)
     found, failed = [], []
