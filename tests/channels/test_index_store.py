@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from envmgr.channels.index_file import fill_with_records
+from envmgr.channels.repodata import RepodataReader
 from envmgr.channels.store import DamagedIndexError, IndexStore, State, StoredIndex, UnreadableIndexError
 from envmgr.channels.urls import Source
 from envmgr.errors import ChannelError, DataError
@@ -541,3 +548,134 @@ def test_a_file_that_a_channel_calls_removed_is_left_out(store):
     assert stored.parts("b") == []
     again = store.replace(SOURCE, STATE, [text], before=stored)
     assert [each.version for each in records_of(again, "a")] == ["2.0"]
+
+
+def test_a_removed_file_is_left_out_whatever_name_its_record_says(store):
+    document = json.loads(repodata(record("a"), record("b")))
+    document["packages"] = {"odd-1.0-0.tar.bz2": record("a", "7.0"), "a-8.0-0.tar.bz2": record("a", "8.0")}
+    document["removed"] = ["odd-1.0-0.tar.bz2", "none-1.0-0.conda"]
+    stored = store.replace(SOURCE, STATE, [json.dumps(document).encode()])
+    assert [each.version for each in records_of(stored, "a")] == ["8.0", "1.0"]
+    assert [each.version for each in records_of(stored, "b")] == ["1.0"]
+    document["removed"] = []
+    stored = store.replace(SOURCE, STATE, [json.dumps(document).encode()], before=stored)
+    assert [each.version for each in records_of(stored, "a")] == ["8.0", "7.0", "1.0"]
+
+
+def two_sections(old: dict[str, object], new: dict[str, object]) -> bytes:
+    return json.dumps({"packages": old, "packages.conda": new}).encode()
+
+
+def test_a_record_that_both_sections_held_is_gone_with_them(store):
+    files = {"a-1.0-0.conda": record("a")}
+    stored = store.replace(SOURCE, STATE, [two_sections(files, files)])
+    for text in (two_sections(files, {}), two_sections({}, files), two_sections(files, files)):
+        stored = store.replace(SOURCE, STATE, [text], before=stored)
+        assert len(records_of(stored, "a")) == 1
+    stored = store.replace(SOURCE, STATE, [two_sections({}, {})], before=stored)
+    assert stored.names() == []
+
+
+def test_of_records_that_change_their_sections_the_one_of_the_later_counts(store):
+    one, other = ({"a-1.0-0.conda": record("a", license=text)} for text in ("one", "other"))
+    stored = store.replace(SOURCE, STATE, [two_sections(one, other)])
+    assert [each.license for each in records_of(stored, "a")] == ["other"]
+    stored = store.replace(SOURCE, STATE, [two_sections(other, one)], before=stored)
+    assert [each.license for each in records_of(stored, "a")] == ["one"]
+
+
+def test_of_a_file_that_is_listed_in_several_batches_the_last_record_counts_after_updates_too(store):
+    def in_many_batches(path, source, state, chunks, before):
+        fill_with_records(path, source, state, RepodataReader(chunks, batch_bytes=1), before)
+
+    def text(licenses: str) -> list[bytes]:
+        """Each record is followed by more than a piece of others."""
+        members = []
+        for number, each in enumerate(licenses):
+            filling = record(f"b{number}", summary="x" * 1_200_000)
+            members.append(f'"a-1.0-0.conda":{json.dumps(record("a", license=each))}')
+            members.append(f'"b{number}-1.0-0.conda":{json.dumps(filling)}')
+        whole = ('{"packages.conda":{' + ",".join(members) + "}}").encode()
+        return [whole[start : start + 65536] for start in range(0, len(whole), 65536)]
+
+    stored = None
+    for licenses in ("xy", "xy", "yx", "xy", "xyx", "yx", "xz"):
+        stored = store.replace(SOURCE, STATE, text(licenses), before=stored, fill=in_many_batches)
+        assert len(stored.parts("a")) == len(licenses)
+        assert [each.license for each in records_of(stored, "a")] == [licenses[-1]]
+
+
+FILES = st.dictionaries(st.integers(0, 3), st.sampled_from("xyz"), max_size=4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(FILES, FILES, st.sets(st.integers(0, 3))), min_size=2, max_size=5))
+def test_after_any_updates_an_index_says_what_one_that_is_filled_anew_says(documents):
+    def section(files: dict[int, str]) -> dict[str, object]:
+        return {
+            name_of(each): record(f"p{each % 2}", str(each), license=text) for each, text in files.items()
+        }
+
+    def name_of(file: int) -> str:
+        return f"p{file // 2}-{file}-0.conda"
+
+    with tempfile.TemporaryDirectory() as folder:
+        store, stored = IndexStore(Path(folder)), None
+        fresh = IndexStore(Path(folder) / "fresh")
+        for old, new, removed in documents:
+            document = {"packages": section(old), "packages.conda": section(new)}
+            text = json.dumps({**document, "removed": [*map(name_of, removed)]}).encode()
+            stored = store.replace(SOURCE, STATE, [text], before=stored)
+            assert content(stored) == content(fresh.replace(SOURCE, STATE, [text]))
+
+
+def content(stored: StoredIndex) -> dict[str, list[dict[str, object]]]:
+    return {name: [each.to_dict() for each in records_of(stored, name)] for name in stored.names()}
+
+
+def test_a_bit_that_flips_in_a_stored_name_hides_it_no_longer_than_until_the_next_update(store):
+    names = [f"pearl{number}" for number in range(40)]
+    before = store.replace(SOURCE, STATE, [repodata(*(record(name) for name in names))])
+    changed = repodata(*(record(name, "1.1" if name == "pearl39" else "1.0") for name in names))
+    whole, seen = before.path.read_bytes(), 0
+    for found in re.finditer(b"pearl7", whole):
+        for bit in (1, 32):
+            at = found.start() + 2
+            before.path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+            with contextlib.suppress(DamagedIndexError):
+                stored = store.replace(SOURCE, STATE, [changed], before=store.open(SOURCE))
+                assert stored.names() == sorted(names)
+                assert all(len(records_of(stored, name)) == 1 for name in names)
+            seen += 1
+    assert seen >= 4, "the name stands in a table and in its index"
+
+
+def test_a_block_that_is_gone_is_damage(store):
+    stored = store.replace(SOURCE, STATE, [repodata(record("a"), record("b"))])
+    (part,) = stored.parts("a")
+    change(stored.path, "DELETE FROM block WHERE id = ?", part.key)
+    with pytest.raises(DamagedIndexError, match="a block is gone"):
+        store.open(SOURCE).block(part)
+
+
+def test_no_bit_of_a_block_flips_unnoticed(store):
+    text = json.dumps({"packages.conda": {"a-1.0-0.conda": record("a", md5=os.urandom(16).hex())}}).encode()
+    stored = store.replace(SOURCE, STATE, [text])
+    (part,) = stored.parts("a")
+    expected = stored.block(part)
+    ((_, blob),) = blocks(stored)["a"]
+    for at in range(len(blob)):
+        change(
+            stored.path, "UPDATE block SET records = ?", blob[:at] + bytes([blob[at] ^ 1]) + blob[at + 1 :]
+        )
+        with contextlib.suppress(DamagedIndexError):
+            assert store.open(SOURCE).block(part) == expected, f"byte {at}"
+
+
+def change(path: Path, statement: str, value: int | bytes) -> None:
+    import sqlite3
+
+    connection = sqlite3.connect(path)
+    connection.execute(statement, (value,))
+    connection.commit()
+    connection.close()
