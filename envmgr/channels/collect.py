@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from envmgr.channels.index_file import LAYOUT_VERSION
-from envmgr.channels.kept_files import STAMP
+from envmgr.channels.kept_files import STAMP, WHOLE, like
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +42,20 @@ class Collected(Struct, frozen=True):
 
 
 def collect(folder: Path, most_bytes: int, now: float | None = None) -> Collected:
-    """Remove what is not needed below *folder*, down to *most_bytes* in all where that is possible."""
+    """Remove what is not needed below *folder*, down to *most_bytes* in all where that is possible.
+
+    The store of whole indexes in it counts as a part of it, and so do the folders that users have beside others'.
+    """
     now = time.time() if now is None else now
     with contextlib.suppress(OSError):
         (folder / STAMP).touch()
         os.utime(folder / STAMP, (now, now))
-    indexes = [*_files(folder)]
-    tables, shards = [*_files(folder / "tables")], [*_files(folder / "shards")]
+    stores = [folder, folder / WHOLE]
+    indexes = [file for store in stores for file in _files(store)]
+    tables, shards = (
+        [file for store in stores for place in like(store / kind) for file in _files(place)]
+        for kind in ("tables", "shards")
+    )
     here = {_digest(file.path) for file in shards}
     named = _named_shards((file.path for file in indexes if file.path.endswith(".sqlite")), here)
     gone = [

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STAMP = ".collected"
+WHOLE = "whole"
+"""The folder, in that of all indexes, of those that are kept for questions about all names."""
 _DAY_SECONDS = 86_400.0
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -85,6 +87,11 @@ class KeptFolder:
 def own_folder(folder: Path) -> Path:
     """The folder beside *folder* that is this user's."""
     return folder.with_name(f"{folder.name}-{os.getuid() if hasattr(os, 'getuid') else 'own'}")
+
+
+def like(folder: Path) -> list[Path]:
+    """*folder*, and those of single users beside it."""
+    return [folder, *folder.parent.glob(f"{folder.name}-*")]
 
 
 def open_regular(path: str) -> BinaryIO:

@@ -31,7 +31,7 @@ from urllib.parse import quote
 import msgspec
 
 from envmgr.channels.index_file import DamagedCopyError, State, open_whole
-from envmgr.channels.kept_files import open_regular
+from envmgr.channels.kept_files import WHOLE, open_regular
 from envmgr.channels.parts import Content, Part
 from envmgr.channels.shard_folder import ShardFolder
 from envmgr.channels.tables import TableFolder
@@ -165,6 +165,11 @@ class IndexStore:
         self._temporary: Path | None = None
         self._lock = threading.Lock()
         self._remove_temporary: Callable[[], object] | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder that is collected as one: that of whole indexes lies in the one of all."""
+        return self.folder.parent if self.folder.name == WHOLE else self.folder
 
     @property
     def shards(self) -> ShardFolder:

@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     if agreed:
         done = clean(plan, context)
     _show_outcome(plan, done, options, agreed=agreed)
-    return 1 if done.warnings else 0
+    return 1 if done.warnings or plan.is_partial else 0
 
 
 def _request(options: argparse.Namespace) -> CleanRequest:
@@ -127,7 +127,9 @@ def _show_outcome(plan: CleanPlan, done: Cleaned, options: argparse.Namespace, *
         note(f"warning: {warning}")
     if options.quiet:
         return
-    if not plan.items:
+    if not plan.items and plan.is_partial:
+        note("Nothing was removed.")
+    elif not plan.items:
         note("There is nothing to remove.")
     elif agreed:
         note(f"Removed {count_text(len(done.removed), 'item')}, {size_text(done.size)}.")

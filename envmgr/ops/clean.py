@@ -35,7 +35,9 @@ _STALE_SECONDS = 3600.0
 # The names that the index store gives its files: URLs with `+` for `/`, or the digest of a long one; the stamp that
 # says when it was last tidied.
 _INDEX_FILE = re.compile(r"([a-z0-9]+\+|[0-9a-f]{16}-).+\.sqlite|\.collected")
-_INDEX_FOLDER = re.compile(r"notices|shards|whole|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+")
+_INDEX_FOLDER = re.compile(
+    r"notices|shards|shards-.+|whole|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+"
+)
 _INDEX_ASIDE = re.compile(r"\.[0-9a-f]{12}\..+\.sqlite\.new")
 
 
@@ -66,6 +68,8 @@ class CleanPlan(Struct, frozen=True):
     request: CleanRequest
     items: tuple[Item, ...]
     warnings: tuple[str, ...] = ()
+    is_partial: bool = False
+    """Whether a folder could not be looked into, so that the plan is no answer to the request."""
 
     @property
     def size(self) -> int:
@@ -89,8 +93,13 @@ def plan_clean(request: CleanRequest, context: Context) -> CleanPlan:
     """What *request* would remove now; looks at files and changes nothing."""
     warnings: list[str] = []
     items: list[Item] = []
+    is_partial = False
     if "index" in request.kinds:
         folder = context.settings.index_dir
+        reason = _unreadable(folder)
+        if reason is not None:
+            warnings.append(f"the index folder {folder} cannot be read: {reason}.")
+            is_partial = True
         items += [Item("index", folder, path, _size(path)) for path in _index_entries(folder)]
     layers = [layer for layer in dict.fromkeys(context.settings.pkgs_dirs) if layer.is_dir()]
     uses = None
@@ -106,7 +115,7 @@ def plan_clean(request: CleanRequest, context: Context) -> CleanPlan:
             items += _tarballs(layer)
     if "tempfiles" in request.kinds:
         items += _tempfiles(layers, context)
-    return CleanPlan(request, tuple(items), tuple(dict.fromkeys(warnings)))
+    return CleanPlan(request, tuple(items), tuple(dict.fromkeys(warnings)), is_partial)
 
 
 def clean(plan: CleanPlan, context: Context) -> Cleaned:
@@ -306,6 +315,17 @@ def _listed(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
+
+
+def _unreadable(folder: Path) -> str | None:
+    """Why *folder* cannot be listed; None where it can, or is not there."""
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
 
 
 def _size(path: Path) -> int:

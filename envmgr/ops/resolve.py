@@ -163,6 +163,7 @@ def open_index(channels: Sequence[Channel], subdir: str, context: Context, *, wh
     Raises ChannelError, before anything is asked for, when one of *channels* may not be used.
     """
     from envmgr.channels.client import ChannelClient, SyncOptions
+    from envmgr.channels.kept_files import WHOLE
     from envmgr.channels.store import IndexStore
     from envmgr.channels.urls import FORMS, WHOLE_FORMS
 
@@ -179,7 +180,7 @@ def open_index(channels: Sequence[Channel], subdir: str, context: Context, *, wh
         check=lists.check,
         most_bytes=settings.index_max_megabytes * 1_000_000,
     )
-    store = IndexStore(folder / "whole" if whole else folder)
+    store = IndexStore(folder / WHOLE if whole else folder)
     client = ChannelClient(context.transport, store, context.clock, context.reporter, options)
     context.reporter.phase_started(Phase.INDEX)
     try:

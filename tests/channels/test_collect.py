@@ -13,6 +13,7 @@ from envmgr.channels.client import ChannelClient, SyncOptions
 from envmgr.channels.collect import collect
 from envmgr.channels.kept_files import is_collection_due
 from envmgr.channels.store import IndexStore
+from envmgr.channels.urls import WHOLE_FORMS
 from envmgr.models.channel import Channel
 from envmgr.net.transport import AnyTransport
 from envmgr.ports import FixedClock, RecordingReporter
@@ -173,6 +174,33 @@ def test_more_than_the_cap_is_removed_the_longest_unused_first_and_indexes_last(
     assert files(folder) == indexes
     assert collect(folder, 0).files == len(indexes)
     assert versions(sync(folder, channel), "a") == ["1.0"]
+
+
+def test_the_store_of_whole_indexes_and_the_folders_of_users_count_as_one(folder, channel):
+    fill(folder, channel)
+    fill(folder / "whole", channel)
+    for kind in ("shards", "tables"):
+        (folder / f"{kind}-1000").mkdir()
+        (folder / f"{kind}-1000" / ("00" * 32)).write_bytes(bytes(1000))
+    sync(folder / "whole", channel, forms=WHOLE_FORMS).close()
+    make_old(folder, 2)
+    assert collect(folder, LARGE).files >= 1
+    assert not files(folder, "shards-1000"), "no index names it"
+    assert files(folder, "tables-1000")
+    size = sum(path.stat().st_size for path in files(folder))
+    collect(folder, size // 2)
+    assert sum(path.stat().st_size for path in files(folder)) <= size // 2
+    collect(folder, 0)
+    assert files(folder) == []
+
+
+def test_what_is_asked_of_all_names_is_collected_with_the_rest(folder, channel):
+    fill(folder, channel)
+    (folder / ".collected").touch()
+    make_old(folder, 40)
+    sync(folder / "whole", channel, forms=WHOLE_FORMS, most_bytes=0).close()
+    assert not files(folder, "tables"), "an update of the one collects both"
+    assert not (folder / "whole/.collected").exists()
 
 
 def test_what_was_used_today_stays_however_large(folder, channel):

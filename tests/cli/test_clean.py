@@ -20,6 +20,7 @@ from envmgr.ops.clean import remove_index
 from envmgr.packages.work_area import work_area
 from envmgr.prefix.marker import MARKER
 from tests.builders import File, make_channel, pkg, script
+from tests.channels.conftest import drop_privileges, ordinary_user  # noqa: F401 (fixtures)
 from tests.servers import Fault, serve
 
 if TYPE_CHECKING:
@@ -172,7 +173,14 @@ def test_the_index_goes_and_nothing_else_of_its_folder(envmgr: Envmgr, channel: 
         (index / "mytables").mkdir()
         (index / "readme").write_text("x")
         (index / "shards.txt").write_text("x")
-        for name in ("shards", "whole", "tables", "tables-2", "https+x.org+c+noarch.tables-1-ab"):
+        for name in (
+            "shards",
+            "shards-1000",
+            "whole",
+            "tables",
+            "tables-2",
+            "https+x.org+c+noarch.tables-1-ab",
+        ):
             (index / name).mkdir(exist_ok=True)
             (index / name / "a").write_bytes(b"x" * 100)
         cleaned = envmgr("clean", "--index", "--json").json
@@ -181,6 +189,21 @@ def test_the_index_goes_and_nothing_else_of_its_folder(envmgr: Envmgr, channel: 
         server.forget()
         create(envmgr, server.url, tmp_path / "again", "tool")
         assert any("repodata" in path for path in server.paths)
+
+
+@pytest.mark.usefixtures("ordinary_user")
+def test_an_index_folder_that_cannot_be_read_is_told_with_exit_code_1(envmgr: Envmgr):
+    index = Path(os.environ["ENVMGR_ROOT"]) / "index"
+    (index / "shards").mkdir(parents=True)
+    index.chmod(0)
+    try:
+        cleaned, as_json = envmgr("clean", "-i"), envmgr("clean", "-i", "--json")
+    finally:
+        index.chmod(0o755)
+    assert cleaned.code == as_json.code == 1
+    assert f"warning: the index folder {index} cannot be read: permission denied." in cleaned.err
+    assert "nothing to remove" not in cleaned.err
+    assert as_json.json["warnings"] == [f"the index folder {index} cannot be read: permission denied."]
 
 
 def test_remove_index_tells_what_it_freed_and_follows_no_link(tmp_path: Path):
