@@ -592,9 +592,9 @@ def test_of_a_file_that_is_listed_in_several_batches_the_last_record_counts_afte
         """Each record is followed by more than a piece of others."""
         members = []
         for number, each in enumerate(licenses):
-            filling = record(f"b{number}", summary="x" * 1_200_000)
             members.append(f'"a-1.0-0.conda":{json.dumps(record("a", license=each))}')
-            members.append(f'"b{number}-1.0-0.conda":{json.dumps(filling)}')
+            for name in (f"b{number}", f"c{number}", f"d{number}"):
+                members.append(f'"{name}-1.0-0.conda":{json.dumps(record(name, summary="x" * 500_000))}')
         whole = ('{"packages.conda":{' + ",".join(members) + "}}").encode()
         return [whole[start : start + 65536] for start in range(0, len(whole), 65536)]
 
