@@ -589,12 +589,12 @@ def test_of_a_file_that_is_listed_in_several_batches_the_last_record_counts_afte
         fill_with_records(path, source, state, RepodataReader(chunks, batch_bytes=1), before)
 
     def text(licenses: str) -> list[bytes]:
-        """Each record is followed by more than a piece of others."""
+        """Each record is followed by more others than are read at once."""
         members = []
         for number, each in enumerate(licenses):
             members.append(f'"a-1.0-0.conda":{json.dumps(record("a", license=each))}')
-            for name in (f"b{number}", f"c{number}", f"d{number}"):
-                members.append(f'"{name}-1.0-0.conda":{json.dumps(record(name, summary="x" * 500_000))}')
+            filling = [record(f"{letter}{number}", summary="x" * 400_000) for letter in "bcdefg"]
+            members += [f'"{other["name"]}-1.0-0.conda":{json.dumps(other)}' for other in filling]
         whole = ('{"packages.conda":{' + ",".join(members) + "}}").encode()
         return [whole[start : start + 65536] for start in range(0, len(whole), 65536)]
 
