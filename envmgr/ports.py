@@ -77,15 +77,21 @@ class Response(Protocol):
     """An answer to a GET whose body has not been read yet; a context manager that closes it.
 
     ``status`` is the HTTP status (a file transport answers 200, 304 or 404); ``headers`` has lower-case keys;
-    ``url`` is where the body came from after redirects, without credentials.
+    ``url`` is where the body came from, which mirrors and redirects may have chosen, without credentials.
+    ``doubt`` tells why a file that is missing may be somewhere else all the same; mostly nothing does.
     """
 
     status: int
     headers: Mapping[str, str]
     url: str
+    doubt: str | None
 
     def iter_bytes(self, size: int = 1 << 16) -> Iterator[bytes]:
         """The body in chunks of about *size* bytes; raises ChannelError when it breaks off."""
+        ...
+
+    def reject(self, reason: str) -> bool:
+        """Tell that the body was not what it should be; True where the next request may get a better one."""
         ...
 
     def __enter__(self) -> Response: ...
@@ -93,6 +99,21 @@ class Response(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def with_source(url: str, response: Response) -> str:
+    """*url* for a sentence, with the place that answered for it where that was another."""
+    return url if response.url == url else f"{url} (from {response.url})"
+
+
+class OnlyAnswer:
+    """The part of a Response that there is nothing to choose for: nobody else could be asked."""
+
+    doubt: str | None = None
+
+    def reject(self, reason: str) -> bool:  # noqa: ARG002 (the port has it)
+        """Nothing can be done about it."""
+        return False
 
 
 class Transport(Protocol):

@@ -32,7 +32,7 @@ from envmgr.channels.store import (
 from envmgr.channels.urls import FORMS, Form, Source
 from envmgr.errors import ChannelError, DataError
 from envmgr.models.channel import Channel, login_hint
-from envmgr.ports import Phase
+from envmgr.ports import Phase, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,6 +89,7 @@ class ChannelClient:
         self._options = options or SyncOptions()
         self._stopping = threading.Event()
         self._has_changed = False
+        self._doubts: dict[str, str] = {}
 
     def sync(self, channels: Sequence[Channel], subdirs: Sequence[str]) -> Index:
         """The index of *channels* (the first has the highest priority) for *subdirs*, up to date.
@@ -160,10 +161,10 @@ class ChannelClient:
     def _collect(self) -> None:
         """After an update, once a day: let go of what the store does not need any more."""
         most, now = self._options.most_bytes, self._clock.now()
-        if self._has_changed and most is not None and is_collection_due(self._store.folder, now):
+        if self._has_changed and most is not None and is_collection_due(self._store.root, now):
             from envmgr.channels.collect import collect
 
-            collect(self._store.folder, most, now)
+            collect(self._store.root, most, now)
 
     def _check_channel(self, channel: Channel, stored: Sequence[StoredIndex]) -> None:
         if any(each.state.form != "none" for each in stored):
@@ -172,6 +173,13 @@ class ChannelClient:
             each.close()
             self._store.forget(each.source)
         subdirs = " and ".join(each.source.subdir for each in stored)
+        doubt = self._doubts.get(channel.url)
+        if doubt is not None:
+            raise ChannelError(
+                f"no repodata for {subdirs} of {channel.url} was found where it could be asked for; {doubt}.",
+                hint="Try again later: the mirror that did not answer may have it.",
+                url=channel.url,
+            )
         raise ChannelError(
             f"{channel.url} is not a channel: it has no repodata for {subdirs}.",
             hint="Check the spelling of the channel; a local folder needs `envmgr index` first.",
@@ -304,11 +312,7 @@ class ChannelClient:
                     self._store.mark_checked(stored, self._clock.now())
                     return stored
                 if response.status in _ABSENT:
-                    if response.status == 403 and form == "json" and not _has_records(stored):
-                        self._reporter.warned(
-                            f"{url} may not be read (HTTP status 403) and counts as missing; if it needs a login: "
-                            f"{login_hint(url)}"
-                        )
+                    self._note_absence(source, form, stored, response)
                     return None
                 if response.status != 200:
                     had = stored is not None and stored.state.form == form
@@ -317,7 +321,9 @@ class ChannelClient:
                 try:
                     return self._note(self._store_body(source, state, response, stored))
                 except DataError as error:
-                    return ChannelError(f"the index {url} is broken: {error}", url=url)
+                    if not (response.reject(str(error)) and tries_left):
+                        place = with_source(url, response)
+                        return ChannelError(f"the index {place} is broken: {error}", url=url)
                 except UnwritableIndexError:
                     raise
                 except DamagedIndexError:
@@ -328,6 +334,19 @@ class ChannelClient:
                     if not tries_left or self._stopping.is_set():
                         raise
         raise AssertionError("the last try returns or raises")
+
+    def _note_absence(
+        self, source: Source, form: Form, stored: StoredIndex | None, response: Response
+    ) -> None:
+        """Tell of what may only seem to be missing, now or where it makes a difference."""
+        url = source.repodata_url(form)
+        if response.doubt is not None:
+            self._doubts[source.channel.url] = response.doubt
+        if response.status == 403 and form == "json" and not _has_records(stored):
+            self._reporter.warned(
+                f"{url} may not be read (HTTP status 403) and counts as missing; if it needs a login: "
+                f"{login_hint(url)}"
+            )
 
     def _store_body(
         self, source: Source, state: State, response: Response, before: StoredIndex | None
@@ -467,10 +486,11 @@ def _described(source: Source, form: Form, response: Response, missing_since: fl
 
 
 def _unexpected(url: str, response: Response) -> ChannelError:
+    place = with_source(url, response)
     if response.status == 401:
         return ChannelError(
-            f"{url} asks for a login (HTTP status 401).", hint=login_hint(url), url=url, status=401
+            f"{place} asks for a login (HTTP status 401).", hint=login_hint(response.url), url=url, status=401
         )
     return ChannelError(
-        f"{url} answered with HTTP status {response.status}.", url=url, status=response.status
+        f"{place} answered with HTTP status {response.status}.", url=url, status=response.status
     )

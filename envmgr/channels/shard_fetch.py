@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from envmgr.channels.shard_folder import is_shard_of
 from envmgr.channels.shards import dependency_names, unpacked_size
 from envmgr.errors import ChannelError
+from envmgr.ports import with_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -179,22 +180,15 @@ class ShardFetcher:
     def _read(self, wanted: Wanted) -> bytes:
         for tries_left in range(_TRIES - 1, -1, -1):
             try:
-                data = self._read_once(wanted.url)
+                return self._read_once(wanted.url, wanted.digest)
             except StaleIndexError:
                 raise
             except ChannelError:
                 if not tries_left:
                     raise
-                continue
-            if is_shard_of(data, wanted.digest):
-                return data
-        raise ChannelError(
-            f"{wanted.url} is not the file that the channel's index promises: its SHA-256 differs.",
-            hint="Try again later; tell the channel's owner if it stays so.",
-            url=wanted.url,
-        )
+        raise AssertionError("the last try returns or raises")
 
-    def _read_once(self, url: str) -> bytes:
+    def _read_once(self, url: str, digest: bytes) -> bytes:
         with self._transport.open(url) as response:
             if response.status in _GONE:
                 raise StaleIndexError(
@@ -203,8 +197,9 @@ class ShardFetcher:
                     status=response.status,
                 )
             if response.status != 200:
+                place = with_source(url, response)
                 raise ChannelError(
-                    f"{url} answered with HTTP status {response.status}.", url=url, status=response.status
+                    f"{place} answered with HTTP status {response.status}.", url=url, status=response.status
                 )
             parts, length = [], 0
             for chunk in response.iter_bytes():
@@ -212,4 +207,13 @@ class ShardFetcher:
                 length += len(chunk)
                 if length > LARGEST_BODY_BYTES:
                     raise ChannelError(f"{url} is larger than {LARGEST_BODY_BYTES >> 20} MiB.", url=url)
-            return b"".join(parts)
+            data = b"".join(parts)
+            if is_shard_of(data, digest):
+                return data
+            response.reject(f"the SHA-256 of {url} differs")
+            raise ChannelError(
+                f"{with_source(url, response)} is not the file that the channel's index promises: "
+                "its SHA-256 differs.",
+                hint="Try again later; tell the channel's owner if it stays so.",
+                url=url,
+            )

@@ -63,7 +63,9 @@ def _heading(place: Place) -> str:
 def _step_lines(step: Step) -> list[str]:
     is_timed = step.name in _TIMED and step.status == "ok"
     took = f" ({step.facts['seconds'] * 1000:.0f} ms)" if is_timed else ""
-    lines = [f"  {step.name:<8}{step.status:<8}{step.detail}{took}"]
+    from envmgr.models.visible_text import visible
+
+    lines = [f"  {step.name:<8}{step.status:<8}{visible(step.detail)}{took}"]
     return [*lines, f"{'':<18}hint: {step.hint}"] if step.hint else lines
 
 

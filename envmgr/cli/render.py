@@ -47,7 +47,7 @@ def size_text(size: int | None) -> str:
     >>> size_text(1536), size_text(None)
     ('1.5 KB', '')
     """
-    if size is None:
+    if size is None or size < 0:  # An index may claim anything.
         return ""
     amount, unit = float(size), "B"
     for larger in ("KB", "MB", "GB", "TB"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envmgr.ports import OnlyAnswer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 
-class BodilessResponse:
+class BodilessResponse(OnlyAnswer):
     """A Response whose body is empty; *url* is what was asked for, without credentials."""
 
     def __init__(self, url: str, status: int, headers: Mapping[str, str] | None = None) -> None:

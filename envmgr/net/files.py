@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
+from envmgr.ports import OnlyAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +42,7 @@ class FileTransport:
         return FileResponse(url, 200, {"etag": tag, "content-length": str(found.st_size)}, file)
 
 
-class FileResponse:
+class FileResponse(OnlyAnswer):
     """An opened file as an answer."""
 
     def __init__(

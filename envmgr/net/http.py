@@ -22,6 +22,7 @@ from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
 from envmgr.net.certificates import TlsOptions, explain_handshake, make_context
 from envmgr.net.proxies import Proxies, explain_socks
+from envmgr.ports import OnlyAnswer
 
 if TYPE_CHECKING:
     import ssl
@@ -194,7 +195,7 @@ class HttpTransport:
             return self._session
 
 
-class HttpResponse:
+class HttpResponse(OnlyAnswer):
     """An answer whose body is still on the wire; closing it early drops the connection."""
 
     def __init__(self, answer: requests.Response, url: str, slowest_seconds: float = 60.0) -> None:
@@ -203,7 +204,7 @@ class HttpResponse:
         self._asked = _shown(url)
         self.status: int = answer.status_code
         self.headers: Mapping[str, str] = {key.lower(): value for key, value in answer.headers.items()}
-        self.url = without_credentials(answer.url)
+        self.url = _shown(answer.url)
 
     def iter_bytes(self, size: int = 1 << 16) -> Iterator[bytes]:
         """The body, content encodings undone, in chunks of at most *size* bytes, as they arrive.

@@ -2,9 +2,10 @@
 
 The mirrors of the longest matching URL are asked in the order in which they are listed; the URL itself is asked
 only if it is listed, as in pixi. One that fails (no connection, no answer in time, a login asked for, a status that
-may pass, a body that breaks off) is put behind the others for a minute, and longer each time in a row; one that
-turns out slow is put behind those that are not. So every mirror gets one quick try before any is waited for. A
-mirror that lacks a file (403, 404, 410) may lag: the others that are well are asked before that is the answer.
+may pass, a body that breaks off or that its reader rejects) is put behind the others for a minute, and longer each
+time in a row; one that turns out slow is put behind those that are not. So every mirror gets one quick try before
+any is waited for. A mirror that lacks a file (403, 404, 410) may lag: the others that are well are asked before
+that is the answer, which tells in doubt of those that are not well.
 
 Health is kept in memory, for this process. Nobody else learns of mirrors: callers keep their own URLs. The
 channel's credentials do not go to a mirror; those in a mirror's own URL do.
@@ -99,6 +100,7 @@ class _Mirror:
         self._slow_until = 0.0
         self._answer_seconds: float | None = None
         self._is_told = False
+        self._trouble = ""
 
     def target(self, url: str) -> str:
         """Where this mirror has what *url* names; the channel itself keeps the credentials in *url*."""
@@ -122,8 +124,13 @@ class _Mirror:
         """It failed."""
         penalty = min(_PENALTY_SECONDS * 2**self._failures, _LONGEST_PENALTY_SECONDS)
         self._failures += 1
+        self._trouble = words
         self._failing_until = now + penalty
         return self._news(words)
+
+    def trouble(self, now: float) -> str | None:
+        """What is wrong with it now, for a sentence; None while it is well."""
+        return f"{self.shown} {self._trouble}" if self.is_failing(now) else None
 
     def learn_success(self) -> None:
         """A body came whole."""
@@ -221,6 +228,16 @@ class MirrorTransport:
         with self._lock:
             mirror.learn_success()
 
+    def has_other(self, mirror: _Mirror) -> bool:
+        """Whether another mirror of the same is well."""
+        now = self._now()
+        with self._lock:
+            return any(each is not mirror and not each.is_failing(now) for each in self._others(mirror))
+
+    def _others(self, mirror: _Mirror) -> Sequence[_Mirror]:
+        """The mirrors of the same prefix, with itself."""
+        return next(each for each in self._mirrors.values() if mirror in each)
+
     def _mirrors_of(self, url: str) -> list[_Mirror]:
         """The mirrors of the longest prefix of *url*, in the order in which they should be asked now."""
         prefix = find_prefix(without_credentials(url), self._mirrors)
@@ -239,6 +256,10 @@ class MirrorTransport:
             if answer is not None:
                 asked.close()
                 return answer
+        if asked.missing is not None:
+            with self._lock:
+                troubles = [mirror.trouble(self._now()) for mirror in mirrors]
+            asked.missing.doubt = "; ".join(filter(None, troubles)) or None
         return asked.missing
 
     def _ask_one(self, mirror: _Mirror, asked: _Asked, transport: Transport) -> Response | None:
@@ -254,7 +275,7 @@ class MirrorTransport:
             self.note_failure(mirror, f"fails (HTTP status {answer.status})")
             return None
         if answer.status in _MISSING:
-            asked.keep_missing(answer)
+            asked.keep_missing(_MirrorResponse(answer, mirror, self))
             return None
         if transport is (self._hasty or self._patient):
             with self._lock:
@@ -263,8 +284,7 @@ class MirrorTransport:
         return _MirrorResponse(answer, mirror, self)
 
     def _tell(self, mirror: _Mirror, words: str | None) -> None:
-        others = next(each for each in self._mirrors.values() if mirror in each)
-        if words is not None and self._on_warning is not None and len(others) > 1:
+        if words is not None and self._on_warning is not None and len(self._others(mirror)) > 1:
             self._on_warning(f"the mirror {mirror.shown} {words}; the others are asked first for a while.")
 
 
@@ -274,11 +294,11 @@ class _Asked:
     def __init__(self, url: str, headers: Mapping[str, str] | None) -> None:
         self.url = url
         self.headers = headers
-        self.missing: Response | None = None
+        self.missing: _MirrorResponse | None = None
         self._failed: Response | None = None
         self._error: ChannelError | None = None
 
-    def keep_missing(self, answer: Response) -> None:
+    def keep_missing(self, answer: _MirrorResponse) -> None:
         """The first such answer is as good as any."""
         if self.missing is None:
             self.missing = answer
@@ -308,7 +328,9 @@ class _Asked:
 
 
 class _MirrorResponse:
-    """A mirror's answer, whose body tells how well the mirror is."""
+    """A mirror's answer, whose body tells how well the mirror is; one body costs it its turn once at most."""
+
+    doubt: str | None = None
 
     def __init__(self, inner: Response, mirror: _Mirror, transport: MirrorTransport) -> None:
         self._inner = inner
@@ -317,14 +339,25 @@ class _MirrorResponse:
         self.status = inner.status
         self.headers = inner.headers
         self.url = inner.url
+        self._has_failed = False
 
     def iter_bytes(self, size: int = 1 << 16) -> Iterator[bytes]:
         """The body; one that breaks off costs the mirror its turn, and raises ChannelError as ever."""
         try:
             yield from self._transport.count(self._mirror, self._inner.iter_bytes(size))
         except ChannelError as error:
-            self._transport.note_failure(self._mirror, f"fails ({str(error).rstrip('.')})")
+            self._fail(f"fails ({str(error).rstrip('.')})")
             raise
+
+    def reject(self, reason: str) -> bool:
+        """A bad body costs the mirror its turn, too; True where another mirror is well."""
+        self._fail(f"sends what is no good ({reason.rstrip('.')})")
+        return self._transport.has_other(self._mirror)
+
+    def _fail(self, words: str) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            self._transport.note_failure(self._mirror, words)
 
     def __enter__(self) -> _MirrorResponse:
         return self

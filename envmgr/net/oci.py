@@ -35,6 +35,7 @@ from msgspec import Struct
 from envmgr.errors import ChannelError
 from envmgr.models.channel import without_credentials
 from envmgr.net.bodiless import BodilessResponse
+from envmgr.ports import OnlyAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -328,7 +329,7 @@ class OciTransport:
         return _Token(f"Bearer {token}", self._now() + seconds * 0.9)
 
 
-class BlobResponse:
+class BlobResponse(OnlyAnswer):
     """A layer on its way: checked against its digest when it is whole, unpacked where its media type says so."""
 
     def __init__(self, answer: Response, url: str, layer: Layer) -> None:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.ports import Response, Transport
 
-_INDEX_FILES = ("noarch/repodata.json.zst", "noarch/repodata.json")
+# The form that all tools know comes last: what is said about it is what a user is told.
+_INDEX_FILES = (
+    "noarch/repodata.json.zst",
+    "noarch/repodata_shards.msgpack.zst",
+    "noarch/repodata.json.bz2",
+    "noarch/repodata.json",
+)
 _TOLD_HEADERS = ("server", "cache-control", "age", "etag", "last-modified")
 
 
@@ -125,7 +131,7 @@ def _described(name: str, place: Place, answer: Response) -> tuple[str, Mapping[
     status = answer.status
     if status in (404, 410):
         raise StepFailedError(
-            f"there is no {' and no '.join(_INDEX_FILES)} (HTTP status {status})",
+            f"there is none of {', '.join(_INDEX_FILES)} (HTTP status {status})",
             "Check the spelling of the channel.",
         )
     if status in (401, 403):

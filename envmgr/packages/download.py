@@ -96,6 +96,7 @@ class Downloader(Struct, frozen=True):
             part.digest.check(record.url)
         except ChannelError as error:
             part.validator = None
+            response.reject(str(error))
             raise _Broken(error) from None
         return Arrived(part.digest.size, part.digest.sha256)
 

@@ -240,7 +240,7 @@ def test_proxies_that_can_be_none_or_refuse_are_told(envmgr: Envmgr, configure, 
 
 
 REFUSALS = {
-    404: ("there is no noarch/repodata.json.zst and no noarch/repodata.json", "Check the spelling"),
+    404: ("there is none of noarch/repodata.json.zst, noarch/repodata_shards", "Check the spelling"),
     401: ("the server wants a login for noarch/repodata.json.zst", "envmgr auth login 127.0.0.1:"),
     403: ("the server does not give out noarch/repodata.json.zst", "envmgr auth login 127.0.0.1:"),
     500: ("the server answered with HTTP status 500 for noarch/repodata.json.zst", None),
@@ -305,3 +305,33 @@ def test_wrong_usage_is_refused(envmgr: Envmgr, configure):
     outcome = envmgr("doctor", "netwrk")
     assert (outcome.code, outcome.out) == (2, "")
     assert "invalid choice: 'netwrk'" in outcome.err
+
+
+@pytest.mark.parametrize("name", ["repodata_shards.msgpack.zst", "repodata.json.bz2", "repodata.json"])
+def test_an_index_in_one_form_is_enough(envmgr: Envmgr, configure, tmp_path, name):
+    (tmp_path / "only/noarch").mkdir(parents=True)
+    (tmp_path / "only/noarch" / name).write_bytes(b"index")
+    with serve(tmp_path / "only") as server:
+        index = steps(envmgr("doctor", "network", "--json", server.url))["index"]
+    assert index["detail"].startswith(f"HTTP status 206 for noarch/{name}")
+
+
+def test_a_server_cannot_steer_the_terminal(envmgr: Envmgr, configure, folder):
+    with serve(folder, faults={"*": Fault(headers={"Cache-Control": "x\x1b[2J\x07"})}) as server:
+        outcome = envmgr("doctor", "network", server.url)
+    assert r"cache-control x\x1b[2J\x07" in outcome.out
+    assert all(line.isprintable() for line in outcome.out.splitlines())
+
+
+def test_mirrors_whose_urls_cannot_be_and_signed_redirects_are_told(envmgr: Envmgr, configure, folder):
+    configure(mirrors={"https://channel.test": ["http://127.0.0.1:99999999"]})
+    outcome = envmgr("doctor", "network", "https://channel.test")
+    assert outcome.code == 1
+    assert "must be a list of URLs" in outcome.err
+    with serve(folder) as target:
+        away = Fault(redirect=f"{target.url}/noarch/repodata.json.zst?X-Amz-Signature=s3cr3t")
+        with serve(folder, faults={"/noarch/repodata.json.zst": away}) as server:
+            configure()
+            outcome = envmgr("doctor", "network", server.url)
+    assert f"from {target.url}/noarch/repodata.json.zst" in outcome.out
+    assert "s3cr3t" not in outcome.out

@@ -12,6 +12,7 @@ from tests.authorities import Authority
 from tests.builders import make_channel, pkg
 from tests.proxies import Proxy, SocksProxy, running
 from tests.servers import Fault, serve
+from tests.shards import write_shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +112,81 @@ def test_unchecked_certificates_are_warned_about_once(envmgr: Envmgr, folder, tm
         assert created.code == 0, created.err
         assert created.err.count("certificates are not checked") == 1
         assert "InsecureRequestWarning" not in created.err
+
+
+HTML = b"<html><body>Please log in to the wireless network.</body></html>"
+
+
+@pytest.mark.parametrize("kind", ["page", "cut", "chunked"])
+def test_a_mirror_with_bad_content_loses_its_turn(envmgr: Envmgr, folder, tmp_path, isolated_home, kind):
+    whole = (folder / "linux-64/repodata.json").read_bytes()
+    good = {"/linux-64/repodata.json": Fault(body=whole[:-40]), "/noarch/repodata.json": Fault()}
+    faults = {"page": {"*": Fault(body=HTML)}, "cut": good, "chunked": {"*": Fault(body=HTML, chunked=True)}}[
+        kind
+    ]
+    with serve(folder, faults=faults) as one, serve(folder) as two:
+        configure(isolated_home, mirrors={CHANNEL: [one.url, two.url]})
+        created = create(envmgr, tmp_path / "env")
+        assert created.code == 0, created.err
+        assert (tmp_path / "env/share/tool").exists()
+        assert created.err.count("warning:") == 1
+        assert f"warning: the mirror {one.url} sends what is no good (" in created.err
+        assert ARCHIVE not in one.paths
+
+
+def test_where_all_mirrors_have_bad_content_the_error_names_one(
+    envmgr: Envmgr, folder, tmp_path, isolated_home
+):
+    with (
+        serve(folder, faults={"*": Fault(body=HTML)}) as one,
+        serve(folder, faults={"*": Fault(body=HTML)}) as two,
+    ):
+        configure(isolated_home, mirrors={CHANNEL: [one.url, two.url]})
+        failed = create(envmgr, tmp_path / "env")
+        assert failed.code == 1
+        assert f"{CHANNEL}/" in failed.err
+        sentence = failed.err.splitlines()[-1] if "hint" not in failed.err else failed.err
+        assert f"(from {one.url}/" in sentence or f"(from {two.url}/" in sentence
+        assert len(one.requests) < 20
+
+
+def test_a_mirror_with_wrong_packages_or_shards_loses_its_turn(
+    envmgr: Envmgr, folder, tmp_path, isolated_home
+):
+    with serve(folder, faults={ARCHIVE: Fault(body=b"x" * 300)}) as one, serve(folder) as two:
+        configure(isolated_home, mirrors={CHANNEL: [one.url, two.url]})
+        created = create(envmgr, tmp_path / "env")
+        assert created.code == 0, created.err
+        assert ARCHIVE in one.paths
+        assert ARCHIVE in two.paths
+    sharded = make_channel(tmp_path / "sharded", [pkg("tool", "1.0", files={"share/tool": "x"})])
+    wrong = {path: Fault(body=b"other") for path in write_shards(sharded).values()}
+    assert wrong
+    with serve(sharded, faults=wrong) as one, serve(sharded) as two:
+        other = "https://channel.test/sharded"
+        configure(isolated_home, mirrors={other: [one.url, two.url]})
+        created = create(envmgr, tmp_path / "other", other)
+        assert created.code == 0, created.err
+        assert f"the mirror {one.url} sends what is no good (the SHA-256 of {other}/" in created.err
+        configure(isolated_home, mirrors={f"{other}2": [one.url]}, index_dir=str(tmp_path / "index"))
+        failed = create(envmgr, tmp_path / "third", f"{other}2")
+        assert failed.code == 1
+        assert f"(from {one.url}/" in failed.err
+
+
+def test_a_lagging_mirror_beside_a_dead_one_does_not_deny_the_channel(
+    envmgr: Envmgr, folder, tmp_path, isolated_home
+):
+    with serve(tmp_path / "nothing") as lagging, serve(folder) as alive:
+        for mirrors in ([lagging.url, "http://127.0.0.1:9"], ["http://127.0.0.1:9", lagging.url]):
+            configure(isolated_home, mirrors={CHANNEL: mirrors})
+            failed = create(envmgr, tmp_path / "env")
+            assert failed.code == 1
+            assert "is not a channel" not in failed.err
+            assert "http://127.0.0.1:9 fails (http://127.0.0.1:9/" in failed.err
+            assert "connection refused" in failed.err
+            assert "Check the spelling" not in failed.err
+        configure(isolated_home, mirrors={CHANNEL: [lagging.url, lagging.url + "/x"]})
+        assert "is not a channel" in create(envmgr, tmp_path / "env").err
+        configure(isolated_home, mirrors={CHANNEL: [alive.url, "http://127.0.0.1:9"]})
+        assert create(envmgr, tmp_path / "env").code == 0
