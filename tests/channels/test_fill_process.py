@@ -128,3 +128,17 @@ def test_large_bodies_are_filled_so(store, tmp_path, monkeypatch):
         assert index.names() == ["a", "b"]
         index.close()
     assert sorted(used) == ["linux-64", "noarch", "noarch"]
+
+
+def test_what_goes_wrong_there_for_no_known_reason_is_told_as_it_is(store, monkeypatch, tmp_path):
+    """The child imports from where this process does, and there is a broken compressor before the real one."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/zstandard.py").write_text(
+        "def __getattr__(name):\n    raise ZeroDivisionError(name)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "first"))
+    state = State(url=SOURCE.url, form="json")
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: ZstdCompressor") as caught:
+        store.replace(SOURCE, state, pieces(repodata(9)), fill=fill_in_process)
+    assert "in __getattr__" in str(caught.value.__cause__)
+    assert list(store.folder.iterdir()) == []

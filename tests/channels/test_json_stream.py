@@ -120,3 +120,12 @@ def test_a_member_larger_than_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(json_stream, "LARGEST_VALUE_BYTES", 1 << 10)
     with pytest.raises(DataError, match="one value is larger than"):
         read_members(b'{"a":"' + b"x" * 5000 + b'"}', chunk=100)
+
+
+@pytest.mark.parametrize("text", [b'{"a":{}}' + b" " * 5000, b'{"a":[' + b"1," * 2000 + b'1],"b":{}}'])
+def test_a_text_larger_than_the_limit_is_refused(monkeypatch, text):
+    monkeypatch.setattr(json_stream, "LARGEST_TEXT_BYTES", len(text) - 1)
+    with pytest.raises(DataError, match="its text is larger than"):
+        read_members(text, chunk=100)
+    monkeypatch.setattr(json_stream, "LARGEST_TEXT_BYTES", len(text))
+    assert "a" in read_members(text, chunk=100)

@@ -67,3 +67,27 @@ def test_a_folder_called_t_holds_a_token_only_on_the_web(url, clean):
 def test_the_hint_for_a_login_names_a_bucket_as_one():
     assert "envmgr auth login s3://bucket stores" in login_hint("s3://bucket/c/noarch/repodata.json")
     assert "envmgr auth login h:5000 stores" in login_hint("oci://h:5000/c/noarch/repodata.json")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_spaces_of_a_base_url_are_quoted(place):
+    assert (
+        package_base_url(f"{place}/a/channel/noarch", " my files ") == f"{place}/a/channel/noarch/my%20files/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ("https://h/a\nb", "holds a line break"),
+        ("https://h/a\x1b[2J", "holds a line break or another control character"),
+        ("https://h/\x85", "holds a line break"),
+        ("http://[::1/x", "is no valid URL"),
+        ("//[x]/y", "is no valid URL"),
+        ("http://me:pw@[::1/x", r"'http://\[::1/x' is no valid URL"),
+    ],
+)
+def test_a_base_url_that_is_none_is_refused_in_one_line(written, complaint):
+    with pytest.raises(DataError, match=complaint) as caught:
+        package_base_url("https://example.org/c/noarch", written)
+    assert str(caught.value).isprintable()

@@ -178,3 +178,23 @@ def test_the_slices_are_the_published_text():
 def test_an_old_archive_is_superseded_by_the_same_package_in_the_new_format():
     names = dict.fromkeys(["a-1-0.tar.bz2", "a-1-0.conda", "a-2-0.tar.bz2"])
     assert [*without_superseded(names)] == ["a-1-0.conda", "a-2-0.tar.bz2"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        record("b", purls=[{"name": "a"}]),
+        {"x": {"name": "a"}, **record("b")},
+        b'{"name": "a", "version": "1.0", "name": "b"}',
+        b'{"n\\u0061me": "b", "version": "1.0", "x": {"name":"a"}}',
+        b'{"summary": "\\"name\\":\\"a\\"", "name" : "b", "version": "1.0"}',
+    ],
+)
+def test_a_record_is_found_under_the_name_that_it_says_itself(content):
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    document = b'{"packages": {"a-1.0-0.tar.bz2": %b, "a-2.0-0.tar.bz2": %b}}'
+    reader, found = read(document % (text, json.dumps(record("a", "2.0")).encode()))
+    assert found == {"b": ["a-1.0-0.tar.bz2"], "a": ["a-2.0-0.tar.bz2"]}
+    assert reader.strays == {"b"}
+    records, unusable = records_in(Content(b'{"a-1.0-0.tar.bz2": %b}' % text, is_shard=False), "b")
+    assert ([*records], unusable) == (["a-1.0-0.tar.bz2"], {})
