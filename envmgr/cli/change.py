@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target
+from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target, may_proceed
 
 if TYPE_CHECKING:
     import argparse
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.ops.change import Changed, ChangePlan, ChangeRequest
     from envmgr.ops.context import Context
-    from envmgr.ops.request import Asked
 
 
 def change_parser(command: str, description: str) -> CommandParser:
@@ -28,27 +26,6 @@ def change_parser(command: str, description: str) -> CommandParser:
         "--override-frozen", action="store_true", help="change an environment that is marked as frozen"
     )
     return made
-
-
-def add_linking(parser: argparse.ArgumentParser) -> None:
-    """What commands that bring packages have beside."""
-    parser.add_argument("--download-only", action="store_true", help="fill the cache and change nothing")
-    parser.add_argument(
-        "--copy", action="store_true", default=None, help="copy files instead of hard-linking them"
-    )
-
-
-def asked_of(options: argparse.Namespace) -> Asked:
-    """The specs, files and channels of the command line."""
-    from envmgr.ops.request import Asked
-
-    return Asked(
-        tuple(options.specs),
-        tuple(options.file),
-        tuple(options.channel),
-        options.override_channels,
-        options.subdir,
-    )
 
 
 def run_change(request: ChangeRequest, options: argparse.Namespace) -> int:
@@ -69,12 +46,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Ch
     def confirm(plan: ChangePlan) -> bool:
         if not (options.json or options.quiet):
             _show_plan(plan, context.settings.local_channel_dir.as_uri())
-        unasked = options.json or options.dry_run or context.settings.always_yes
-        if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return True
-        sys.stderr.write("Proceed? [Y/n] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+        return may_proceed(options, context)
 
     return confirm
 

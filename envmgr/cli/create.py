@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from envmgr.cli.options import (
     CommandParser,
     add_channels,
     add_confirmation,
+    add_files,
+    add_linking,
     add_output,
     add_solving,
     add_target,
+    asked_of,
+    may_proceed,
     solving_options,
 )
 
@@ -29,21 +32,11 @@ def parser() -> argparse.ArgumentParser:
     made = CommandParser("create", "Make a new environment from specs or files.")
     add_target(made)
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'python >=3.11'")
-    made.add_argument(
-        "-f",
-        "--file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="environment.yml or explicit file (repeatable)",
-    )
+    add_files(made, "environment.yml or explicit file")
     made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     made.add_argument("--only-deps", action="store_true", help="only what the named packages need")
-    made.add_argument("--download-only", action="store_true", help="fill the cache and create nothing")
-    made.add_argument(
-        "--copy", action="store_true", default=None, help="copy files instead of hard-linking them"
-    )
+    add_linking(made, "create nothing")
     add_channels(made)
     add_solving(made)
     add_confirmation(made)
@@ -68,17 +61,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateRequest:
     from envmgr.ops.create import CreateRequest
-    from envmgr.ops.request import Asked
 
-    asked = Asked(
-        tuple(options.specs),
-        tuple(options.file),
-        tuple(options.channel),
-        options.override_channels,
-        options.subdir,
-    )
     return CreateRequest(
-        asked=asked,
+        asked=asked_of(options),
         name=options.name,
         prefix=options.prefix,
         clone=options.clone,
@@ -97,12 +82,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
     def confirm(plan: CreatePlan) -> bool:
         if not (options.json or options.quiet):
             _show_plan(plan, context.settings.local_channel_dir.as_uri())
-        unasked = options.json or options.dry_run or context.settings.always_yes
-        if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return True
-        sys.stderr.write("Proceed? [Y/n] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+        return may_proceed(options, context)
 
     return confirm
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.cli.change import add_linking, asked_of, change_parser, run_change
-from envmgr.cli.options import add_channels, add_solving, solving_options
+from envmgr.cli.change import change_parser, run_change
+from envmgr.cli.options import add_channels, add_files, add_linking, add_solving, asked_of, solving_options
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +20,7 @@ def parser() -> CommandParser:
     """The command's options."""
     made = change_parser("install", "Bring packages into an environment.")
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'numpy >=2'")
-    made.add_argument(
-        "-f",
-        "--file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="environment.yml, explicit file or list of specs (repeatable)",
-    )
+    add_files(made, "environment.yml, explicit file or list of specs")
     movement = made.add_mutually_exclusive_group()
     movement.add_argument(
         "--freeze-installed", action="store_true", help="let nothing move that is installed"
@@ -42,7 +35,7 @@ def parser() -> CommandParser:
         "--force-reinstall", action="store_true", help="link the named packages anew, even where they stay"
     )
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
-    add_linking(made)
+    add_linking(made, "change nothing")
     add_channels(made)
     add_solving(made)
     return made

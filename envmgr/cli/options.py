@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
+    from envmgr.ops.context import Context
+    from envmgr.ops.request import Asked
     from envmgr.ops.resolve import ResolveOptions
 
 
@@ -148,6 +151,45 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print one JSON object and no progress")
     group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+
+
+def add_files(parser: argparse.ArgumentParser, files: str) -> None:
+    """-f FILE; *files* says which."""
+    parser.add_argument(
+        "-f", "--file", action="append", default=[], metavar="FILE", help=f"{files} (repeatable)"
+    )
+
+
+def add_linking(parser: argparse.ArgumentParser, instead: str) -> None:
+    """What commands that bring packages have beside; *instead* says what --download-only does not."""
+    parser.add_argument("--download-only", action="store_true", help=f"fill the cache and {instead}")
+    parser.add_argument(
+        "--copy", action="store_true", default=None, help="copy files instead of hard-linking them"
+    )
+
+
+def asked_of(options: argparse.Namespace) -> Asked:
+    """The specs, files and channels of the command line."""
+    from envmgr.ops.request import Asked
+
+    return Asked(
+        tuple(options.specs),
+        tuple(options.file),
+        tuple(options.channel),
+        options.override_channels,
+        options.subdir,
+    )
+
+
+def may_proceed(options: argparse.Namespace, context: Context, *, default: bool = True) -> bool:
+    """Asks, only where a person sits at a terminal and -y was not said; an empty answer means *default*."""
+    unasked = options.json or options.dry_run or context.settings.always_yes
+    if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    sys.stderr.write("Proceed? [Y/n] " if default else "Proceed? [y/N] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline().strip().lower()
+    return answer in ("y", "yes") or (default and not answer)
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from envmgr.cli.change import change_parser, run_change
+from envmgr.cli.options import may_proceed
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,12 +64,7 @@ def _remove_all(options: argparse.Namespace) -> int:
     def confirm(question: str) -> bool:
         if not options.json:
             note(question)
-        unasked = options.json or options.dry_run or context.settings.always_yes
-        if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return True
-        sys.stderr.write("Proceed? [y/N] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return may_proceed(options, context, default=False)
 
     removed = remove_environment(
         options.name,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.cli.change import add_linking, change_parser, run_change
-from envmgr.cli.options import whole_number
+from envmgr.cli.change import change_parser, run_change
+from envmgr.cli.options import add_linking, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def parser() -> CommandParser:
     made.add_argument(
         "--offline", action="store_true", default=None, help="use only packages that are in the cache"
     )
-    add_linking(made)
+    add_linking(made, "change nothing")
     return made
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.cli.change import add_linking, asked_of, change_parser, run_change
-from envmgr.cli.options import add_channels, add_solving, solving_options
+from envmgr.cli.change import change_parser, run_change
+from envmgr.cli.options import add_channels, add_files, add_linking, add_solving, asked_of, solving_options
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,14 +18,7 @@ def parser() -> CommandParser:
     """The command's options."""
     made = change_parser("update", "Bring packages of an environment up to date.")
     made.add_argument("specs", nargs="*", metavar="NAME", help="a package that is installed")
-    made.add_argument(
-        "-f",
-        "--file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="environment.yml: what it names is installed or updated (repeatable)",
-    )
+    add_files(made, "environment.yml: what it names is installed or updated")
     made.add_argument("--all", action="store_true", help="bring everything up to date")
     made.add_argument(
         "--prune",
@@ -36,7 +29,7 @@ def parser() -> CommandParser:
         "--update-deps", action="store_true", help="bring what the named packages need up to date, too"
     )
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
-    add_linking(made)
+    add_linking(made, "change nothing")
     add_channels(made)
     add_solving(made)
     return made

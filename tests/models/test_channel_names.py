@@ -22,7 +22,7 @@ NAMES = ChannelNames(
         "empty": (),
     },
     local="file:///home/me/channel",
-    cwd="/work",
+    cwd="/srv/here",
 )
 MAIN, R = "https://mirror.example.org/pkgs/main", "http://mirror.example.org/pkgs/r"
 
@@ -55,7 +55,7 @@ MAIN, R = "https://mirror.example.org/pkgs/main", "http://mirror.example.org/pkg
             "https://some.example.org/stuff/darwinian",
             "https://some.example.org/stuff/darwinian",
         ),
-        ("./darwin", "file:///work/darwin", "file:///work/darwin"),
+        ("./darwin", "file:///srv/here/darwin", "file:///srv/here/darwin"),
         ("local", "local", "file:///home/me/channel"),
     ],
 )
