@@ -44,8 +44,8 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> list[str]:
 def size_text(size: int | None) -> str:
     """A number of bytes for people.
 
-    >>> size_text(1536), size_text(None)
-    ('1.5 KB', '')
+    >>> size_text(1536), size_text(None), size_text(-5)
+    ('1.5 KB', '', '')
     """
     if size is None or size < 0:  # An index may claim anything.
         return ""
