@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.channel import Channel, without_credentials
+from envmgr.models.credentials import check_url
 from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.record import Origin
 
@@ -79,6 +80,10 @@ def package_base_url(subdir_url: str, base_url: str | None) -> str:
         raise DataError(f"its base_url '{_shown(base_url)}' is no valid URL.") from None
     if urlsplit(joined).scheme not in {"https", "http", urlsplit(subdir_url).scheme}:
         raise DataError(f"its base_url '{_shown(base_url)}' leads away from the web.")
+    try:
+        check_url(joined)
+    except DataError:
+        raise DataError(f"its base_url '{_shown(base_url)}' is no valid URL.") from None
     return without_credentials(re.split("[?#]", joined, maxsplit=1)[0]).rstrip("/") + "/"
 
 

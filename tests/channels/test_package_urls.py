@@ -84,6 +84,8 @@ def test_spaces_of_a_base_url_are_quoted(place):
         ("https://h/\x85", "holds a line break"),
         ("http://[::1/x", "is no valid URL"),
         ("//[x]/y", "is no valid URL"),
+        ("http://h:99999999/x", "is no valid URL"),
+        ("//h:x/y", "is no valid URL"),
         ("http://me:pw@[::1/x", r"'http://\[::1/x' is no valid URL"),
     ],
 )
