@@ -19,6 +19,8 @@ from msgspec import Struct
 
 from envmgr.channels.index_file import LAYOUT_VERSION
 from envmgr.channels.kept_files import STAMP, WHOLE, like
+from envmgr.channels.shard_rows import pairs_in
+from envmgr.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,14 @@ class _File(NamedTuple):
     path: str
     size: int
     used: float
+
+    @property
+    def digest(self) -> bytes:
+        """What a shard is called by; nothing that is a shard's where the file is none."""
+        try:
+            return bytes.fromhex(os.path.basename(self.path))
+        except ValueError:
+            return b""
 
 
 class Collected(Struct, frozen=True):
@@ -56,11 +66,11 @@ def collect(folder: Path, most_bytes: int, now: float | None = None) -> Collecte
         [file for store in stores for place in like(store / kind) for file in _files(place)]
         for kind in ("tables", "shards")
     )
-    here = {_digest(file.path) for file in shards}
+    here = {file.digest for file in shards}
     named = _named_shards((file.path for file in indexes if file.path.endswith(".sqlite")), here)
     gone = [
         *_old(tables, now, _TABLE_DAYS),
-        *(file for file in _old(shards, now, 1) if named is not None and _digest(file.path) not in named),
+        *(file for file in _old(shards, now, 1) if named is not None and file.digest not in named),
         *(file for file in _old([*indexes, *tables, *shards], now, 1) if file.path.endswith(".new")),
     ]
     kept = [
@@ -91,28 +101,26 @@ def _old(files: list[_File], now: float, days: int) -> list[_File]:
     return [file for file in files if now - file.used > days * _DAY]
 
 
-def _named_shards(indexes: Iterator[str], here: set[str]) -> set[str] | None:
-    """The digests that the indexes name; None where one cannot be read, so that nothing is known."""
-    found: set[str] = set()
+def _named_shards(indexes: Iterator[str], here: set[bytes]) -> set[bytes] | None:
+    """Those of *here* that the indexes name; None where one cannot be read, so that nothing is known."""
+    found: set[bytes] = set()
     for path in indexes:
         try:
             connection = sqlite3.connect(f"file:{path.replace('%', '%25')}?mode=ro&immutable=1", uri=True)
             try:
                 if connection.execute("PRAGMA user_version").fetchone() != (LAYOUT_VERSION,):
                     continue  # Nobody reads it any more.
-                for digest, former in connection.execute("SELECT hex(digest), hex(former) FROM shard"):
-                    found.add(digest)
-                    if former and digest not in here:
-                        found.add(former)
+                former = dict(connection.execute("SELECT name, digest FROM former"))
+                for row in connection.execute("SELECT names, digests FROM shard"):
+                    for name, digest in pairs_in(*row):
+                        kept = digest if digest in here else former.get(name)
+                        if kept in here:
+                            found.add(kept)
             finally:
                 connection.close()
-        except sqlite3.Error:
+        except (sqlite3.Error, DataError):
             return None
     return found
-
-
-def _digest(path: str) -> str:
-    return os.path.basename(path).upper()
 
 
 def _remove(path: str) -> bool:

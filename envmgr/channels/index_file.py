@@ -1,8 +1,9 @@
 """The file of one source's index: an SQLite database that is filled aside and never changed after (effects: files).
 
-    state  one row, JSON: `State` block  of a channel that serves whole files (id, name, section, digest,
-    records): zstd of {"file name": record, ...} shard  of a channel that serves shards (name, digest): which
-    shard holds a name (CEP 16)
+    state   one row, JSON: `State`
+    block   of a channel that serves whole files (id, name, section, digest, records): zstd of {"file name": record}
+    shard   of a channel that serves shards (CEP 16): which one holds a name; see shard_rows.py
+    former  the shards that such a channel had before, of names whose new ones are not here (name, digest)
 
 A filling may begin with a copy of the file before it; then blocks whose content did not change are left as they
 are. The layout and its reasons are described in docs/internals/index-store.md.
@@ -19,6 +20,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from envmgr.channels.shard_rows import rows_of
 from envmgr.channels.urls import Form, package_base_url
 from envmgr.errors import DataError
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     Fill = Callable[[sqlite3.Connection], "State"]
     Block = tuple[str, bytes, bytes]  # Name, digest, text.
 
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 _LAYOUT = (0x656E766D, LAYOUT_VERSION)  # application_id and user_version of the SQLite header
 _COMPRESSION_LEVEL = 1
 _BLOCK_RECORDS = 32  # A chosen record is read with the others of its block.
@@ -44,7 +46,9 @@ _TABLES = (
     "CREATE TABLE state (document BLOB NOT NULL)",
     """CREATE TABLE block (id INTEGER PRIMARY KEY, name TEXT NOT NULL, section INTEGER NOT NULL,
     digest BLOB NOT NULL, records BLOB NOT NULL)""",
-    "CREATE TABLE shard (name TEXT PRIMARY KEY, digest BLOB NOT NULL, former BLOB) WITHOUT ROWID",
+    "CREATE TABLE shard (first TEXT NOT NULL, names TEXT NOT NULL, digests BLOB NOT NULL)",
+    "CREATE INDEX shard_by_first ON shard (first)",
+    "CREATE TABLE former (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID",
 )
 # With all that a look at a name needs, so that the records themselves are not touched.
 _BLOCK_INDEX = "CREATE INDEX block_by_name ON block (name, section, id, digest)"
@@ -127,8 +131,8 @@ def fill_with_shards(
     )
 
     def fill(connection: sqlite3.Connection) -> State:
-        rows = ((name, digest, former.get(name)) for name, digest in sorted(index.shards.items()))
-        connection.executemany("INSERT INTO shard VALUES (?, ?, ?)", rows)
+        connection.executemany("INSERT INTO shard VALUES (?, ?, ?)", rows_of(index.shards))
+        connection.executemany("INSERT INTO former VALUES (?, ?)", former.items())
         return counted
 
     _fill(path, fill)

@@ -15,6 +15,7 @@ import msgspec
 
 from envmgr.channels.decompress import decompress_zstd
 from envmgr.channels.file_names import are_suspicious, is_sound, without_superseded
+from envmgr.channels.shard_rows import DIGEST_BYTES
 from envmgr.errors import DataError
 from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.record import PUBLISHED_FIELDS, PackageRecord
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 LARGEST_INDEX_BYTES = 128 << 20
 LARGEST_SHARD_BYTES = 128 << 20
 NEWEST_VERSION = 1
-DIGEST_BYTES = 32
 
 _NOT_IN_JSON = (TypeError, ValueError, OverflowError)
 _SUM_BYTES = {"sha256": 32, "md5": 16, "legacy_bz2_md5": 16}
@@ -104,13 +104,7 @@ def parse_shard_index(data: bytes) -> ShardIndex:
         raise DataError(f"it is no index of shards: {complaint_of(error)}.") from None
     if index.version != NEWEST_VERSION:
         raise DataError(f"its version is {index.version}; this envmgr knows {NEWEST_VERSION}.")
-    shards = {
-        name.lower(): digest
-        for name, digest in index.shards.items()
-        if _is_digest(digest) and name and "\n" not in name
-    }
-    if len(shards) < len(index.shards):  # Of names that differ in case alone, the one in lower case counts.
-        shards |= {name: index.shards[name] for name in shards if _is_digest(index.shards.get(name))}
+    shards = index.shards if _are_usable(index.shards) else _usable(index.shards)
     return ShardIndex(
         _text(index.info, "base_url"),
         _text(index.info, "shards_base_url") or "./",
@@ -118,6 +112,28 @@ def parse_shard_index(data: bytes) -> ShardIndex:
         shards,
         len(index.shards) - len(shards),
     )
+
+
+def _are_usable(shards: Mapping[str, Any]) -> bool:
+    """Whether all names and digests are usable as they are; as a rule they are, and there may be a million."""
+    text = "".join(shards)
+    return (
+        set(map(type, shards.values())) <= {bytes}
+        and set(map(len, shards.values())) <= {DIGEST_BYTES}
+        and text == text.lower()
+        and "\n" not in text
+        and "" not in shards
+    )
+
+
+def _usable(shards: Mapping[str, Any]) -> dict[str, bytes]:
+    found = {
+        name.lower(): digest
+        for name, digest in shards.items()
+        if _is_digest(digest) and name and "\n" not in name
+    }
+    # Of names that differ in case alone, the one in lower case counts.
+    return found | {name: shards[name] for name in found if _is_digest(shards.get(name))}
 
 
 def parse_shard(data: bytes, name: str) -> tuple[dict[str, PackageRecord], dict[str, str]]:

@@ -34,12 +34,13 @@ from envmgr.channels.index_file import DamagedCopyError, State, open_whole
 from envmgr.channels.kept_files import WHOLE, open_regular
 from envmgr.channels.parts import Content, Part
 from envmgr.channels.shard_folder import ShardFolder
+from envmgr.channels.shard_rows import names_in, pairs_in
 from envmgr.channels.tables import TableFolder
-from envmgr.errors import ChannelError
+from envmgr.errors import ChannelError, DataError
 from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from envmgr.channels.shards import ShardIndex
     from envmgr.channels.urls import Source
@@ -91,9 +92,11 @@ class StoredIndex:
     def parts(self, name: str) -> list[Part]:
         """The parts that hold the records called *name* (lower case); none where there are no such records."""
         if self.is_sharded:
-            rows = self._query("SELECT digest, digest FROM shard WHERE name = ?", name)
-        else:
-            rows = self._query("SELECT id, digest FROM block WHERE name = ? ORDER BY section, id", name)
+            rows = self._query(
+                "SELECT names, digests FROM shard WHERE first <= ? ORDER BY first DESC LIMIT 1", name
+            )
+            return [Part(digest, digest) for found, digest in self._shards(rows) if found == name]
+        rows = self._query("SELECT id, digest FROM block WHERE name = ? ORDER BY section, id", name)
         return [Part(*row) for row in rows]
 
     def block(self, part: Part) -> Content:
@@ -107,30 +110,32 @@ class StoredIndex:
 
     def names(self) -> list[str]:
         """All package names, sorted."""
-        table = "shard" if self.is_sharded else "block"
-        return [row[0] for row in self._query(f"SELECT DISTINCT name FROM {table} ORDER BY name")]
-
-    def digests(self) -> list[bytes]:
-        """The digests of all shards that a sharded source names."""
-        return [row[0] for row in self._query("SELECT digest FROM shard")]
+        if not self.is_sharded:
+            return [row[0] for row in self._query("SELECT DISTINCT name FROM block ORDER BY name")]
+        rows = self._query("SELECT names, digests FROM shard ORDER BY first")
+        try:
+            return [name for row in rows for name in names_in(*row)]
+        except DataError as error:
+            raise self.damaged(error) from None
 
     def former_parts(self, name: str) -> list[Part]:
         """What held the records called *name* before its shard was replaced, if that was on the disk then."""
-        rows = self._query("SELECT former, former FROM shard WHERE name = ? AND former IS NOT NULL", name)
-        return [Part(*row) for row in rows]
+        return [Part(*row) for row in self._query("SELECT digest, digest FROM former WHERE name = ?", name)]
 
     def newest_of(self, here: Collection[bytes]) -> dict[str, bytes]:
         """The newest shard of each name that is among those that are *here*."""
-        found = {}
-        try:
-            for name, digest, former in self._connection.execute("SELECT name, digest, former FROM shard"):
-                if digest in here:
-                    found[name] = digest
-                elif former in here:
-                    found[name] = former
-        except self._damage as error:
-            raise self.damaged(error) from None
+        former = self._query("SELECT name, digest FROM former")
+        found = {name: digest for name, digest in former if digest in here}
+        rows = self._query("SELECT names, digests FROM shard")
+        found.update((name, digest) for name, digest in self._shards(rows) if digest in here)
         return found
+
+    def _shards(self, rows: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        try:
+            for row in rows:
+                yield from pairs_in(*row)
+        except DataError as error:
+            raise self.damaged(error) from None
 
     def close(self) -> None:
         """Let go of the file."""

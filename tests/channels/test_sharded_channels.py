@@ -595,6 +595,7 @@ def test_clients_that_fetch_at_once_do_not_disturb_each_other(scene, folder):
         try:
             index = scene.sync(server_url)
             found.append([versions(index, name) for name in index.names()])
+            index.close()
         except BaseException as error:  # noqa: BLE001
             failed.append(error)
 
