@@ -11,7 +11,7 @@ from envmgr.models.requirement import Requirement, Source
 from envmgr.solver.edits import hint_beside, lines_beside
 from envmgr.solver.explain import MAX_LINES, explain
 from envmgr.solver.explanation import causes_as_json, with_further
-from envmgr.solver.near_names import near_names
+from envmgr.solver.near_names import narrowed, near_names
 from envmgr.solver.problem import PINNED
 from envmgr.solver.repair import propose
 from envmgr.solver.solve import Conflict, solve
@@ -893,6 +893,15 @@ def test_near_names_are_found_among_many() -> None:
     assert near_names("scikit-lern", names) == ["scikit-learn"]
     assert near_names("snakemake", names) == ["snakemake-minimal"]
     assert near_names("qqqq", names) == []
+
+
+def test_of_very_many_likely_names_a_bounded_number_is_compared() -> None:
+    names = sorted(f"package-{number:06}-lib" for number in range(60_000))
+    compared = narrowed("package-012345-lob", names)
+    assert "package-012345-lib" in compared
+    assert len(compared) <= 10_000
+    assert near_names("package-012345-lob", names)[0] == "package-012345-lib"
+    assert narrowed("x", names[:10]) == names[:10], "few are all compared"
 
 
 def test_a_puzzle_without_an_answer_is_explained_briefly_too() -> None:
