@@ -72,7 +72,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     better_missing_since: float | None = None
     base_url: str | None = None
     shards_base_url: str | None = None
-    relations: dict[str, Any] | None = None
+    relations: dict[str, Any] | list[Any] | None = None
     records: int = 0
     skipped: int = 0
 
@@ -178,11 +178,14 @@ def fill_with_records(
     _fill(path, fill, is_copy=before is not None)
 
 
-def relations_in(info: Any) -> dict[str, Any] | None:
-    """The relations of a channel (CEP 42), as its header states them; DataError for what cannot be stored."""
+def relations_in(info: Any) -> dict[str, Any] | list[Any] | None:
+    """The relations of a channel (CEP 42), as its header states them; DataError for what cannot be stored.
+
+    An empty list stands for what is no object, which is an error where relations are followed.
+    """
     found = info.get("channel_relations")
     if not isinstance(found, dict):
-        return None
+        return None if found is None else []
     try:
         msgspec.json.encode(found)  # What MessagePack has besides, and the deepest nesting, cannot.
     except (TypeError, ValueError, OverflowError, RecursionError):

@@ -72,7 +72,7 @@ class Channel(Struct, frozen=True):
         alias = without_credentials(alias).rstrip("/")
         if is_url(text):
             check_url(text)
-            url = split_url(text)[0]
+            url = split_url(_without_dots(text))[0]
             return cls(_name_of(url, alias), url)
         if _PATH.fullmatch(text) and not _LOGIN_PATH.fullmatch(text):
             url = split_url(file_url(text, cwd))[0]
@@ -99,6 +99,21 @@ def _name_of(url: str, alias: str) -> str:
     if url.startswith(f"{_ANACONDA}/pkgs/"):
         return url.removeprefix(f"{_ANACONDA}/")
     return url.removeprefix(f"{alias}/")
+
+
+def _without_dots(url: str) -> str:
+    """*url* without ``.`` and ``..`` in its path, which mean the same to every web server (RFC 3986, 5.2.4)."""
+    scheme, _, rest = url.partition("://")
+    path, mark, query = rest.partition("?")
+    if "/." not in path or scheme.lower() not in ("http", "https", "file"):
+        return url
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[max(1, len(parts) - 1) :]
+        elif part != ".":
+            parts.append(part)
+    return f"{scheme}://{'/'.join(parts)}{mark}{query}"
 
 
 def is_channel_name(text: str) -> bool:

@@ -25,6 +25,7 @@ from envmgr.net.transport import AnyTransport
 from envmgr.ports import Phase, RecordingReporter
 from tests.builders import make_channel, pkg
 from tests.servers import Fault, serve
+from tests.shards import write_shards
 from tests.shared_data import shared_path
 
 if TYPE_CHECKING:
@@ -767,6 +768,20 @@ def test_channels_that_a_channel_is_related_to_are_read_in_their_order(scene, tm
         assert "the order of your channels stands against a relation" in scene.reporter.warnings[-1]
         index = scene.sync(f"{server.url}/bio")
         assert len(index.channels) == 1, "a depth of 0 disables relations"
+
+
+@pytest.mark.parametrize("form", ["json", "shards"])
+def test_relations_that_are_no_object_are_an_error_where_relations_are_followed(scene, tmp_path, form):
+    channel = make_channel(tmp_path / "c", [pkg("a")])
+    for path in channel.glob("*/repodata.json"):
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"info": {"channel_relations": "../x"}}))
+    if form == "shards":
+        write_shards(channel)
+    with serve(channel) as server:
+        for _ in range(2):
+            with pytest.raises(ChannelError, match="its channel_relations are not an object"):
+                scene.sync(server.url, relations_max_depth=1, max_age=100)
+        assert versions(scene.sync(server.url, max_age=100), "a") == ["1.0"]
 
 
 def test_a_related_channel_that_may_not_be_used_is_refused_before_it_is_asked_for(scene, tmp_path):
