@@ -101,7 +101,7 @@ def test_a_kill_at_any_call_leaves_the_old_or_the_new(folder, change):
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=890,
             check=True,
         )
         return [json.loads(line) for line in done.stdout.splitlines()]
