@@ -64,8 +64,9 @@ def resolve(
     except SolveError:
         _check_platform(subdir, candidates)
         raise
+    finally:
+        index.rest()
     _check_platform(subdir, candidates)
-    index.rest()
     return _told(records, requirements, options, candidates, context)
 
 
@@ -114,9 +115,10 @@ def resolve_change(
         free=update.free,
         prune=standing.prune,
     )
-    records = _solve(problem, candidates, context)
-    index.rest()
-    return records
+    try:
+        return _solve(problem, candidates, context)
+    finally:
+        index.rest()
 
 
 def _check_platform(subdir: str, candidates: Candidates) -> None:
