@@ -227,7 +227,11 @@ def _run(connection: sqlite3.Connection, fill: Fill, *, is_copy: bool) -> None:
 
 
 class _KnownBlocks:
-    """The blocks of the file before, each of which may stand for one of the same place and content."""
+    """The blocks of the file before, each of which may stand for one of the same section and content.
+
+    The content says the name, too. What the pages of SQLite say about each other is checked, since they have no
+    checksums: a flipped bit must not outlive an update.
+    """
 
     def __init__(self, connection: sqlite3.Connection, *, is_copy: bool) -> None:
         self._known: dict[bytes, int] = {}
@@ -237,8 +241,8 @@ class _KnownBlocks:
             return
         if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             raise DamagedCopyError("what is stored contradicts itself")
-        for name, section, digest, row in connection.execute("SELECT name, section, digest, id FROM block"):
-            self._known[_identity(digest, section, name)] = row
+        for digest, section, row in connection.execute("SELECT digest, section, id FROM block"):
+            self._known[digest + bytes([section])] = row
             self.unseen.add(row)
 
     def unknown(self, batch: Batch) -> list[Block]:
@@ -248,11 +252,11 @@ class _KnownBlocks:
         another only if it comes after all that stand for earlier batches, as those that are written do.
         """
         found: list[Block] = []
-        last = self._last[batch.section]
+        last, section = self._last[batch.section], bytes([batch.section])
         ends: dict[str, int] = {}
         for block in _blocks(batch.groups):
             name = block[0]
-            row = self._known.pop(_identity(block[1], batch.section, name), None)
+            row = self._known.pop(block[1] + section, None)
             if row is None or row < last.get(name, 0):
                 found.append(block)
                 ends[name] = _NEWEST
@@ -261,11 +265,6 @@ class _KnownBlocks:
                 ends[name] = max(row, ends.get(name, 0))
         last.update(ends)
         return found
-
-
-def _identity(digest: bytes, section: int, name: str) -> bytes:
-    """What makes a block itself; in one piece, as there are many."""
-    return b"%b%d%b" % (digest, section, name.encode())
 
 
 def _blocks(groups: Groups) -> Iterator[Block]:

@@ -71,9 +71,8 @@ class TableFolder:
         compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=True)
         while (waiting := self._writing.get()) is not None:
             key, columns = waiting
-            with contextlib.suppress(
-                Exception
-            ):  # Whatever befalls one table, the others are still to be kept.
+            # Whatever befalls one table, the others are still to be kept.
+            with contextlib.suppress(Exception):
                 self._kept.write(_file_name(key), compressor.compress(_encode(columns)))
 
 
