@@ -38,7 +38,7 @@ from envmgr.prefix.scripts import ScriptRunner
 from envmgr.prefix.store import PrefixStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -120,17 +120,25 @@ def _complete(journal: Journal, prefix: Path, scripts: ScriptRunner, *, strict: 
     except BaseException:
         take_back(prefix, journal)
         raise
-    finish(prefix, journal, strict=strict)
+    try:
+        finish(prefix, journal, strict=strict)
+    except OSError as error:
+        raise PrefixError(
+            f"the change of {prefix} is made but for its last step: {error.strerror}.",
+            hint="The next command on the environment completes it.",
+            prefix=str(prefix),
+        ) from error
     return messages
 
 
 def _run_post_link(journal: Journal, prefix: Path, scripts: ScriptRunner) -> list[str]:
-    wanted = set(journal.scripts)
+    if not journal.scripts:
+        return []
+    records = {package.record.dist_name: package.record for package in PrefixStore(prefix).records()}
     messages = []
-    for package in PrefixStore(prefix).records() if wanted else ():
-        if package.record.dist_name in wanted:
-            said = scripts.run(package.record, "post-link")
-            messages += [f"{package.record.dist_name}: {said}"] if said else []
+    for name in journal.scripts:
+        said = scripts.run(records[name], "post-link")
+        messages += [f"{name}: {said}"] if said else []
     return messages
 
 
@@ -235,58 +243,54 @@ class _Changing(Struct):
     def _journal(self, work: str) -> Journal:
         request = self.request
         prefix, plan = request.prefix, request.plan
+        tree = _Tree(prefix, _going_symlinks(prefix, plan.unlink))
+        self._settle_staged(work, tree)
         place = sorted(iter_work_files(prefix, work))
-        going = _owned_paths(prefix, plan.unlink)
         gone = {package.document_name for package in plan.unlink}
-        staying = {path for each in request.current if each.document_name not in gone for path in each.files}
+        now = _Tree(prefix, set())
+        going = {now.real(path) for path in _owned_paths(prefix, plan.unlink)}
+        owners = {
+            now.real(path): package.record.dist_name
+            for package in request.current
+            if package.document_name not in gone
+            for path in package.files
+        }
         placed = set(place)
-        drop = sorted(going - placed - staying)
-        standing = [path for path in place if os.path.lexists(prefix / path)]
+        drop = sorted(path for path in going - placed - owners.keys() if os.path.lexists(prefix / path))
+        standing = [path for path in place if tree.holds(path)]
         files = [path for path in standing if not _is_folder(prefix / path)]
-        owned = going | staying
-        saved = [path for path in files if path not in owned and not _is_ours(path)]
+        saved = [path for path in files if path not in going and path not in owners and not _is_ours(path)]
         leave = _emptied(prefix, drop, plan.unlink)
-        self._check_folders(standing, set(files), leave, drop)
+        _check_room(prefix, tree, place, {*going, *leave}, owners)
         for path in saved:
             self.reporter.warned(
                 f"{path} belongs to no package and makes room for that of one; it is kept in "
                 f"{prefix / _OURS / 'saved' / work}."
             )
-        history = prefix / "conda-meta" / "history"
-        going_folders = set(leave)
+        making_room = {*leave, *drop}
         return Journal(
             work=work,
-            drop=tuple(path for path in drop if os.path.lexists(prefix / path)),
+            drop=tuple(drop),
             place=tuple(place),
-            replaced=tuple(path for path in files if path not in set(saved)),
+            replaced=tuple(sorted(set(files) - set(saved))),
             saved=tuple(saved),
             leave=tuple(leave),
             folders=tuple(
-                folder
-                for folder in parents_of(place)
-                if folder in going_folders or not os.path.lexists(prefix / folder) or folder in set(drop)
+                folder for folder in parents_of(place) if folder in making_room or not tree.holds(folder)
             ),
             history=history_block(self._change()),
-            history_size=history.stat().st_size if history.exists() else 0,
+            history_size=_history_size(prefix),
             scripts=tuple(link.name for link in plan.link if "post-link" in link.scripts),
         )
 
-    def _check_folders(
-        self, standing: Sequence[str], files: set[str], leave: Sequence[str], drop: Sequence[str]
-    ) -> None:
-        """A folder where a file is to come must hold nothing but what goes."""
-        going = {*leave, *drop}
-        for path in standing:
-            if path in files:
-                continue
-            folder = self.request.prefix / path
-            left = [name for name in os.listdir(folder) if f"{path}/{name}" not in going]
-            if left or path not in going:
-                raise PrefixError(
-                    f"{folder} is a folder with files of nobody, and a package brings a file of that name.",
-                    hint=f"Move {left[0] if left else 'it'} away.",
-                    path=path,
-                )
+    def _settle_staged(self, work: str, tree: _Tree) -> None:
+        """Have each new file at the path where it will really be: behind symlinks that stay."""
+        root = staged(self.request.prefix, work)
+        for path in [*iter_work_files(self.request.prefix, work)]:
+            real = tree.real(path)
+            if real != path:
+                (root / real).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).rename(root / real)
 
     def _change(self) -> Change:
         request, generation = self.request, self.request.generations[-1]
@@ -308,6 +312,91 @@ def replaced_request(package: InstalledPackage, requested: tuple[str, ...]) -> I
     from msgspec.structs import replace
 
     return replace(package, requested=requested)
+
+
+class _Tree:
+    """The prefix as it is, with the symlinks to folders that stay: *going* are those that do not."""
+
+    def __init__(self, prefix: Path, going: set[str]) -> None:
+        self._prefix = prefix
+        self._root = os.path.realpath(prefix)
+        self._going = going
+        self._folders: dict[str, str] = {"": ""}
+
+    def real(self, path: str) -> str:
+        """Where *path* really is; PrefixError where that is not in the prefix."""
+        parent, _, name = path.rpartition("/")
+        folder = self._folder(parent)
+        return f"{folder}/{name}" if folder else name
+
+    def holds(self, path: str) -> bool:
+        """Whether something is at *path*, not counting what is behind a symlink that goes."""
+        parent = path.rpartition("/")[0]
+        while parent:
+            if parent in self._going:
+                return False
+            parent = parent.rpartition("/")[0]
+        return os.path.lexists(self._prefix / path)
+
+    def _folder(self, folder: str) -> str:
+        found = self._folders.get(folder)
+        if found is None:
+            found = self.real(folder)
+            if found not in self._going and os.path.islink(self._prefix / found):
+                target = os.path.relpath(os.path.realpath(self._prefix / found), self._root)
+                if target.startswith(".."):
+                    raise PrefixError(
+                        f"{self._prefix / found} is a symlink that leads out of the environment, and files of "
+                        "packages are to go through it.",
+                        hint="Replace it by a folder.",
+                        path=found,
+                    )
+                found = "" if target == "." else target.replace(os.sep, "/")
+            self._folders[folder] = found
+        return found
+
+
+def _going_symlinks(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]:
+    return {path for each in packages for path in each.files if os.path.islink(prefix / path)}
+
+
+def _check_room(
+    prefix: Path, tree: _Tree, place: Sequence[str], going: set[str], owners: Mapping[str, str]
+) -> None:
+    """Refuses a file that is to come where a folder stays, and a folder where a file does."""
+    for folder in parents_of(list(place)):
+        if tree.holds(folder) and folder not in going and not (prefix / folder).is_dir():
+            owner = owners.get(folder)
+            raise PrefixError(
+                f"{prefix / folder} is a file of {owner or 'no package'}, and a package brings a folder so called.",
+                hint=None if owner else "Move it away.",
+                path=folder,
+            )
+    for path in place:
+        if not (tree.holds(path) and _is_folder(prefix / path)):
+            continue
+        left = next((each for each in _files_below(prefix, path) if each not in going), None)
+        if left is not None:
+            owner = owners.get(left)
+            raise PrefixError(
+                f"{prefix / path} is a folder with files of {owner or 'no package'}, and a package brings a file "
+                "of that name.",
+                hint=None if owner else f"Move {left} away.",
+                path=path,
+            )
+
+
+def _files_below(prefix: Path, folder: str) -> Iterator[str]:
+    for parent, folders, names in os.walk(prefix / folder):
+        inside = os.path.relpath(parent, prefix).replace(os.sep, "/")
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        yield from (f"{inside}/{name}" for name in [*names, *links])
+
+
+def _history_size(prefix: Path) -> int:
+    """How long the history is; OSError when it cannot be written to, which must be known before the decision."""
+    with open(prefix / "conda-meta" / "history", "ab") as file:
+        return file.tell()
 
 
 def _owned_paths(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]:

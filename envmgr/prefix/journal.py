@@ -175,13 +175,22 @@ def take_back(prefix: Path, journal: Journal) -> None:
 
 def finish(prefix: Path, journal: Journal, *, strict: bool) -> None:
     """The change is made: tell so in the history, and let go of what went."""
-    history = prefix / "conda-meta" / "history"
-    with open(history, "ab") as file:
-        if file.tell() == journal.history_size:
-            file.write(journal.history.encode())
+    _append(prefix / "conda-meta" / "history", journal.history.encode(), journal.history_size)
     if strict:
         os.sync()
     _clear(prefix, _JOURNAL)
+
+
+def _append(history: Path, block: bytes, size: int) -> None:
+    """Append *block* where the history ended at *size*, also where that was begun before."""
+    with open(history, "r+b" if history.exists() else "w+b") as file:
+        file.seek(min(size, file.seek(0, os.SEEK_END)))
+        begun = file.read()
+        if block.startswith(begun):
+            file.seek(-len(begun), os.SEEK_END)
+            file.write(block)
+        elif not begun.startswith(block):
+            file.write(block)
 
 
 def clear_works(prefix: Path) -> None:

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from envmgr.errors import PrefixError
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
 from envmgr.prefix.noarch import PythonLayout, python_layout
-from envmgr.prefix.paths import link_script
+from envmgr.prefix.paths import link_script, parents_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -255,6 +255,22 @@ def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> se
         package.record.name
         for package in current
         if package.document_name not in gone and not coming.isdisjoint(package.files)
+    }
+
+
+def passing_through(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> set[str]:
+    """The packages that stay and have files behind a symlink that goes or comes: their files are linked anew."""
+    symlinks = {
+        entry["_path"]
+        for package in plan.unlink
+        for entry in package.paths
+        if entry.get("path_type") == SOFTLINK
+    } | {target for link in plan.link for entry, target in link.pairs() if entry.path_type == SOFTLINK}
+    gone = {package.document_name for package in plan.unlink}
+    return {
+        package.record.name
+        for package in current
+        if package.document_name not in gone and not symlinks.isdisjoint(parents_of(list(package.files)))
     }
 
 

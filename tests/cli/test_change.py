@@ -212,7 +212,7 @@ def test_a_folder_with_files_of_nobody_is_no_place_for_a_file(envmgr, prefix):
     (prefix / "extra/x/mine").write_text("mine")
     done = envmgr("install", "-p", prefix, "-y", "extra")
     assert done.code == 1
-    assert "is a folder with files of nobody" in done.err
+    assert "is a folder with files of no package" in done.err
     assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
     assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
 
@@ -360,3 +360,105 @@ def test_update_from_a_file_with_prune_leaves_what_the_file_asks_for(envmgr, pre
     (tmp_path / "env.yml").write_text("dependencies: [lib]\n")
     assert envmgr("update", "-p", prefix, "-y", "--prune", "-f", tmp_path / "env.yml").code == 0
     assert packages(envmgr, prefix) == {"lib": "2.1"}
+
+
+ALIASED = [
+    pkg("links", "1.0", files={"lib64": link("lib"), "lib/base": b"base"}),
+    pkg("links", "2.0", files={"lib/base": b"base"}),
+    pkg("moved", "1.0", files={"lib64/x": b"old"}),
+    pkg("moved", "2.0", files={"lib/x": b"new"}),
+    pkg("via", "1.0", files={"share/x": link("y")}),
+    pkg("via", "2.0", files={"share/x/one": b"via"}),
+    pkg("yours", "1.0", files={"share/y/one": b"yours"}),
+    pkg("slow", "1.0", files={"bin/.slow-post-link.sh": script("kill -9 $PPID\n")}),
+]
+
+
+@pytest.fixture
+def aliased(envmgr: Envmgr, tmp_path):
+    channel = make_channel(tmp_path / "aliased", ALIASED)
+
+    def create(*specs):
+        prefix = tmp_path / "env"
+        done = envmgr("create", "-y", "-p", prefix, "--override-channels", "-c", channel, *specs)
+        assert done.code == 0, done.err
+        for path in (prefix / "conda-meta").glob("*.json"):
+            path.write_text(path.read_text().replace("=1", ""))
+        return prefix
+
+    return create
+
+
+def test_a_file_that_moves_behind_a_symlink_is_not_lost(envmgr, aliased):
+    prefix = aliased("links=1", "moved=1")
+    assert envmgr("install", "-p", prefix, "-y", "moved=2").code == 0
+    assert (prefix / "lib/x").read_bytes() == b"new"
+    assert envmgr("verify", "-p", prefix).code == 0
+    assert envmgr("rollback", "-p", prefix, "-y").code == 0
+    assert (prefix / "lib/x").read_bytes() == b"old"
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+def test_such_a_change_can_be_killed_at_its_end(envmgr, aliased):
+    prefix = aliased("links=1", "moved=1")
+    command = [sys.executable, "-m", "envmgr", "install", "-y", "-p", str(prefix), "moved=2", "slow"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=dict(os.environ), capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == -9
+    (prefix / "bin/.slow-post-link.sh").unlink()
+    told = envmgr("list", "-p", prefix)
+    assert "had been interrupted; it was completed" in told.err
+    assert (prefix / "lib/x").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("change", [["remove", "links"], ["install", "links=2"]])
+def test_files_behind_a_symlink_that_goes_are_linked_anew(envmgr, aliased, change):
+    prefix = aliased("links=1", "moved=1")
+    assert envmgr(change[0], "-p", prefix, "-y", change[1]).code == 0
+    assert (prefix / "lib64/x").read_bytes() == b"old"
+    assert not (prefix / "lib64").is_symlink()
+    assert not (prefix / "lib/x").exists()
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+def test_a_symlink_that_becomes_a_folder_takes_nothing_with_it(envmgr, aliased):
+    prefix = aliased("via=1", "yours")
+    done = envmgr("install", "-p", prefix, "-y", "via=2")
+    assert done.code == 0
+    assert "belongs to no package" not in done.err
+    assert (prefix / "share/x/one").read_bytes() == b"via"
+    assert (prefix / "share/y/one").read_bytes() == b"yours"
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+def test_files_do_not_go_through_a_symlink_of_the_user_out_of_the_environment(envmgr, prefix, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (prefix / "extra").symlink_to(tmp_path / "elsewhere")
+    done = envmgr("install", "-p", prefix, "-y", "extra")
+    assert done.code == 1
+    assert "is a symlink that leads out of the environment" in done.err
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_a_file_of_the_user_where_a_folder_is_to_come_is_told(envmgr, prefix):
+    (prefix / "extra").write_text("mine")
+    done = envmgr("install", "-p", prefix, "-y", "extra")
+    assert done.code == 1
+    assert "is a file of no package, and a package brings a folder so called" in done.err
+    assert (prefix / "extra").read_text() == "mine"
+
+
+def test_a_history_that_was_begun_is_completed(envmgr, prefix):
+    from envmgr.prefix.journal import Journal, finish
+
+    history = prefix / "conda-meta/history"
+    size = history.stat().st_size
+    for begun in (b"", b"==> no", b"==> now <==\n"):
+        with history.open("r+b") as file:
+            file.truncate(size)
+            file.seek(size)
+            file.write(begun)
+        for _ in range(2):
+            finish(prefix, Journal("work-x", history="==> now <==\n", history_size=size), strict=False)
+            assert history.read_bytes()[size:] == b"==> now <==\n"
