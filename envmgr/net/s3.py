@@ -41,7 +41,9 @@ _DEFAULT_REGION: Final = "us-east-1"
 _REGION: Final = re.compile(r"[a-z0-9-]{1,40}")
 _DNS_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _LONGEST_COMPLAINT: Final = 1 << 16
-_KEYS_HINT: Final = "Keys: `envmgr auth login s3://BUCKET`, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, AWS_PROFILE."
+_KEYS_HINT: Final = (
+    "Keys: `envmgr auth login s3://BUCKET`, AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, AWS_PROFILE."
+)
 _COMPLAINTS: Final = {
     "InvalidAccessKeyId": ("does not know the access key", _KEYS_HINT),
     "SignatureDoesNotMatch": (

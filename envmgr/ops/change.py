@@ -463,7 +463,7 @@ class _Ready(Struct):
 
     def _plan(self, packages: dict[PackageRecord, CachedPackage]) -> PrefixPlan:
         """The plan; packages that share paths with what changes are linked anew with it."""
-        from envmgr.prefix.plan import contested_names
+        from envmgr.prefix.plan import contested_names, passing_through
 
         relink = set(self.goal.again)
         while True:
@@ -476,7 +476,7 @@ class _Ready(Struct):
             packages |= self.obtain(missing) if missing else {}
             plan = self._plan_once(packages, relink)
             more = contested_names(plan, self.state.current) - relink
-            more |= self._homeless(plan) - relink
+            more |= (self._homeless(plan) | passing_through(plan, self.state.current)) - relink
             if not more:
                 return plan
             relink |= more
