@@ -36,6 +36,9 @@ PACKAGES = [
         "lib", "2.0", files={"lib/lib.so.2": b"two", "lib/lib.so": link("lib.so.2"), "lib/common.txt": b"lib"}
     ),
     pkg("other", "1.0", files={"lib/common.txt": b"other", "other/deep/down": b"o"}),
+    pkg("links", "1.0", files={"lib64": link("lib"), "lib/base": b"base"}),
+    pkg("moved", "1.0", files={"lib64/x": b"old"}),
+    pkg("moved", "2.0", files={"lib/x": b"new"}),
     pkg("new", "1.0", depends=["lib >=2"], files={"new/file": b"n"}),
     pkg(
         "noisy",
@@ -56,6 +59,8 @@ CHANGES = {
     "update": (["update", "--all"], True),
     "install with a link script": (["install", "noisy"], True),
     "remove": (["remove", "other"], True),
+    "a file that moves behind a symlink": (["install", "moved=2"], True),
+    "a symlink that goes": (["remove", "links"], True),
     "install whose link script fails": (["install", "failing"], False),
 }
 
@@ -66,7 +71,18 @@ def folder(tmp_path):
     environ = {**os.environ, "ENVMGR_ROOT": str(tmp_path / "root"), "HOME": str(tmp_path / "home")}
     (tmp_path / "home").mkdir()
     options = ["--override-channels", "-c", str(tmp_path / "channel"), "-y", "-p", str(tmp_path / "env")]
-    command = [sys.executable, "-m", "envmgr", "create", *options, "app=1", "lib=1", "other"]
+    command = [
+        sys.executable,
+        "-m",
+        "envmgr",
+        "create",
+        *options,
+        "app=1",
+        "lib=1",
+        "other",
+        "links",
+        "moved=1",
+    ]
     subprocess.run(command, env=environ, cwd=ROOT, check=True, capture_output=True, timeout=60)
     (tmp_path / "env" / "mine.txt").write_text("the user's own")
     (tmp_path / "env" / "share" / "app" / "mine.txt").write_text("the user's own, among a package's")
