@@ -50,7 +50,8 @@ class InstalledPackage(Struct, frozen=True):
 def read_document(data: bytes, place: str) -> InstalledPackage:
     """The package that the conda-meta document *data*, read from the file *place*, describes.
 
-    Raises DataError naming *place* when it is no JSON object or lacks a name or version.
+    Raises DataError naming *place* when it is no JSON object, lacks a name or version, or lists files that are
+    no paths inside an environment: who removes the package would delete them.
     """
     try:
         document = msgspec.json.decode(data)
@@ -61,18 +62,19 @@ def read_document(data: bytes, place: str) -> InstalledPackage:
     except DataError as error:
         raise DataError(f"{place}: {error}", file=place) from None
     record.placed(record.fn, _origin(document, record))
-    paths_data = document.get("paths_data")
-    entries = paths_data.get("paths") if isinstance(paths_data, dict) else None
-    entries = [
-        entry for entry in entries or () if isinstance(entry, dict) and isinstance(entry.get("_path"), str)
-    ]
-    listed = [path for path in document.get("files") or () if isinstance(path, str)]
-    link = document.get("link") or {}
+    try:
+        entries = _path_entries(document)
+        files = _listed(document) or tuple([entry["_path"] for entry in entries])
+        _check_name(record)
+    except DataError as error:
+        raise DataError(f"{place}: {error}", file=place) from None
+    link = document.get("link")
+    link = link if isinstance(link, dict) else {}
     link_type = link.get("type")
     return InstalledPackage(
         record,
-        files=tuple(listed or (entry["_path"] for entry in entries)),
-        paths=tuple(entries),
+        files=files,
+        paths=entries,
         requested=_requested(document),
         source=_text(document, "extracted_package_dir") or _text(link, "source"),
         archive=_text(document, "package_tarball_full_path"),
@@ -104,6 +106,39 @@ def write_document(package: InstalledPackage) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2) + b"\n"
 
 
+def _path_entries(document: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    paths_data = document.get("paths_data") or {}
+    entries = (paths_data.get("paths") or []) if isinstance(paths_data, dict) else None
+    if not isinstance(entries, list):
+        raise DataError("paths_data does not hold a list of paths.")
+    kept = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("_path"), str)]
+    _check_paths([entry["_path"] for entry in kept], "paths_data")
+    return tuple(kept)
+
+
+def _listed(document: dict[str, Any]) -> tuple[str, ...]:
+    files = document.get("files") or []
+    if not isinstance(files, list):
+        raise DataError("files is not a list of paths.")
+    listed = [path for path in files if isinstance(path, str)]
+    _check_paths(listed, "files")
+    return tuple(listed)
+
+
+def _check_paths(paths: list[str], key: str) -> None:
+    for path in paths:
+        # Most paths have nothing of this, and one look settles them.
+        if not path or path[0] in "/." or "/." in path or "\0" in path:
+            parts = path.split("/")
+            if path[:1] in ("", "/") or "\0" in path or ".." in parts or set(parts) <= {"", "."}:
+                raise DataError(f"{key} lists {path!r}, which is no path inside an environment.")
+
+
+def _check_name(record: PackageRecord) -> None:
+    if "/" in record.dist_name or "\0" in record.dist_name:
+        raise DataError(f"{record.dist_name!r} is no name of a package.")
+
+
 def _text(mapping: dict[str, Any], key: str) -> str:
     value = mapping.get(key)
     return value if isinstance(value, str) else ""
@@ -116,7 +151,8 @@ def _file_name(document: dict[str, Any]) -> str:
 
 def _requested(document: dict[str, Any]) -> tuple[str, ...]:
     # Conda writes the word None, and older files hold a single spec only.
-    specs = document.get("requested_specs") or [document.get("requested_spec")]
+    specs = document.get("requested_specs") or document.get("requested_spec")
+    specs = specs if isinstance(specs, list) else [specs]
     return tuple(spec for spec in specs if isinstance(spec, str) and spec not in ("", "None"))
 
 
