@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.packages.store import CachedPackage
-    from envmgr.prefix.generation import Generation
+    from envmgr.prefix.generation import Generation, Generations
     from envmgr.prefix.installed import InstalledPackage
     from envmgr.prefix.plan import PrefixPlan
     from envmgr.solver.update import UpdateMode
@@ -100,7 +100,12 @@ class _State(Struct, frozen=True):
     prefix: Path
     subdir: str
     current: tuple[InstalledPackage, ...]
-    generations: tuple[Generation, ...]
+    past: Generations
+
+    @property
+    def generations(self) -> tuple[Generation, ...]:
+        """Those that can be read."""
+        return self.past.known
 
     @property
     def records(self) -> tuple[PackageRecord, ...]:
@@ -116,17 +121,7 @@ class _State(Struct, frozen=True):
 
     def lines_of(self, name: str) -> list[tuple[str, MatchSpec]]:
         """The specs by which *name* was asked for, as texts and values."""
-        from envmgr.models.match_spec import parse_match_spec
-
-        found = []
-        for text in self.requested.get(name, ()):
-            try:
-                spec = parse_match_spec(text)
-            except DataError:
-                continue
-            if spec.name == name:
-                found.append((text, spec))
-        return found
+        return _specs_of(name, self.requested)
 
 
 def change(request: ChangeRequest, context: Context, confirm: Callable[[ChangePlan], bool]) -> Changed:
@@ -152,13 +147,14 @@ def _change(
     request: ChangeRequest, prefix: Path, context: Context, confirm: Callable[[ChangePlan], bool]
 ) -> Changed:
     from envmgr.ops.fetch import cache_in_use
+    from envmgr.ops.verify import check_repaired
     from envmgr.packages.layers import Layers
 
     wanted = read_request(request.asked, context)
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)
-    state = _state(prefix, wanted)
+    state = _state(prefix, wanted, context)
     goal = _goal(request, wanted, state, context)
     unlink, link = _difference(state, goal)
     cache = Layers(context.settings.pkgs_dirs)
@@ -178,7 +174,11 @@ def _change(
             packages = ready.obtain(link)
             if request.download_only:
                 return Changed(plan, done=False)
+            if wanted.explicit:
+                ready.put_in_order(packages)
             messages, number = ready.apply(packages)
+        if request.kind == "repair":
+            check_repaired(prefix)
     extras.apply(number)
     return Changed(plan, done=True, messages=messages, generation=number)
 
@@ -239,13 +239,16 @@ def check_frozen(prefix: Path) -> None:
     )
 
 
-def _state(prefix: Path, wanted: EnvironmentRequest) -> _State:
+def _state(prefix: Path, wanted: EnvironmentRequest, context: Context) -> _State:
+    from envmgr.ops.history import left_out
     from envmgr.prefix.store import PrefixStore
 
     store = PrefixStore(prefix)
-    generations = tuple(store.generations())
-    subdir = next((each.subdir for each in reversed(generations) if each.subdir), wanted.subdir)
-    return _State(prefix, subdir, tuple(store.records()), generations)
+    past = store.generations()
+    for error in past.damaged.values():
+        context.reporter.warned(left_out(error))
+    subdir = next((each.subdir for each in reversed(past.known) if each.subdir), wanted.subdir)
+    return _State(prefix, subdir, tuple(store.records()), past)
 
 
 def _goal(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, context: Context) -> _Goal:
@@ -255,7 +258,8 @@ def _goal(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, con
         case "rollback":
             return _earlier(request, state)
         case "repair":
-            return _Goal(state.records, state.requested, again=request.again)
+            ordered = _in_order(state.records, state.requested)
+            return _Goal(ordered, state.requested, again=request.again)
     if wanted.explicit:
         return _with_archives(wanted, state)
     return _solved(request, wanted, state, context)
@@ -381,9 +385,7 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, 
         # Only what these packages brought goes: what nobody needed before stays as it was.
         loose -= unneeded(state.records, {*state.requested, "pip"}, lines=lines, machine=of_machine)
         left = [record for record in left if record.name not in loose]
-    from envmgr.solver.order import in_link_order
-
-    ordered = in_link_order({record.name: record for record in left})
+    ordered = _in_order(left, requested)
     last = state.generations[-1].channels if state.generations else ()
     return _Goal(
         ordered, requested, removed=tuple(str(line.spec) for line in wanted.requirements), channels=last
@@ -394,7 +396,9 @@ def _earlier(request: ChangeRequest, state: _State) -> _Goal:
     known = {each.number: each for each in state.generations}
     number = request.generation
     if number is None:
-        number = max(known, default=0) - 1
+        number = _number_before(state)
+    if number in state.past.damaged:
+        raise state.past.damaged[number]
     if number not in known:
         numbers = f"{min(known)} to {max(known)}" if known else "none"
         raise PrefixError(
@@ -404,7 +408,49 @@ def _earlier(request: ChangeRequest, state: _State) -> _Goal:
         )
     target = known[number]
     requested = {name: specs for name, specs in target.requested().items() if specs}
-    return _Goal(target.records(), requested, channels=target.channels)
+    # What another tool made was noted by file names; our own is in the order in which it was linked.
+    records = target.records() if target.command else _in_order(target.records(), requested)
+    return _Goal(records, requested, channels=target.channels)
+
+
+def _number_before(state: _State) -> int:
+    """The generation before what the environment holds now, which another tool may have made."""
+    last = state.past.last
+    if last is None:
+        return 0
+    return last.number - 1 if last.holds(state.records) else last.number
+
+
+def _in_order(
+    records: Iterable[PackageRecord], requested: Mapping[str, tuple[str, ...]]
+) -> tuple[PackageRecord, ...]:
+    """The records in the order of linking, with the extras that were asked for."""
+    from envmgr.solver.order import in_link_order
+
+    chosen = {record.name: record for record in records}
+    extras = [
+        (name, extra)
+        for name in requested
+        if name in chosen
+        for _, spec in _specs_of(name, requested)
+        for extra in spec.extras
+    ]
+    return in_link_order(chosen, extras)
+
+
+def _specs_of(name: str, requested: Mapping[str, tuple[str, ...]]) -> list[tuple[str, MatchSpec]]:
+    """The specs by which *name* was asked for, as texts and values; what cannot be read is left out."""
+    from envmgr.models.match_spec import parse_match_spec
+
+    found = []
+    for text in requested.get(name, ()):
+        try:
+            spec = parse_match_spec(text)
+        except DataError:
+            continue
+        if spec.name == name:
+            found.append((text, spec))
+    return found
 
 
 def _with_archives(wanted: EnvironmentRequest, state: _State) -> _Goal:
@@ -435,8 +481,19 @@ class _Ready(Struct):
 
     def obtain(self, records: Iterable[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
         from envmgr.ops.fetch import obtain
+        from envmgr.ops.verify import undamaged
 
-        return dict(obtain(tuple(records), self.context))
+        packages = dict(obtain(tuple(records), self.context))
+        return undamaged(packages, self.context) if self.request.kind == "repair" else packages
+
+    def put_in_order(self, packages: Mapping[PackageRecord, CachedPackage]) -> None:
+        """Order the goal by what the archives in *packages* say they need; their URLs alone did not."""
+        from msgspec.structs import replace
+
+        goal = {record.name: record for record in self.goal.records}
+        whole = [packages[record].record if record in packages else record for record in goal.values()]
+        ordered = _in_order(whole, self.goal.requested)
+        self.goal = replace(self.goal, records=tuple(goal[record.name] for record in ordered))
 
     def apply(self, packages: dict[PackageRecord, CachedPackage]) -> tuple[tuple[str, ...], int]:
         """Carry it out; the messages of link scripts and the number of the new generation."""
@@ -532,15 +589,16 @@ class _Ready(Struct):
 
     def _generations(self, plan: PrefixPlan) -> tuple[Generation, ...]:
         from envmgr import __version__
-        from envmgr.prefix.generation import Generation, entries_of, entry_of
+        from envmgr.prefix.generation import Generation, entries_of, entry_of, shared_by
 
         state, now = self.state, self.context.clock.now()
         made: list[Generation] = []
-        last = state.generations[-1] if state.generations else None
-        if last is None or set(last.records()) != set(state.records):
-            number = last.number + 1 if last else 1
-            made.append(Generation(number, now, subdir=state.subdir, packages=entries_of(state.current)))
-            last = made[0]
+        last, number = state.past.last, state.past.next_number
+        if last is None or last.number + 1 != number or not last.holds(state.records):
+            shared = shared_by(state.names, last.shared) if last else {}
+            entries = entries_of(state.current)
+            last = Generation(number, now, subdir=state.subdir, shared=shared, packages=entries)
+            made.append(last)
         linked = {link.package.record: link.package.record for link in plan.link}
         going = {package.record.name for package in plan.unlink}
         shared = {

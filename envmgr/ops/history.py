@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from envmgr.errors import DataError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from envmgr.errors import EnvmgrError
     from envmgr.models.record import PackageRecord
     from envmgr.prefix.generation import Generation
 
@@ -21,26 +25,40 @@ class Step(Struct, frozen=True):
     removed: tuple[PackageRecord, ...]
 
 
-def read_history(prefix: Path) -> tuple[Step, ...]:
+def read_history(prefix: Path, warn: Callable[[str], None]) -> tuple[Step, ...]:
     """All changes of the environment at *prefix* that are known, the oldest first.
 
-    What other tools did since the last of them comes as a last generation with the number 0.
+    What other tools did since the last of them comes as a last generation with the number 0. What cannot be read
+    is left out, and *warn* is told.
     """
     from envmgr.prefix.generation import Generation, entries_of
     from envmgr.prefix.store import PrefixStore
 
     store = PrefixStore(prefix)
-    known = store.generations()
+    generations = store.generations()
+    for error in generations.damaged.values():
+        warn(left_out(error))
+    known = generations.known
     current = store.records()
-    if known and set(known[-1].records()) != {package.record for package in current}:
-        known = [*known, Generation(0, 0.0, packages=entries_of(current))]
+    if known and not known[-1].holds(package.record for package in current):
+        known = (*known, Generation(0, 0.0, packages=entries_of(current)))
     steps = []
     before: frozenset[PackageRecord] = frozenset()
     for generation in known:
-        records = frozenset(generation.records())
+        try:
+            records = frozenset(generation.records())
+        except DataError as error:
+            warn(left_out(error, generation.number))
+            continue
         steps.append(Step(generation, _sorted(records - before), _sorted(before - records)))
         before = records
     return tuple(steps)
+
+
+def left_out(error: EnvmgrError, number: int | None = None) -> str:
+    """The warning of a generation that cannot be read."""
+    place = f"generation {number}: " if number is not None else ""
+    return f"{place}{error} It is left out."
 
 
 def _sorted(records: frozenset[PackageRecord]) -> tuple[PackageRecord, ...]:

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from envmgr.errors import PrefixError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
+    from envmgr.packages.store import CachedPackage, PackageCache
     from envmgr.prefix.check import Finding
 
 _OURS = ("conda-meta/", ".messages.txt")
@@ -41,6 +46,51 @@ def verify(prefix: Path, *, foreign: bool = False) -> Verified:
         tuple(_foreign(prefix, owned)) if foreign else (),
         len(owned),
     )
+
+
+def undamaged(
+    packages: dict[PackageRecord, CachedPackage], context: Context
+) -> dict[PackageRecord, CachedPackage]:
+    """The same packages; those whose unpacked files are not as published were unpacked or fetched again.
+
+    Environments share their files with the cache, so what was written to one of them may be in both.
+    """
+    from envmgr.ops.fetch import obtain
+    from envmgr.packages.store import PackageCache
+
+    cache = PackageCache(context.settings.pkgs_dirs)
+    again = []
+    for record, package in packages.items():
+        damage = _damage(cache, package)
+        if damage is not None:
+            context.reporter.warned(
+                f"{package.folder} is damaged in the package cache: {damage}; it is unpacked anew."
+            )
+            cache.discard(package)
+            again.append(record)
+    return packages | (obtain(again, context) if again else {})
+
+
+def _damage(cache: PackageCache, package: CachedPackage) -> str | None:
+    try:
+        findings = cache.check(package)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return f"{findings[0].path} {findings[0].what}" if findings else None
+
+
+def check_repaired(prefix: Path) -> None:
+    """Raises PrefixError where files of the environment are not as its records say after a repair."""
+    from envmgr.prefix.check import verify_prefix
+
+    findings = verify_prefix(prefix)
+    if findings:
+        more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+        raise PrefixError(
+            f"{prefix} is not mended by the repair: {findings[0]}{more}.",
+            hint="Another build of the package may do.",
+            prefix=str(prefix),
+        )
 
 
 def _foreign(prefix: Path, owned: set[str]) -> list[str]:

@@ -128,6 +128,19 @@ class PackageCache(Layers):
         contents = inspect_folder(package.folder, hashed=hashed)
         return tuple(check_manifest(package.files.paths, contents, vouched=False))
 
+    def discard(self, package: CachedPackage) -> None:
+        """Takes an unpacked package that was found damaged out of its layer; its archive stays.
+
+        Who is linking it at this moment fails and changes nothing. Raises PrefixError where the layer cannot be
+        written.
+        """
+        layer = next(each for each in self.layers if package.folder.is_relative_to(each))
+        try:
+            with work_area(layer) as area, contextlib.suppress(FileNotFoundError):
+                package.folder.rename(area.make_place() / "discarded")
+        except OSError as error:
+            raise _unwritable(layer, error) from error
+
     def _check_offline(self, missing: Sequence[PackageRecord]) -> None:
         remote = [
             each for each in missing if not each.url.startswith("file:") and not any(self.archives(each))

@@ -6,22 +6,26 @@ who asked for what, and from which channels. The files are ``conda-meta/envmgr/g
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Struct, field
 
-from envmgr.errors import DataError
+from envmgr.errors import DataError, EnvmgrError
 from envmgr.models.channel import without_credentials, without_credentials_in_word
 from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from envmgr.prefix.installed import InstalledPackage
 
 FOLDER = "conda-meta/envmgr/generations"
 _OURS = ("channel", "subdir_of_channel", "base_url", "fn", "requested")
+
+
+# In seconds since the Unix epoch, until the year 9000.
+Moment = Annotated[float, msgspec.Meta(ge=0, le=221_845_392_000)]
 
 
 class Generation(Struct, frozen=True):
@@ -34,7 +38,7 @@ class Generation(Struct, frozen=True):
     """
 
     number: int
-    moment: float
+    moment: Moment
     command: tuple[str, ...] = ()
     version: str = ""
     subdir: str = ""
@@ -45,12 +49,49 @@ class Generation(Struct, frozen=True):
     packages: list[dict[str, Any]] = field(default_factory=list)
 
     def records(self) -> tuple[PackageRecord, ...]:
-        """The packages as records, in the order in which they were kept."""
+        """The packages as records, in the order in which they were kept; raises DataError for one not valid."""
         return tuple(record_of(entry) for entry in self.packages)
 
     def requested(self) -> dict[str, tuple[str, ...]]:
         """The specs by which packages were asked for, by name."""
         return {entry["name"]: tuple(entry.get("requested", ())) for entry in self.packages}
+
+    def holds(self, records: Iterable[PackageRecord]) -> bool:
+        """Whether these *records* are its packages; False where its own cannot be read."""
+        try:
+            return set(self.records()) == set(records)
+        except DataError:
+            return False
+
+
+class Generations(Struct, frozen=True):
+    """The generations of an environment that can be read, the oldest first, and what is wrong with the others."""
+
+    known: tuple[Generation, ...] = ()
+    damaged: dict[int, EnvmgrError] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Generation | None:
+        """The newest that can be read."""
+        return self.known[-1] if self.known else None
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next one: no file of an earlier one is ever written again."""
+        return max((each for each in (*self.damaged, *(one.number for one in self.known))), default=0) + 1
+
+
+def shared_by(names: Collection[str], shared: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Those of the *shared* paths that several of the packages *names* bring, the winner last."""
+    left = {path: tuple(name for name in owners if name in names) for path, owners in shared.items()}
+    return {path: owners for path, owners in left.items() if len(owners) > 1}
+
+
+class _Entry(Struct):
+    """What is read of a package before its record is."""
+
+    name: str
+    requested: tuple[str, ...] = ()
 
 
 def entries_of(packages: Iterable[InstalledPackage]) -> list[dict[str, Any]]:
@@ -93,9 +134,18 @@ def write_generation(generation: Generation) -> bytes:
     return msgspec.json.encode(clean)
 
 
-def read_generation(data: bytes, place: str) -> Generation:
-    """The generation in a file; raises DataError naming *place*."""
+def read_generation(data: bytes, place: str, number: int) -> Generation:
+    """The generation *number* in a file; raises DataError naming *place*.
+
+    The packages' records are read when they are asked for (`Generation.records`): most never are.
+    """
     try:
-        return msgspec.json.decode(data, type=Generation)
-    except msgspec.DecodeError as error:
-        raise DataError(f"{place} is not a generation of an environment: {error}.", file=place) from None
+        generation = msgspec.json.decode(data, type=Generation)
+        for entry in generation.packages:
+            msgspec.convert(entry, _Entry)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        complaint = str(error).removesuffix(".")
+        raise DataError(f"{place} is not a generation of an environment: {complaint}.", file=place) from None
+    if generation.number != number:
+        raise DataError(f"{place} says that it is generation {generation.number}.", file=place)
+    return generation

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.errors import DataError, PrefixError
+from envmgr.errors import DataError, EnvmgrError, PrefixError
 from envmgr.prefix.generation import FOLDER as GENERATIONS
-from envmgr.prefix.generation import read_generation, write_generation
+from envmgr.prefix.generation import Generations, read_generation, write_generation
 from envmgr.prefix.history import history_block
 from envmgr.prefix.installed import InstalledPackage, read_document, write_document
 from envmgr.prefix.marker import MARKER
@@ -30,6 +31,7 @@ __all__ = ["InstalledPackage", "PrefixStore", "add_to_registry", "read_registry"
 
 # Conda writes this word for a variable that an environment does not want.
 _UNSET = "***unset***"
+_GENERATION = re.compile(r"([1-9][0-9]{0,17})\.json")
 
 
 class PrefixStore(Struct, frozen=True):
@@ -73,15 +75,21 @@ class PrefixStore(Struct, frozen=True):
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / f"{generation.number}.json", write_generation(generation))
 
-    def generations(self) -> list[Generation]:
-        """All generations that are known, the oldest first; raises DataError naming a file that cannot be read."""
+    def generations(self) -> Generations:
+        """All generations, with what is wrong with those that cannot be read: no change needs every one."""
         try:
             names = os.listdir(self.prefix / GENERATIONS)
         except OSError:
-            return []
-        numbers = sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())
-        paths = [self.prefix / GENERATIONS / f"{number}.json" for number in numbers]
-        return [read_generation(_read_bytes(path), str(path)) for path in paths]
+            return Generations()
+        known: list[Generation] = []
+        damaged: dict[int, EnvmgrError] = {}
+        for number in sorted({int(found[1]) for name in names if (found := _GENERATION.fullmatch(name))}):
+            path = self.prefix / GENERATIONS / f"{number}.json"
+            try:
+                known.append(read_generation(_read_bytes(path), str(path), number))
+            except (DataError, PrefixError) as error:
+                damaged[number] = error
+        return Generations(tuple(known), damaged)
 
     def write_variables(self, variables: Mapping[str, str]) -> None:
         """Store the environment's own variables in conda-meta/state, where conda keeps them too."""
