@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.prefix.installed import InstalledPackage
+
+    _Claim = tuple[InstalledPackage, dict[str, Any]]
+
+# What may be a symlink that leads nowhere, or to a folder, or of which nothing is known.
+_FOLLOWED = frozenset({"softlink", "directory", "pyc_file", None})
 
 
 class Finding(Struct, frozen=True):
@@ -36,38 +42,33 @@ def verify_prefix(prefix: Path) -> tuple[Finding, ...]:
     A path that several packages claim may hold the content of any of them. Bytecode is not compared, since
     Python renews it. Reads every file; raises what `PrefixStore.records` raises.
     """
-    claims: dict[str, list[tuple[InstalledPackage, dict[str, Any]]]] = {}
+    claims: dict[str, list[_Claim]] = {}
     for package in PrefixStore(prefix).records():
         for entry in package.paths:
             claims.setdefault(entry["_path"], []).append((package, entry))
-    findings = (
-        None if _leads_to_another(prefix, path, claims) else _check(prefix, path, owners)
-        for path, owners in sorted(claims.items())
-    )
+    findings = (_check(prefix, path, owners, claims) for path, owners in sorted(claims.items()))
     return tuple(finding for finding in findings if finding is not None)
 
 
-def _leads_to_another(prefix: Path, path: str, claims: Mapping[str, object]) -> bool:
-    """Whether *path* is a symlink to a file that is checked by itself; packages' sums of such links vary."""
-    place = prefix / path
-    if not place.is_symlink():
-        return False
-    target = os.path.relpath(os.path.realpath(place), os.path.realpath(prefix)).replace(os.sep, "/")
-    return target != path and target in claims
-
-
-def _check(prefix: Path, path: str, owners: list[tuple[InstalledPackage, dict[str, Any]]]) -> Finding | None:
+def _check(
+    prefix: Path, path: str, owners: list[_Claim], claims: Mapping[str, list[_Claim]]
+) -> Finding | None:
     package, entry = owners[0]
     name = package.record.dist_name
     place = prefix / path
+    noted = [each.get("path_type") for _, each in owners]
+    kinds = {kind if isinstance(kind, str) else None for kind in noted}
     if not os.path.lexists(place):
         return None if entry.get("path_type") == "pyc_file" else Finding(path, name, "missing")
-    wanted = [
-        each.get("sha256_in_prefix") or (None if each.get("prefix_placeholder") else each.get("sha256"))
-        for _, each in owners
-        if each.get("path_type") not in ("pyc_file", "directory")
-    ]
-    sums = [digest for digest in wanted if digest]
+    sums = [digest for _, each in owners if (digest := _sum_in_prefix(each))]
+    if place.is_symlink():
+        if "softlink" in kinds and (not place.is_file() or _target_in(prefix, place) in claims):
+            led_astray = _leads_elsewhere(prefix, path, owners, claims)
+            return Finding(path, name, "modified", next(iter(sums), None)) if led_astray else None
+        if not kinds & _FOLLOWED and not place.is_file():
+            return Finding(path, name, "modified", next(iter(sums), None))
+    elif place.is_dir() and not kinds & {"directory", "pyc_file", None}:
+        return Finding(path, name, "modified", next(iter(sums), None))
     if not sums or place.is_dir() or (place.is_symlink() and not place.exists()):
         return None
     try:
@@ -75,6 +76,42 @@ def _check(prefix: Path, path: str, owners: list[tuple[InstalledPackage, dict[st
     except OSError:
         return Finding(path, name, "unreadable", sums[0])
     return None if found in sums else Finding(path, name, "modified", sums[0], found)
+
+
+def _sum_in_prefix(entry: dict[str, Any]) -> str | None:
+    if entry.get("path_type") in ("pyc_file", "directory"):
+        return None
+    digest = entry.get("sha256_in_prefix")
+    return digest or (None if entry.get("prefix_placeholder") else entry.get("sha256"))
+
+
+def _target_in(prefix: Path, place: Path) -> str:
+    return os.path.relpath(os.path.realpath(place), os.path.realpath(prefix)).replace(os.sep, "/")
+
+
+def _leads_elsewhere(
+    prefix: Path, path: str, owners: list[_Claim], claims: Mapping[str, list[_Claim]]
+) -> bool:
+    """Whether the symlink *path* is not the one that a package brought.
+
+    Records do not say where symlinks lead, and the sums that tools note for them are of their targets, from
+    before or after these were patched, or of another package's older file. So one that leads to what has a sum
+    in common with it is right, and of the others only the text in the package cache decides.
+    """
+    own = {digest for _, entry in owners for digest in _sums(entry)}
+    target = claims.get(_target_in(prefix, prefix / path), ())
+    if any(digest in own for _, entry in target for digest in _sums(entry)):
+        return False
+    text = os.readlink(prefix / path)
+    known = []
+    for package, _ in owners:
+        with contextlib.suppress(OSError, ValueError):
+            known.append(os.readlink(os.path.join(package.source, path)) if package.source else text)
+    return bool(known) and text not in known
+
+
+def _sums(entry: dict[str, Any]) -> list[Any]:
+    return [entry[key] for key in ("sha256", "sha256_in_prefix") if isinstance(entry.get(key), str)]
 
 
 def _digest(path: Path) -> str:

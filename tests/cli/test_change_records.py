@@ -190,3 +190,12 @@ def test_packages_of_a_generation_that_are_no_records_are_told(envmgr, prefix):
     done = envmgr("rollback", "-p", prefix, "-y")
     assert (done.code, names(envmgr, prefix)) == (1, {"above", "base", "other"})
     assert envmgr("remove", "-p", prefix, "-y", "other").code == 0
+
+
+def test_a_symlink_that_was_led_elsewhere_is_repaired(envmgr, prefix):
+    (prefix / "to").unlink()
+    (prefix / "to").symlink_to("base")
+    assert envmgr("verify", "-p", prefix).code == 1
+    done = envmgr("verify", "-p", prefix, "--repair", "-y", "--offline")
+    assert done.code == 0, done.err
+    assert (prefix / "to").readlink().name == "above"
