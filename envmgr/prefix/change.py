@@ -405,7 +405,8 @@ def _owned_paths(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]
     folders: dict[str, list[str]] = {}
     for package in packages:
         found.add(f"conda-meta/{package.document_name}")
-        found.update(package.files)
+        # Whatever a record lists, what an environment knows about itself does not go with a package.
+        found.update(path for path in package.files if not path.startswith("conda-meta/"))
         for path in package.files:
             if path.endswith(".py"):
                 parent, _, name = path.rpartition("/")
