@@ -47,7 +47,8 @@ def versions(index, name):
 def make_old(folder, days):
     moment = time.time() - days * DAY
     for path in folder.rglob("*"):
-        os.utime(path, (moment, moment))
+        with contextlib.suppress(FileNotFoundError):  # A file may still be on its way to its name.
+            os.utime(path, (moment, moment))
 
 
 def files(folder, kind=""):
