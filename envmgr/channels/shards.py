@@ -162,7 +162,7 @@ def record_of_shard(data: bytes, fn: str, origin: Origin) -> PackageRecord | Non
 
     Raises DataError when the shard or the record is not valid.
     """
-    raw = dict(_members(_raw_shard(unpacked(data, LARGEST_SHARD_BYTES)))).get(fn)
+    raw = _member(_raw_shard(unpacked(data, LARGEST_SHARD_BYTES)), fn)
     return None if raw is None else PackageRecord.parse(_as_json_would(raw, fn), fn=fn, origin=origin)
 
 
@@ -226,6 +226,18 @@ def _members(shard: Any) -> Iterator[tuple[str, Any]]:
         for key, record in section.items():
             if key + suffix not in removed:
                 yield key + suffix, record
+
+
+def _member(shard: _RawShard, fn: str) -> msgspec.Raw | None:
+    """The one record that `_members` would give last for *fn*, without a look at all others."""
+    if fn in shard.removed:
+        return None
+    found = shard.packages.get(fn)
+    found = shard.packages_conda.get(fn, found)
+    for extension, section in shard.v3.items():
+        if fn.endswith(f".{extension}"):
+            found = section.get(fn.removesuffix(f".{extension}"), found)
+    return found
 
 
 def _raw_shard(packed: bytes) -> _RawShard:
