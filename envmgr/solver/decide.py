@@ -102,10 +102,13 @@ def _choose_needed(search: Search) -> Choice | None:
     many, variables = len(needed) // HUB_SHARE, search.universe.variables
     firm = first = None
     for variable in is_open:
+        known = variables[variable]
+        if not domains[variable] & ~known.group:
+            continue  # All that is left is of one version, as it was at an earlier look.
         is_hub = _users(search, variable, many) > many
-        is_firm = firm is None and variables[variable].needs <= FEW_NEEDS
+        is_firm = firm is None and known.needs <= FEW_NEEDS
         if is_hub or is_firm or first is None:
-            group = _best_versions(search, variable)
+            group = known.group = _best_versions(search, variable)
             if domains[variable] & ~group:
                 choice = Choice(variable, group)
                 if is_hub:

@@ -70,6 +70,7 @@ class Variable(Struct, eq=False):
     needs: int = 0
     incoming: list[Link] = field(default_factory=list)
     refusals: list[tuple[Link, int, int]] = field(default_factory=list)  # candidates that refuse themselves
+    group: int = 0  # the candidates of equal version that were last looked at, which saves another look
 
     @property
     def hidden(self) -> list[Hidden]:
