@@ -86,7 +86,7 @@ def create_prefix(
     it raises fails the creation. Raises PrefixError, naming what failed; the place is then as before.
     """
     check_path(request.prefix)
-    _check_scripts_allowed(request)
+    check_scripts_allowed(request.plan, request.link_scripts)
     creation = _Building(request, runner, reporter, clock, Staging(request.prefix))
     with signals_raised(), errors_explained(request.prefix):
         try:
@@ -222,10 +222,11 @@ def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
             remove_from_registry(registry, prefix)
 
 
-def _check_scripts_allowed(request: PrefixCreation) -> None:
-    if request.link_scripts == "run":
+def check_scripts_allowed(plan: PrefixPlan, link_scripts: str) -> None:
+    """Raise PrefixError for the first script that a package of *plan* brings and *link_scripts* refuses to run."""
+    if link_scripts == "run":
         return
-    for link in request.plan.link:
+    for link in plan.link:
         refused = [action for action in link.scripts if action != "pre-unlink"]
         if refused:
             raise PrefixError(

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from envmgr.errors import PrefixError
 from envmgr.ports import Phase
-from envmgr.prefix.apply import errors_explained, signals_raised
+from envmgr.prefix.apply import check_scripts_allowed, errors_explained, signals_raised
 from envmgr.prefix.bytecode import Compiler
 from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import write_generation
@@ -158,7 +158,7 @@ class _Changing(Struct):
     def prepare(self) -> tuple[Journal, list[str]]:
         """Everything before the decision: scripts of packages that go, and all new files."""
         request, plan = self.request, self.request.plan
-        self._check_scripts()
+        check_scripts_allowed(plan, request.link_scripts)
         for clobber in plan.clobbers:
             self.reporter.warned(str(clobber))
         work = new_work(request.prefix)
@@ -168,18 +168,6 @@ class _Changing(Struct):
         for generation in request.generations:
             _write(root / GENERATIONS / f"{generation.number}.json", write_generation(generation))
         return self._journal(work), messages
-
-    def _check_scripts(self) -> None:
-        if self.request.link_scripts == "run":
-            return
-        for link in self.request.plan.link:
-            refused = [action for action in link.scripts if action != "pre-unlink"]
-            if refused:
-                raise PrefixError(
-                    f"{link.name} has a {refused[0]} script, and the setting link_scripts refuses to run it.",
-                    hint="Allow scripts with link_scripts: run, or leave the package out.",
-                    package=link.name,
-                )
 
     def _make_files(self, root: Path) -> None:
         request, plan = self.request, self.request.plan

@@ -59,10 +59,6 @@ class PrefixStore(Struct, frozen=True):
         """Write the document of *package*."""
         _replace(self._meta / package.document_name, write_document(package))
 
-    def remove_record(self, package: InstalledPackage) -> None:
-        """Remove the document of *package*, if it is there."""
-        (self._meta / package.document_name).unlink(missing_ok=True)
-
     def add_history(self, change: Change) -> None:
         """Append the block of *change*; the first one makes the folder an environment."""
         self._meta.mkdir(exist_ok=True)
