@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 LinkScripts = Literal["run", "refuse"]
+LinkMode = Literal["auto", "reflink", "hardlink", "symlink", "copy"]
 Durability = Literal["kill", "power"]
 
 
@@ -120,12 +121,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether packages' link scripts run, or packages that have them are refused."""
     durability: Durability = "kill"
     """What a change of an environment survives at any moment: a kill, or also a loss of power, which is slower."""
+    link_mode: LinkMode = "auto"
+    """How files come from the package cache; `auto` takes the first of reflink, hardlink and copy that works."""
     always_copy: bool = False
-    """Copy files instead of linking them from the package cache."""
+    """Copy files instead of linking them from the package cache, whatever `link_mode` says."""
     always_yes: bool = False
     """Ask no questions."""
     solve_seconds: float = 60.0
     """How long a solve may take."""
+
+    @property
+    def linking(self) -> LinkMode:
+        """How files come from the package cache, all settings together."""
+        return "copy" if self.always_copy else self.link_mode
 
 
 def default_folders(root: Path) -> dict[str, Path | tuple[Path, ...]]:

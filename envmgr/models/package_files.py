@@ -7,13 +7,16 @@ A path from a package is never trusted: one that is absolute, climbs out by ``..
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.lazy_pattern import lazy_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HARDLINK: Final = "hardlink"
 SOFTLINK: Final = "softlink"
@@ -25,6 +28,25 @@ OLD_PLACEHOLDER: Final = "/opt/anaconda1anaconda2anaconda3"
 _ODD_PATH = lazy_pattern(
     r"""^[/\\]|\\|^[A-Za-z]:|(?:^|/)\.{0,2}(?:/|$)|^conda-meta(?:/|$)|\x00""", re.IGNORECASE
 )
+# What no plain path has, where NULs stand between paths; a colon or backslash may belong to a drive or a folder.
+_ODD_MARKS = (
+    "\0\0",
+    "\0/",
+    "/\0",
+    "//",
+    "/./",
+    "/../",
+    "\0./",
+    "\0../",
+    "/.\0",
+    "/..\0",
+    "\0.\0",
+    "\0..\0",
+    "\\",
+    ":",
+)
+_CONDA_META = lazy_pattern(r"\x00conda-meta[/\x00]", re.IGNORECASE)
+_PATH_TYPES, _FILE_MODES = {HARDLINK, SOFTLINK, DIRECTORY}, {"text", "binary"}
 _HAS_PREFIX = lazy_pattern(r"""\s*("[^"]*"|'[^']*'|\S+)\s+(text|binary)\s+("[^"]*"|'[^']*'|.+?)\s*""")
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _ENTRY_POINT = lazy_pattern(rf"\s*([^=]+?)\s*=\s*({_DOTTED})\s*:\s*({_DOTTED})\s*(?:\[[^\]]*\])?\s*")
@@ -74,12 +96,17 @@ class EntryPoint(Struct, frozen=True):
         return f"{self.command} = {self.module}:{self.function}"
 
 
-class PackageFiles(Struct, frozen=True):
-    """A package's files; *noarch* is ``"python"``, ``"generic"`` or None."""
+class PackageFiles(Struct, frozen=True, omit_defaults=True):
+    """A package's files; *noarch* is ``"python"``, ``"generic"`` or None.
+
+    ``offsets`` tells, by path, where placeholders stand in files (`envmgr.models.placeholder`), as far as somebody
+    has looked.
+    """
 
     paths: tuple[PathEntry, ...]
     noarch: str | None = None
     entry_points: tuple[EntryPoint, ...] = ()
+    offsets: dict[str, tuple[int, ...]] = {}
 
 
 class _PathsFile(msgspec.Struct):
@@ -105,7 +132,25 @@ def parse_paths_json(text: bytes) -> tuple[PathEntry, ...]:
         raise DataError(f"info/paths.json is not valid: {error}.") from None
     if file.paths_version != 1:
         raise DataError(f"info/paths.json has version {file.paths_version}; only version 1 is known.")
-    return tuple(_checked_entry(entry) for entry in file.paths)
+    return check_entries(file.paths)
+
+
+def check_entries(entries: Sequence[PathEntry]) -> tuple[PathEntry, ...]:
+    """*entries* with their paths in the plainest writing; raises DataError as `check_path` does, and for words that
+    are not known.
+
+    Nearly all packages have nothing odd, and a look at all of their paths at once settles them.
+    """
+    text = "\0".join(["", *[entry.path for entry in entries], ""])
+    plain = (
+        text.count("\0") == len(entries) + 1
+        and not any(mark in text for mark in _ODD_MARKS)
+        and not _CONDA_META.search(text)
+        and {entry.path_type for entry in entries} <= _PATH_TYPES
+        and {entry.file_mode for entry in entries} <= _FILE_MODES
+        and "" not in {entry.placeholder for entry in entries}
+    )
+    return tuple(entries) if plain else tuple([_checked_entry(entry) for entry in entries])
 
 
 def parse_link_json(text: bytes) -> tuple[str | None, tuple[EntryPoint, ...]]:

@@ -510,7 +510,7 @@ class _Ready(Struct):
             environ=context.environ,
             requested={name: self.goal.requested.get(name, ()) for name in self.state.names},
             link_scripts=settings.link_scripts,
-            always_copy=self.request.copy or settings.always_copy,
+            link_mode="copy" if self.request.copy else settings.linking,
             bytecode_cache=settings.pkgs_dirs[0],
             root_prefix=str(settings.root),
             strict=settings.durability == "power",

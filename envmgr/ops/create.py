@@ -296,7 +296,7 @@ def link_packages(
         specs=tuple(str(requirement.spec) for requirement in request.requirements),
         variables=request.variables,
         link_scripts=settings.link_scripts,
-        always_copy=request.copy or settings.always_copy,
+        link_mode="copy" if request.copy else settings.linking,
         bytecode_cache=settings.pkgs_dirs[0],
         registry=request.registry,
         root_prefix=str(settings.root),

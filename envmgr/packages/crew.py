@@ -32,6 +32,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._actions: list[Callable[[], None]] = []
 
     def __call__(self) -> None:
         if self._event.is_set():
@@ -40,6 +41,12 @@ class Stop:
     def set(self) -> None:
         """From now on every worker ends at its next look."""
         self._event.set()
+        for action in self._actions:
+            action()
+
+    def when_set(self, action: Callable[[], None]) -> None:
+        """Have *action* done by `set`, for work that cannot look."""
+        self._actions.append(action)
 
 
 class Phases:

@@ -28,7 +28,7 @@ from envmgr.errors import DataError
 from envmgr.packages.archive import Part, default_limits, iter_parts, read_metadata
 from envmgr.packages.folder import INDEX_JSON, parse_index
 from envmgr.packages.identity import RECORD_JSON
-from envmgr.packages.measured import MEASURED_JSON
+from envmgr.packages.link_plan import PLAN_JSON
 from envmgr.packages.member_paths import check_links
 from envmgr.packages.tar import Kind, Limits, Member, TarReader
 from envmgr.packages.verify import Contents
@@ -41,7 +41,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | 
 _CREATE |= getattr(os, "O_BINARY", 0)
 
 # The cache writes its own; an old tool left the first in some archives (CEP 34, "Additional restrictions").
-_NOT_UNPACKED = frozenset((RECORD_JSON, MEASURED_JSON))
+_NOT_UNPACKED = frozenset((RECORD_JSON, PLAN_JSON))
 
 
 class Extraction(Struct, frozen=True):

@@ -15,53 +15,39 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from envmgr.errors import ChannelError, DataError, PrefixError
 from envmgr.models.channel import without_credentials
 from envmgr.packages.crew import Phases, Stage, Stop, run_stages
 from envmgr.packages.download import Arrived, Downloader, hash_archive
-from envmgr.packages.extract import Extraction, extract_archive, inspect_folder
-from envmgr.packages.folder import (
-    INDEX_JSON,
-    completed,
-    is_bare,
-    package_files,
-    parse_cached_record,
-    parse_index,
-    render_record,
-)
+from envmgr.packages.extract import inspect_folder
+from envmgr.packages.folder import completed, is_bare, package_files, parse_cached_record
 from envmgr.packages.identity import RECORD_JSON, distribution, homes_in, is_vouched_for
 from envmgr.packages.layers import Layers
-from envmgr.packages.measured import (
-    MEASURED_JSON,
-    difference_warning,
-    measured_files,
-    parse_measured,
-    render_measured,
-    with_measured,
-)
-from envmgr.packages.verify import (
-    Contents,
-    Finding,
-    check_manifest,
-)
+from envmgr.packages.link_plan import PLAN_JSON, LinkPlan, difference_warning, parse_plan, render_plan
+from envmgr.packages.prepare import Preparation, make_plan, prepare_package, reader
+from envmgr.packages.verify import Finding, check_manifest
 from envmgr.packages.work_area import WorkArea, remove_abandoned, work_area
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.package_files import PackageFiles
     from envmgr.models.record import PackageRecord
-    from envmgr.packages.measured import Measured
+    from envmgr.packages.link_plan import Measured
     from envmgr.ports import Reporter, Transport
 
 _MOST_UNPACKERS = 4
+# Below this many bytes of archives the start of processes costs more than they save.
+WORTH_PROCESSES = 24 << 20
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
@@ -69,13 +55,15 @@ class CachedPackage(Struct, frozen=True):
     """An unpacked, checked package.
 
     ``record`` is the record that was asked for, completed by what only the archive knows (its checksum; all else
-    where the record was made of a URL alone). ``archive`` is None where the archive was not kept.
+    where the record was made of a URL alone). ``archive`` is None where the archive was not kept. ``differing`` are
+    the files that are not what the package's manifest promises, by path.
     """
 
     record: PackageRecord
     folder: Path
     archive: Path | None
     files: PackageFiles
+    differing: Mapping[str, Measured]
 
 
 class PackageCache(Layers):
@@ -84,11 +72,8 @@ class PackageCache(Layers):
     def find(self, record: PackageRecord) -> CachedPackage | None:
         """The unpacked package, or None; an entry that cannot be read counts as none."""
         for home, cached in self.located(record):
-            folder, archive = home / distribution(record), home / record.file_name
             with contextlib.suppress(DataError, OSError):
-                files = with_measured(package_files(_reader(folder)), _measured(folder))
-                whole = completed(record, parse_cached_record(cached, record), **_sums(cached))
-                return CachedPackage(whole, folder, archive if archive.is_file() else None, files)
+                return _read_package(record, home, cached)
         return None
 
     def obtain(
@@ -100,12 +85,14 @@ class PackageCache(Layers):
         threads: int = 8,
         keep_archives: bool = True,
         offline: bool = False,
+        processes_from: int = WORTH_PROCESSES,
     ) -> dict[PackageRecord, CachedPackage]:
         """Every record's package, in the order of *records*; what is missing is downloaded, checked and unpacked.
 
-        *threads* is the number of downloads at a time. Raises ChannelError when an archive cannot be had, DataError
-        when one is damaged, PrefixError when the cache cannot be written. Nothing half-made stays behind; packages
-        that were complete by then do.
+        *threads* is the number of downloads at a time; archives of *processes_from* bytes and more together are
+        unpacked by processes, less than that by threads. Raises ChannelError when an archive cannot be had,
+        DataError when one is damaged, PrefixError when the cache cannot be written. Nothing half-made stays behind;
+        packages that were complete by then do.
         """
         found = {record: self.find(record) for record in records}
         missing = [record for record, package in found.items() if package is None]
@@ -116,7 +103,9 @@ class PackageCache(Layers):
                 self._check_offline(missing)
             with self._work_area() as (layer, area):
                 phases = Phases(reporter, len(missing))
-                intake = _Intake(self, layer, area, transport, reporter, phases, keep_archives)
+                intake = _Intake(
+                    self, layer, area, transport, reporter, phases, keep_archives, processes_from
+                )
                 found.update(intake.run(missing, threads))
         return {record: package for record, package in found.items() if package is not None}
 
@@ -188,7 +177,7 @@ class _Job(Struct, frozen=True):
     downloaded: bool = False
 
 
-class _Intake(Struct, frozen=True):
+class _Intake(Struct):
     """One run of bringing packages into *layer*."""
 
     cache: PackageCache
@@ -198,20 +187,31 @@ class _Intake(Struct, frozen=True):
     reporter: Reporter
     phases: Phases
     keep_archives: bool
+    processes_from: int
     stop: Stop = field(default_factory=Stop)
+    prepare: Callable[[Preparation, Callable[[], None]], None] = prepare_package
 
     def run(self, missing: Sequence[PackageRecord], threads: int) -> dict[PackageRecord, CachedPackage]:
         """Fetches the largest first, so that no long download starts last."""
         ordered = sorted(missing, key=lambda record: -(record.size or 0))
         for record in ordered:
             distribution(record)
-        self.phases.begin(sum(record.size or 0 for record in missing))
-        unpackers = min(_MOST_UNPACKERS, os.cpu_count() or 1)
-        try:
-            done = run_stages(ordered, Stage(self._fetch, threads), Stage(self._unpack, unpackers), self.stop)
-        finally:
-            self.phases.end()
-        return dict(done)
+        total = sum(record.size or 0 for record in missing)
+        self.phases.begin(total)
+        unpackers = min(_MOST_UNPACKERS, _processors(), len(missing))
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.phases.end)
+            if unpackers > 1 and total >= self.processes_from:
+                self._start_processes(unpackers, stack)
+            first, second = Stage(self._fetch, threads), Stage(self._unpack, unpackers)
+            return dict(run_stages(ordered, first, second, self.stop))
+
+    def _start_processes(self, count: int, stack: contextlib.ExitStack) -> None:
+        from envmgr.packages.unpack_process import UnpackProcesses
+
+        processes = stack.enter_context(contextlib.closing(UnpackProcesses(count)))
+        self.stop.when_set(processes.kill)
+        self.prepare = processes.prepare
 
     def _fetch(self, record: PackageRecord) -> _Job:
         """The first stage, of which the phases are told."""
@@ -238,43 +238,22 @@ class _Intake(Struct, frozen=True):
 
     def _unpack(self, job: _Job) -> tuple[PackageRecord, CachedPackage]:
         """The second stage: unpack, check and publish."""
-        record, folder = job.record, job.place / "package"
-        self.phases.unpacking()
-        request = Extraction(record.file_name, hashed=True, check=self.stop)
-        contents = extract_archive(job.archive, folder, request)
-        files = self._check_package(record, folder, contents)
-        index = parse_index(_reader(folder)(INDEX_JSON), record.file_name)
         assert job.arrived is not None
-        whole = completed(record, index, sha256=job.arrived.sha256, size=job.arrived.size)
-        (folder / RECORD_JSON).write_bytes(render_record(whole))
-        package = self._publish(job, CachedPackage(whole, folder, None, files))
+        self.phases.unpacking()
+        folder = str(job.place / "package")
+        order = Preparation(job.record, str(job.archive), folder, job.arrived.sha256, job.arrived.size)
+        self.prepare(order, self.stop)
+        package = self._publish(job, job.place / "package")
+        _warn_of_differences(package, self.reporter)
         self.reporter.phase_advanced(Phase.UNPACK, 1)
-        return record, package
+        return job.record, package
 
-    def _check_package(self, record: PackageRecord, folder: Path, contents: Contents) -> PackageFiles:
-        """Holds the package against its own manifest; DataError for damage, a warning for less."""
-        name = record.file_name
-        try:
-            files = package_files(_reader(folder))
-        except DataError as error:
-            raise DataError(f"{name}: {error}", hint=error.hint, **error.facts) from None
-        findings = list(check_manifest(files.paths, contents, vouched=is_vouched_for(record)))
-        damage = [finding for finding in findings if finding.damage]
-        if damage:
-            raise _damaged(name, damage)
-        if not findings:
-            return files
-        measured = measured_files(findings, contents)
-        (folder / MEASURED_JSON).write_bytes(render_measured(measured))
-        self.reporter.warned(difference_warning(name, measured))
-        return with_measured(files, measured)
-
-    def _publish(self, job: _Job, package: CachedPackage) -> CachedPackage:
+    def _publish(self, job: _Job, folder: Path) -> CachedPackage:
         """Moves the package to its home in one step, or takes the equal one that stands there already."""
         record, name = job.record, distribution(job.record)
         for home in homes_in(self.layer, record):
             home.mkdir(parents=True, exist_ok=True)
-            if not self._move_folder(package.folder, home / name):
+            if not self._move_folder(folder, home / name):
                 winner = self.cache.find(record)
                 if winner is None and home == self.layer:
                     continue
@@ -282,10 +261,11 @@ class _Intake(Struct, frozen=True):
                     return winner
                 # What bears our own key and is not ours is what somebody half removed.
                 (home / name).rename(job.place / "removed")
-                if not self._move_folder(package.folder, home / name):
+                if not self._move_folder(folder, home / name):
                     continue
             archive = self._keep_archive(job, home)
-            return CachedPackage(package.record, home / name, archive, package.files)
+            cached = (home / name / RECORD_JSON).read_bytes()
+            return replace(_read_package(record, home, cached), archive=archive)
         raise PrefixError(f"the package cache {self.layer} has no room for {name}: its place is taken.")
 
     def _move_folder(self, source: Path, target: Path) -> bool:
@@ -318,24 +298,34 @@ def _note_url(layer: Path, url: str) -> None:
             file.write(f"{url}\n".encode())
 
 
-def _reader(folder: Path) -> Callable[[str], bytes | None]:
-    def read(path: str) -> bytes | None:
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read_package(record: PackageRecord, home: Path, cached: bytes) -> CachedPackage:
+    """The package in *home*, whose repodata_record.json is *cached*; raises DataError and OSError."""
+    folder, archive = home / distribution(record), home / record.file_name
+    plan = parse_plan(reader(folder)(PLAN_JSON))
+    if plan is None:
+        # Conda or mamba unpacked it.
+        plan = make_plan(folder, package_files(reader(folder)))
+        _keep_plan(folder, plan)
+    whole = completed(record, parse_cached_record(cached, record), **_sums(cached))
+    return CachedPackage(whole, folder, archive if archive.is_file() else None, plan.files, plan.differing)
+
+
+def _keep_plan(folder: Path, plan: LinkPlan) -> None:
+    """Spare the next one the work, where the layer can be written."""
+    aside = folder / f"{PLAN_JSON}.{secrets.token_hex(6)}"
+    with contextlib.suppress(OSError):
         try:
-            return (folder / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    return read
-
-
-def _measured(folder: Path) -> dict[str, Measured]:
-    return parse_measured(_reader(folder)(MEASURED_JSON))
-
-
-def _warn_of_differences(package: CachedPackage | None, reporter: Reporter) -> None:
-    measured = _measured(package.folder) if package is not None else None
-    if package is not None and measured:
-        reporter.warned(difference_warning(package.record.file_name, measured))
+            aside.write_bytes(render_plan(plan))
+            aside.rename(folder / PLAN_JSON)
+        except OSError:
+            aside.unlink(missing_ok=True)
 
 
 def _sums(text: bytes) -> dict[str, object]:
@@ -344,15 +334,9 @@ def _sums(text: bytes) -> dict[str, object]:
     return {key: cached[key] for key in ("sha256", "size") if cached.get(key) is not None}
 
 
-def _damaged(name: str, damage: Sequence[Finding]) -> DataError:
-    first = damage[0]
-    more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
-    return DataError(
-        f"{name} is damaged at its source: {first.path!r} {first.what}{more}.",
-        hint="Report it to the channel, or choose another build of the package.",
-        package=name,
-        members=[finding.path for finding in damage],
-    )
+def _warn_of_differences(package: CachedPackage | None, reporter: Reporter) -> None:
+    if package is not None and package.differing:
+        reporter.warned(difference_warning(package.record.file_name, package.differing))
 
 
 def _unwritable(layer: Path, error: OSError) -> PrefixError:

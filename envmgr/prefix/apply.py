@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from envmgr.ports import Clock, Reporter, Runner
+    from envmgr.prefix.placing import LinkMode
     from envmgr.prefix.plan import PackageLink, PrefixPlan
 
 
@@ -58,7 +59,7 @@ class PrefixCreation(Struct, frozen=True):
     specs: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     link_scripts: str = "run"
-    always_copy: bool = False
+    link_mode: LinkMode = "auto"
     compile_bytecode: bool = True
     bytecode_cache: Path | None = None
     registry: Path | None = None
@@ -126,7 +127,7 @@ class _Building(Struct):
 
     def _link(self) -> list[str]:
         plan, messages = self.request.plan, []
-        linker = Linker(plan, str(self.staging.root), self.reporter, always_copy=self.request.always_copy)
+        linker = Linker(plan, str(self.staging.root), self.reporter, mode=self.request.link_mode)
         self.reporter.phase_started(Phase.LINK, plan.file_count)
         try:
             linker.make_folders()

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from envmgr.ports import Clock, Reporter, Runner
     from envmgr.prefix.generation import Generation
     from envmgr.prefix.installed import InstalledPackage
+    from envmgr.prefix.placing import LinkMode
     from envmgr.prefix.plan import PrefixPlan
 
 _OURS = "conda-meta/envmgr"
@@ -66,7 +67,7 @@ class PrefixChange(Struct, frozen=True):
     environ: Mapping[str, str]
     requested: Mapping[str, tuple[str, ...]]
     link_scripts: str = "run"
-    always_copy: bool = False
+    link_mode: LinkMode = "auto"
     compile_bytecode: bool = True
     bytecode_cache: Path | None = None
     root_prefix: str = ""
@@ -171,7 +172,7 @@ class _Changing(Struct):
 
     def _make_files(self, root: Path) -> None:
         request, plan = self.request, self.request.plan
-        linker = Linker(plan, str(root), self.reporter, always_copy=request.always_copy)
+        linker = Linker(plan, str(root), self.reporter, mode=request.link_mode)
         self.reporter.phase_started(Phase.LINK, plan.file_count)
         try:
             linker.make_folders()

@@ -1,8 +1,8 @@
-"""Puts the files of unpacked packages into a prefix: hardlinks, copies, symlinks, patched files.
+"""Puts the files of unpacked packages into a prefix: links of the cache's files, copies, symlinks, patched files.
 
 A hardlinked file is the cache's file: nothing here writes to or changes the mode of a path that may be
-linked. Patched files are written fresh, with the mode of the original. Where hardlinks do not work the linker
-copies, and says so once.
+linked. Patched files are written fresh, with the mode of the original. Where no links work the linker copies, and
+says so once, with what it costs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +17,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
-from envmgr.models.package_files import DIRECTORY, SOFTLINK
+from envmgr.models.package_files import DIRECTORY, HARDLINK, SOFTLINK
 from envmgr.prefix.entry_points import entry_point_script
 from envmgr.prefix.outcome import LinkOutcome
 from envmgr.prefix.paths import parents_of, resolve_link
 from envmgr.prefix.placeholder import replace_placeholder
+from envmgr.prefix.placing import NO_LINK, PLACE, LinkMode, Method, copy, working_method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from envmgr.ports import Reporter
     from envmgr.prefix.plan import PackageLink, PrefixPlan
 
-# The file system, or the pair of them, has no hardlinks, or this file has as many as it can have.
-_NO_HARDLINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
+# CEP 32, "link": a reflink is a file of its own, as a copy is.
+_LINK_TYPES: dict[Method, int] = {"reflink": 3, "hardlink": 1, "symlink": 2, "copy": 3}
 
 
 class Linker(Struct):
     """Links the packages of *plan* into the folder *root*, whose files will know it as ``plan.prefix``.
 
-    *root* ends without slash. With *always_copy* nothing is hardlinked.
+    *root* ends without slash. *mode* says how files come from the cache.
     """
 
     plan: PrefixPlan
     root: str
     reporter: Reporter
-    always_copy: bool = False
-    _copied_folders: set[str] = field(default_factory=set)
+    mode: LinkMode = "auto"
+    _methods: dict[str, Method] = field(default_factory=dict)
 
     def make_folders(self) -> None:
         """Make every folder that the files need, and the symlinks that other packages' files go through."""
@@ -61,7 +61,7 @@ class Linker(Struct):
         behind = tuple(f"{folder}/" for folder in through)
         for folder in folders:
             if folder not in links and not folder.startswith(behind or "\0"):
-                os.makedirs(f"{self.root}/{folder}", exist_ok=True)
+                self._make_folder(folder)
         for folder in through:
             package, entry = links[folder]
             self._make_through(package, entry, folder)
@@ -69,32 +69,57 @@ class Linker(Struct):
             if behind and folder.startswith(behind):
                 os.makedirs(f"{self.root}/{folder}", exist_ok=True)
 
+    def _make_folder(self, folder: str) -> None:
+        try:
+            os.mkdir(f"{self.root}/{folder}")  # noqa: PTH102 - there may be thousands.
+        except FileExistsError:
+            if not os.path.isdir(f"{self.root}/{folder}"):
+                raise
+
     def link_package(self, link: PackageLink) -> LinkOutcome:
         """Put files and entry points of one package in place; raises PrefixError naming package and path."""
-        outcome = LinkOutcome(copied=self.always_copy)
-        source_root = str(link.package.folder)
-        copying = self.always_copy or source_root in self._copied_folders
+        outcome = LinkOutcome(link_type=_LINK_TYPES[method := self._method(link)])
+        place = PLACE[method]
+        source_root, root = str(link.package.folder), self.root
         for entry, target in link.pairs():
-            source, path = f"{source_root}/{entry.path}", f"{self.root}/{target}"
+            source, path = f"{source_root}/{entry.path}", f"{root}/{target}"
+            plain = entry.path_type == HARDLINK and entry.placeholder is None
             try:
+                if plain and entry.sha256 is not None and not entry.no_link:
+                    place(source, path)
+                    continue
                 if entry.path_type == SOFTLINK or (entry.sha256 is None and os.path.islink(source)):
                     self._symlink(source, path, target, outcome)
                 elif entry.placeholder is not None:
-                    self._patch(source, path, entry, target, outcome)
+                    self._patch(source, path, link, entry, target, outcome)
                 elif entry.path_type == DIRECTORY:
                     os.makedirs(path, exist_ok=True)
-                elif entry.no_link or copying:
-                    _copy(source, path)
                 else:
-                    os.link(source, path)
+                    (copy if entry.no_link else place)(source, path)
             except OSError as error:
-                copying = self._try_otherwise(link, entry, (source, path), error) or copying
+                self._try_otherwise(link, entry, (source, path), error)
             if entry.sha256 is None and target not in outcome.symlinks:
                 self._sum_up(path, target, outcome)
         for path, script in link.entry_points:
             self._write_entry_point(path, entry_point_script(script, self._python, self.plan.subdir), outcome)
-        outcome.copied |= copying
         return outcome
+
+    def _method(self, link: PackageLink) -> Method:
+        """How files of the cache that *link* comes from get here; tried once for each cache."""
+        cache = os.path.dirname(link.package.folder)
+        if cache in self._methods:
+            return self._methods[cache]
+        sources = (
+            f"{link.package.folder}/{each.path}" for each in link.package.files.paths if _is_linked(each)
+        )
+        source = next((each for each in sources if stat.S_ISREG(_mode_of(each))), None)
+        if source is None:
+            return "copy" if self.mode == "copy" else "hardlink"
+        method = working_method(self.mode, source, self.root)
+        self._methods[cache] = method
+        if method == "copy" and self.mode != "copy":
+            self._report_copying(cache)
+        return method
 
     @property
     def _python(self) -> str:
@@ -134,10 +159,17 @@ class Linker(Struct):
             os.unlink(path)
             Path(path).symlink_to(text)
 
-    def _patch(self, source: str, path: str, entry: PathEntry, target: str, outcome: LinkOutcome) -> None:
+    def _patch(
+        self, source: str, path: str, link: PackageLink, entry: PathEntry, target: str, outcome: LinkOutcome
+    ) -> None:
         data, mode = _read(source)
         data = replace_placeholder(
-            data, entry.placeholder or "", self.plan.prefix, mode=entry.file_mode, subdir=self.plan.subdir
+            data,
+            entry.placeholder or "",
+            self.plan.prefix,
+            mode=entry.file_mode,
+            subdir=self.plan.subdir,
+            offsets=link.package.files.offsets.get(entry.path),
         )
         write_fresh(path, data, mode)
         outcome.changed[target] = (hashlib.sha256(data).hexdigest(), len(data))
@@ -150,30 +182,25 @@ class Linker(Struct):
 
     def _try_otherwise(
         self, link: PackageLink, entry: PathEntry, paths: tuple[str, str], error: OSError
-    ) -> bool:
-        """Copy where linking failed for a reason that copying solves; whether that holds for the package."""
+    ) -> None:
+        """Copy where linking failed for a reason of this file that copying solves."""
         source, path = paths
         plain = entry.path_type not in (SOFTLINK, DIRECTORY) and entry.placeholder is None
         if error.errno == errno.EEXIST and plain:
             os.unlink(path)
-            _copy(source, path)
-            return False
-        if error.errno in _NO_HARDLINK and plain and not entry.no_link and not self.always_copy:
-            _copy(source, path)
-            if error.errno == errno.EMLINK:
-                return False
-            self._report_copying(link)
-            return True
-        raise self._explained(link, entry, source, error) from error
+            copy(source, path)
+        elif error.errno in NO_LINK and plain and not entry.no_link:
+            copy(source, path)
+        else:
+            raise self._explained(link, entry, source, error) from error
 
-    def _report_copying(self, link: PackageLink) -> None:
-        if not self._copied_folders:
-            cache, place = link.package.folder.parent, os.path.dirname(self.plan.prefix)
-            self.reporter.warned(
-                f"files are copied and not hardlinked, because {cache} and {place} "
-                "cannot share files; that takes more time and disk."
-            )
-        self._copied_folders.add(str(link.package.folder))
+    def _report_copying(self, cache: str) -> None:
+        size = sum(entry.size or 0 for link in self.plan.link for entry in link.package.files.paths)
+        wanted = "linked" if self.mode == "auto" else f"linked as {self.mode}s"
+        self.reporter.warned(
+            f"files are copied and not {wanted}, because {cache} and {os.path.dirname(self.plan.prefix)} "
+            f"cannot share files; that takes longer, and {size / 1e6:,.0f} MB of disk."
+        )
 
     def _explained(self, link: PackageLink, entry: PathEntry, source: str, error: OSError) -> Exception:
         damaged = None
@@ -215,8 +242,15 @@ def _read(source: str) -> tuple[bytes, int]:
         return file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o777
 
 
-def _copy(source: str, path: str) -> None:
-    shutil.copy2(source, path, follow_symlinks=False)
+def _mode_of(path: str) -> int:
+    try:
+        return os.lstat(path).st_mode
+    except OSError:  # Linking it will tell why.
+        return 0
+
+
+def _is_linked(entry: PathEntry) -> bool:
+    return entry.path_type == HARDLINK and entry.placeholder is None and not entry.no_link
 
 
 def copy_or_link(pairs: Sequence[tuple[str, str]]) -> None:
@@ -227,4 +261,4 @@ def copy_or_link(pairs: Sequence[tuple[str, str]]) -> None:
         except FileExistsError:
             continue
         except OSError:
-            _copy(source, path)
+            copy(source, path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
-from envmgr.prefix.installed import COPY, HARDLINK, InstalledPackage
+from envmgr.prefix.installed import HARDLINK, InstalledPackage
 from envmgr.prefix.paths import resolve_link
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class LinkOutcome(Struct):
-    """What the linker found out about one package, by paths in the prefix.
+    """What the linker found out about one package, by paths in the prefix; ``link_type`` is CEP 32's number.
 
     ``changed`` maps files whose bytes are not the package's (patched, generated) or whose sum the package
     does not tell to (sha256, size in bytes); ``symlinks`` maps symlinks to their text; ``bytecode`` lists the
     bytecode files that exist.
     """
 
-    copied: bool = False
+    link_type: int = HARDLINK
     changed: dict[str, tuple[str, int]] = field(default_factory=dict)
     symlinks: dict[str, str] = field(default_factory=dict)
     bytecode: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def installed_package(
         requested=link.package.requested,
         source=str(link.package.folder),
         archive=str(link.package.archive) if link.package.archive else "",
-        link_type=COPY if outcome.copied else HARDLINK,
+        link_type=outcome.link_type,
     )
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from envmgr.errors import PrefixError
 from envmgr.models.lazy_pattern import lazy_pattern
+from envmgr.models.placeholder import WIDE_ENCODINGS
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Sequence
 
 # The kernel cuts a longer interpreter line: Linux before 5.1 at 127 bytes, macOS at 512.
 _SHEBANG_LIMITS = {"osx": 512}
@@ -25,7 +27,6 @@ _PLAIN_OPTIONS = lazy_pattern(rb"[ \t\w.=:,/-]*")
 _ENCODING_LINE = lazy_pattern(rb"\r?\n[ \t\f]*#[^\r\n]*?coding[:=][^\r\n]*")
 _DOCSTRING = lazy_pattern(rb"(?:[ \t\f]*(?:#[^\n]*)?\r?\n)*[rRuU]?[\"']")
 _SHEBANG = lazy_pattern(rb"#![ \t]*(/(?:\\ |[^ \t\r\n])*)([^\r\n]*)")
-_WIDE_ENCODINGS = (("utf-16-le", 2), ("utf-16-be", 2), ("utf-32-le", 4), ("utf-32-be", 4))
 
 
 def shebang_limit(subdir: str) -> int:
@@ -33,15 +34,33 @@ def shebang_limit(subdir: str) -> int:
     return _SHEBANG_LIMITS.get(subdir.partition("-")[0], _DEFAULT_SHEBANG_LIMIT)
 
 
-def replace_placeholder(data: bytes, placeholder: str, prefix: str, *, mode: str, subdir: str) -> bytes:
+def replace_placeholder(
+    data: bytes,
+    placeholder: str,
+    prefix: str,
+    *,
+    mode: str,
+    subdir: str,
+    offsets: Sequence[int] | None = None,
+) -> bytes:
     """*data* of a file for *subdir* with *placeholder* replaced by *prefix*; *mode* is "text" or "binary".
 
-    Binary files of Windows packages stay as they are: nothing there reads an embedded prefix. Raises
-    PrefixError when *prefix* has no room in a binary file.
+    *offsets* tell where it stands (`envmgr.models.placeholder`); they are believed only where it does stand there,
+    and with None it is searched for. Binary files of Windows packages stay as they are: nothing there reads an
+    embedded prefix. Raises PrefixError when *prefix* has no room in a binary file.
     """
     windows = subdir.startswith("win-")
+    old, new = placeholder.encode(), prefix.encode()
+    if offsets is not None and not _stands_at(data, old, offsets):
+        offsets = None
     if mode == "binary":
-        return data if windows else replace_in_binary(data, placeholder, prefix)
+        if windows:
+            return data
+        if offsets is None:
+            return replace_in_binary(data, placeholder, prefix)
+        return _replace_c_strings_at(data, old, new, offsets)
+    if offsets is not None and not data.startswith(b"#!"):
+        return _replace_at(data, old, (prefix.replace("\\", "/") if windows else prefix).encode(), offsets)
     if windows:
         return replace_in_text(data, placeholder, prefix.replace("\\", "/"))
     return replace_in_script(data, placeholder, prefix, limit=shebang_limit(subdir))
@@ -54,7 +73,7 @@ def replace_in_text(data: bytes, placeholder: str, prefix: str) -> bytes:
     b'prefix=/new place; libdir=/new place/lib'
     """
     data = data.replace(placeholder.encode(), prefix.encode())
-    for encoding, _ in _WIDE_ENCODINGS:
+    for encoding, _ in WIDE_ENCODINGS:
         data = data.replace(placeholder.encode(encoding), prefix.encode(encoding))
     return data
 
@@ -143,20 +162,50 @@ def replace_in_binary(data: bytes, placeholder: str, prefix: str) -> bytes:
     b'/p:/p/a\\x00\\x00\\x00\\x00\\x00code'
     """
     data = _replace_c_strings(data, placeholder.encode(), prefix.encode(), unit=1)
-    for encoding, unit in _WIDE_ENCODINGS:
+    for encoding, unit in WIDE_ENCODINGS:
         data = _replace_c_strings(data, placeholder.encode(encoding), prefix.encode(encoding), unit=unit)
     return data
+
+
+def _stands_at(data: bytes, old: bytes, offsets: Sequence[int]) -> bool:
+    return all(data.startswith(old, offset) for offset in offsets)
+
+
+def _replace_at(data: bytes, old: bytes, new: bytes, offsets: Sequence[int]) -> bytes:
+    pieces, done = [], 0
+    for offset in offsets:
+        pieces += [data[done:offset], new]
+        done = offset + len(old)
+    return b"".join([*pieces, data[done:]])
+
+
+def _replace_c_strings_at(data: bytes, old: bytes, new: bytes, offsets: Sequence[int]) -> bytes:
+    """`_replace_c_strings` where the search was done before."""
+    if offsets:
+        _check_room(old, new, 1)
+    pieces, done = [], 0
+    for start in offsets:
+        if start >= done:
+            end = data.find(b"\0", start)
+            end = len(data) if end < 0 else end
+            pieces += [data[done:start], data[start:end].replace(old, new).ljust(end - start, b"\0")]
+            done = end
+    return b"".join([*pieces, data[done:]])
+
+
+def _check_room(old: bytes, new: bytes, unit: int) -> None:
+    if len(new) > len(old):
+        raise PrefixError(
+            f"the path has {len(new) // unit} bytes, but the package has room for {len(old) // unit}.",
+            hint="Choose a shorter path for the environment.",
+        )
 
 
 def _replace_c_strings(data: bytes, old: bytes, new: bytes, *, unit: int) -> bytes:
     start = _find_aligned(data, old, 0, unit)
     if start < 0:
         return data
-    if len(new) > len(old):
-        raise PrefixError(
-            f"the path has {len(new) // unit} bytes, but the package has room for {len(old) // unit}.",
-            hint="Choose a shorter path for the environment.",
-        )
+    _check_room(old, new, unit)
     pieces = []
     done = 0
     while start >= 0:

@@ -22,7 +22,7 @@ from envmgr.models.record import Origin, PackageRecord
 from envmgr.net.http import HttpOptions, HttpTransport
 from envmgr.net.transport import AnyTransport
 from envmgr.packages.identity import BY_HASH
-from envmgr.packages.measured import MEASURED_JSON
+from envmgr.packages.link_plan import PLAN_JSON, parse_plan
 from envmgr.packages.store import CachedPackage, PackageCache
 from envmgr.packages.work_area import PREFIX
 from envmgr.ports import Phase, RecordingReporter
@@ -183,7 +183,8 @@ def test_entry_that_cannot_be_read_does_not_hide_a_good_one(tmp_path: Path) -> N
     with serve(tmp_path / "channel") as server:
         (a,) = records_of(server.url, tmp_path / "channel").values()
         first = obtain(PackageCache([tmp_path / "pkgs"]), [a])[a]
-        (first.folder / "info/paths.json").write_text("damaged")
+        for name in ("info/paths.json", PLAN_JSON):
+            (first.folder / name).write_text("damaged")
         for _ in range(2):
             second = obtain(PackageCache([tmp_path / "pkgs"]), [a])[a]
             assert second.folder != first.folder and second.files == first.files
@@ -396,7 +397,7 @@ def test_files_that_differ_in_a_verified_package_are_told_of_and_recorded_as_the
     paths = json.dumps({"paths_version": 1, "paths": entries}).encode()
     (a,) = channel_of(
         tmp_path / "channel",
-        pkg("a", files=plain.files, info={"info/paths.json": paths, MEASURED_JSON: b"?"}),
+        pkg("a", files=plain.files, info={"info/paths.json": paths, PLAN_JSON: b"?"}),
     )
     cache = PackageCache([tmp_path / "pkgs"])
     for _ in range(2):
@@ -419,9 +420,34 @@ def test_files_that_differ_in_a_verified_package_are_told_of_and_recorded_as_the
             assert (entry["sha256"], entry["size_in_bytes"]) == (entry["sha256_in_prefix"], len(content))
 
 
-def test_sound_package_has_no_list_of_differences(tmp_path: Path) -> None:
+def test_damaged_link_plan_is_made_anew_from_the_manifest(tmp_path: Path) -> None:
     (a,) = channel_of(tmp_path / "channel", A)
-    assert not (obtain(PackageCache([tmp_path / "pkgs"]), [a])[a].folder / MEASURED_JSON).exists()
+    cache = PackageCache([tmp_path / "pkgs"])
+    first = obtain(cache, [a])[a]
+    plan = (first.folder / PLAN_JSON).read_bytes()
+    for broken in (b"", b"[]", b'{"files": {"paths": [{"_path": "../x"}]}, "layout": 1}', plan[:-2] + b"8}"):
+        (first.folder / PLAN_JSON).write_bytes(broken)
+        assert cache.find(a) == first
+        assert (first.folder / PLAN_JSON).read_bytes() == plan
+
+
+def test_link_plan_of_a_package_that_others_unpacked_is_kept_where_the_layer_can_be_written(
+    tmp_path: Path,
+) -> None:
+    (a,) = channel_of(
+        tmp_path / "channel",
+        pkg("a", files={"bin/a": File(b"\0/old/x\0", 0o755, placeholder="/old", file_mode="binary")}),
+    )
+    cache = PackageCache([tmp_path / "pkgs"])
+    first = obtain(cache, [a])[a]
+    assert first.files.offsets == {"bin/a": (1,)}
+    (first.folder / PLAN_JSON).unlink()
+    assert cache.find(a) == first
+    plan = parse_plan((first.folder / PLAN_JSON).read_bytes())
+    assert plan is not None and plan.files == first.files
+    assert sorted(os.listdir(first.folder / "info")) == sorted(
+        ["envmgr-link.json", "files", "index.json", "paths.json", "repodata_record.json"]
+    )
 
 
 @pytest.mark.parametrize("remote", [True, False])

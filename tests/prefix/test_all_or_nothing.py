@@ -352,7 +352,7 @@ def test_another_file_system_means_copies_and_one_warning(tmp_path: Path, mount:
     create(mount / "env", packages, reporter)
     assert len(reporter.warnings) == 1
     assert (
-        f"copied and not hardlinked, because {tmp_path}/pkgs and {mount} cannot share files"
+        f"copied and not linked, because {tmp_path}/pkgs and {mount} cannot share files"
         in reporter.warnings[0]
     )
     assert [record.link_type for record in PrefixStore(mount / "env").records()] == [3, 3]

@@ -24,7 +24,7 @@ FILES = {
 
 @pytest.fixture
 def prefix(tmp_path: Path) -> Path:
-    create(tmp_path / "env", [unpack(pkg("x", files=FILES), tmp_path / "pkgs")], always_copy=True)
+    create(tmp_path / "env", [unpack(pkg("x", files=FILES), tmp_path / "pkgs")], link_mode="copy")
     return tmp_path / "env"
 
 

@@ -41,7 +41,7 @@ def test_plain_files_are_hardlinks_of_the_cache(tmp_path: Path, cache: Path) -> 
 def test_copies_are_asked_for_by_no_link_and_by_setting(tmp_path: Path, cache: Path) -> None:
     package = unpack(pkg("a", files={"etc/x": File(b"1", 0o640, no_link=True), "etc/y": "2"}), cache)
     create(tmp_path / "one", [package])
-    create(tmp_path / "two", [package], always_copy=True)
+    create(tmp_path / "two", [package], link_mode="copy")
     shared = {
         (env, name): (tmp_path / env / "etc" / name).stat().st_ino
         == (package.folder / "etc" / name).stat().st_ino

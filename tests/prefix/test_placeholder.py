@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envmgr.errors import PrefixError
+from envmgr.models.placeholder import find_placeholder
 from envmgr.prefix.placeholder import replace_in_binary, replace_placeholder
 
 if TYPE_CHECKING:
@@ -151,3 +152,42 @@ def test_binary_keeps_length_and_every_c_string(parts: list[bytes]) -> None:
     assert len(replaced) == len(data)
     wanted = [string.replace(b"/old/prefix", b"/new") for string in data.split(b"\0") if string]
     assert [string for string in replaced.split(b"\0") if string] == wanted
+
+
+PIECES = [
+    b"/old/prefix",
+    b"\0",
+    b"/lib",
+    b":",
+    b"\n",
+    b"#!",
+    "/old/prefix".encode("utf-16-le"),
+    b"/old/prefi",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=30),
+    st.sampled_from(["text", "binary"]),
+    st.sampled_from(["linux-64", "win-64"]),
+)
+def test_offsets_that_were_found_once_give_what_a_search_gives(
+    parts: list[bytes], mode: str, subdir: str
+) -> None:
+    data = b"".join(parts)
+    offsets = find_placeholder(data, "/old/prefix")
+    searched = replace_placeholder(data, "/old/prefix", "/new", mode=mode, subdir=subdir)
+    found = replace_placeholder(data, "/old/prefix", "/new", mode=mode, subdir=subdir, offsets=offsets)
+    assert found == searched
+
+
+def test_offsets_of_another_file_are_not_believed() -> None:
+    data = OLD.encode() + b"/bin\0" + OLD.encode()
+    for mode in ("text", "binary"):
+        found = replace_placeholder(data, OLD, NEW, mode=mode, subdir="linux-64", offsets=[1, 7])
+        assert found == replace_placeholder(data, OLD, NEW, mode=mode, subdir="linux-64")
+
+
+def test_prefix_without_room_is_refused_with_offsets_too() -> None:
+    with pytest.raises(PrefixError, match="the package has room for"):
+        replace_placeholder(OLD.encode(), OLD, "/" + "x" * 300, mode="binary", subdir="linux-64", offsets=[0])

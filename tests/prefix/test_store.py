@@ -162,7 +162,7 @@ def test_verify_names_every_difference(tmp_path: Path) -> None:
         "p": File(b"/old", placeholder="/old"),
     }  # fmt: skip
     prefix = tmp_path / "env"
-    create(prefix, [unpack(pkg("x", files=files), tmp_path / "pkgs")], always_copy=True)
+    create(prefix, [unpack(pkg("x", files=files), tmp_path / "pkgs")], link_mode="copy")
     assert verify_prefix(prefix) == ()
     (prefix / "a").write_text("changed")
     (prefix / "b").unlink()

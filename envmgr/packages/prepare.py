@@ -1,0 +1,127 @@
+"""Makes an unpacked, checked package of an archive, in a folder that nobody else knows.
+
+This is the part that keeps a processor busy. Beside the package's own files the folder then holds
+``info/repodata_record.json`` (CEP 32) and the plan for linking.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envmgr.errors import DataError
+from envmgr.models.placeholder import find_placeholder
+from envmgr.models.record import PackageRecord  # noqa: TC001 - msgspec reads the annotation.
+from envmgr.packages.extract import Extraction, extract_archive
+from envmgr.packages.folder import INDEX_JSON, completed, package_files, parse_index, render_record
+from envmgr.packages.identity import RECORD_JSON, is_vouched_for
+from envmgr.packages.link_plan import PLAN_JSON, LinkPlan, measured_files, render_plan, with_measured
+from envmgr.packages.verify import check_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from envmgr.models.package_files import PackageFiles
+    from envmgr.packages.verify import Contents, Finding
+
+
+class Preparation(Struct, frozen=True):
+    """The archive of *record*, with the sum and size (bytes) that it really has, and the new folder to fill."""
+
+    record: PackageRecord
+    archive: str
+    folder: str
+    sha256: str
+    size: int
+
+
+def prepare_package(order: Preparation, check: Callable[[], None] | None = None) -> None:
+    """Unpack, check, and write what the cache keeps beside the files.
+
+    *check* is called often and may raise to stop the work. Raises DataError for a damaged or hostile archive,
+    OSError when the folder cannot be written; whoever made the place removes it.
+    """
+    record, folder = order.record, Path(order.folder)
+    request = Extraction(record.file_name, hashed=True, check=check)
+    contents = extract_archive(Path(order.archive), folder, request)
+    read = reader(folder)
+    plan = _checked_plan(record, folder, contents)
+    index = parse_index(read(INDEX_JSON), record.file_name)
+    whole = completed(record, index, sha256=order.sha256, size=order.size)
+    (folder / PLAN_JSON).write_bytes(render_plan(plan))
+    (folder / RECORD_JSON).write_bytes(render_record(whole))
+
+
+def make_plan(folder: Path, files: PackageFiles) -> LinkPlan:
+    """The plan of a package whose *files* nobody compared with what they really are."""
+    return LinkPlan(replace(files, offsets=_offsets(folder, files)))
+
+
+def reader(folder: Path) -> Callable[[str], bytes | None]:
+    """What gives the content of a path below *folder*, None if there is none."""
+
+    def read(path: str) -> bytes | None:
+        try:
+            return (folder / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    return read
+
+
+def _checked_plan(record: PackageRecord, folder: Path, contents: Contents) -> LinkPlan:
+    """Holds the package against its own manifest; DataError for damage, a note in the plan for less."""
+    name = record.file_name
+    try:
+        files = package_files(reader(folder))
+    except DataError as error:
+        raise DataError(f"{name}: {error}", hint=error.hint, **error.facts) from None
+    findings = list(check_manifest(files.paths, contents, vouched=is_vouched_for(record)))
+    damage = [finding for finding in findings if finding.damage]
+    if damage:
+        raise _damaged(name, damage)
+    differing = measured_files(findings, contents)
+    return replace(make_plan(folder, with_measured(files, differing)), differing=differing)
+
+
+def _offsets(folder: Path, files: PackageFiles) -> dict[str, tuple[int, ...]]:
+    """Where placeholders stand; nothing for files that cannot be read, which linking tells of."""
+    found: dict[str, tuple[int, ...]] = {}
+    for entry in files.paths:
+        if entry.placeholder is not None:
+            offsets = _offsets_in(f"{folder}/{entry.path}", entry.placeholder)
+            if offsets is not None:
+                found[entry.path] = offsets
+    return found
+
+
+def _offsets_in(path: str, placeholder: str) -> tuple[int, ...] | None:
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+            return None
+        raise
+    with open(handle, "rb"):
+        if os.fstat(handle).st_size == 0:
+            return ()
+        # Mapped and not read, because such a file may be larger than the memory.
+        with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
+            return find_placeholder(data, placeholder)
+
+
+def _damaged(name: str, damage: Sequence[Finding]) -> DataError:
+    first = damage[0]
+    more = f" (and {len(damage) - 1} more)" if len(damage) > 1 else ""
+    return DataError(
+        f"{name} is damaged at its source: {first.path!r} {first.what}{more}.",
+        hint="Report it to the channel, or choose another build of the package.",
+        package=name,
+        members=[finding.path for finding in damage],
+    )
