@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.report import raw, render
 
-NAMES = ("startup", "quality", "solve", "index", "unpack", "link", "create")
+NAMES = ("startup", "quality", "solve", "index", "unpack", "link", "create", "change")
 
 
 def main() -> None:

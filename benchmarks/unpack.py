@@ -15,25 +15,27 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from benchmarks.files import write_one_archive
 from benchmarks.measure import OWN, PEER, Bench, Side, Sizes, Trial, has_peer, has_programs, open_bench
+from benchmarks.wheels import write_one_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUICK = Sizes((100, 400, 1_600), 3)
-FULL = Sizes((1_000, 4_000, 16_000), 11)
+QUICK = Sizes((5, 50), 3)
+FULL = Sizes((5, 50, 250), 7)
 
 
 def run(sizes: Sizes) -> list[Trial]:
     """The whole processes at all sizes, then what is inside of them."""
     peer, programs = has_peer(), has_programs("zstd", "tar")
     whole, inside = [], []
-    for files in sizes.values:
+    for packages in sizes.values:
         with open_bench() as bench:
-            archive, size = write_one_archive(bench.folder / "made", files)
+            archive, files, size = write_one_archive(bench.folder / "made", packages)
             sides = _sides(bench, archive, peer=peer, programs=programs)
-            notes = (f"{size / 1e6:.1f} MB in an archive of {archive.stat().st_size / 1e6:.1f} MB",)
+            notes = (
+                f"{packages} wheels, {size / 1e6:.0f} MB in an archive of {archive.stat().st_size / 1e6:.0f} MB",
+            )
             runs = bench.in_turns(sides, sizes.rounds)
         whole.append(Trial("unpack, whole process", files, "files", runs, notes=notes))
         timed = {side: each for side, each in runs.items() if "seconds" in each[0].told}
