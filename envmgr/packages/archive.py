@@ -84,7 +84,7 @@ def read_metadata(file: IO[bytes], name: str, path: str) -> bytes:
                     raise DataError(
                         f"{name}: {path} has {member.size} bytes, which no metadata needs.", member=path
                     )
-                return b"".join(bytes(piece) for piece in part.reader.content())
+                return part.reader.read(member)
         if part.role == INFO:
             break
     raise DataError(f"{name} holds no {path}, which every package needs.", member=path)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)
 
+_ZEROS = memoryview(bytes(1 << 20))
+
 # The cache writes its own; an old tool left the first in some archives (CEP 34, "Additional restrictions").
 _NOT_UNPACKED = frozenset((RECORD_JSON, PLAN_JSON))
 
@@ -178,8 +180,10 @@ class _Unpacker(Struct):
         folder = path.rpartition("/")[0]
         if folder and folder not in self.contents.folders:
             self._make_folder(folder)
-        if member.kind is Kind.FILE:
+        if member.kind is Kind.FILE and member.extents is None:
             self._write_file(path, member, part.reader)
+        elif member.kind is Kind.FILE:
+            self._write_sparse(path, member, part.reader)
         elif member.kind is Kind.SYMLINK:
             if not member.target:
                 check_links({path: ""}, self.name)
@@ -214,6 +218,37 @@ class _Unpacker(Struct):
         self.contents.sizes[path] = member.size
         if digest is not None:
             self.contents.hashes[path] = digest.hexdigest()
+
+    def _write_sparse(self, path: str, member: Member, reader: TarReader) -> None:
+        """Writes what a sparse file holds and leaves its holes to the file system; the sum counts their zeros."""
+        digest = hashlib.sha256() if self.request.hashed else None
+        handle = os.open(f"{self.root}/{path}", _CREATE, member.mode & 0o777 | 0o400)
+        end = 0
+        try:
+            for offset, piece in reader.segments(member.extents or ()):
+                self._hash_zeros(digest, offset - end)
+                if digest is not None:
+                    digest.update(piece)
+                if offset != end:
+                    os.lseek(handle, offset, os.SEEK_SET)
+                end = offset + len(piece)
+                written = 0
+                while written < len(piece):
+                    written += os.write(handle, piece[written:])
+            self._hash_zeros(digest, member.size - end)
+            os.ftruncate(handle, member.size)
+        finally:
+            os.close(handle)
+        self.contents.sizes[path] = member.size
+        if digest is not None:
+            self.contents.hashes[path] = digest.hexdigest()
+
+    def _hash_zeros(self, digest: hashlib._Hash | None, count: int) -> None:
+        while digest is not None and count:
+            if self.request.check is not None:
+                self.request.check()
+            digest.update(_ZEROS[:count])
+            count -= min(count, len(_ZEROS))
 
     def _link_again(self, path: str, target: str) -> None:
         """A tar hard link: only to a file that this archive brought before."""

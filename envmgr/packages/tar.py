@@ -1,12 +1,13 @@
 """A streaming reader of tar archives: chunks of bytes in, members out.
 
-It reads what package archives hold: ustar, GNU long names and links, pax headers; regular files, directories,
-symbolic and hard links. Devices, fifos, sparse files and multi-volume parts are refused, because no package
-needs them. Every byte is looked at once and nothing is kept but one chunk, so an archive of any size is read in
-constant memory.
+It reads what package archives hold: ustar, GNU long names and links, pax headers; regular files (sparse ones too,
+see `packages.sparse`), directories, symbolic and hard links. Devices, fifos and multi-volume parts are refused,
+because no package needs them. Every byte is looked at once and nothing is kept but one chunk, so an archive of any
+size is read in constant memory.
 
-Paths are handed on as they are written: whether a path is safe is `packages.member_paths`' business. The reader
-is lazy and forward only: the content of a member can be read until the next member is asked for.
+Paths are handed on as they are written: whether a path is safe is `packages.member_paths`' business. Only names
+that are no UTF-8 are refused here. The reader is lazy and forward only: the content of a member can be read until
+the next member is asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from envmgr.errors import DataError
+from envmgr.packages import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,8 @@ BLOCK = 512
 _ZERO_BLOCK = bytes(BLOCK)
 _BLANK_CHECKSUM = b" " * 8
 _ADLER_BASE = 65521
+_GNU_MAGIC = b"ustar  \0"
+_MOST_DIGITS = 20
 _PAX_KEYS = (b"path", b"linkpath", b"size")
 
 
@@ -40,20 +44,24 @@ class Kind(enum.Enum):
 
 
 class Member(NamedTuple):
-    """One entry of an archive; ``target`` is empty but for links, ``size`` (bytes) is 0 but for files."""
+    """One entry of an archive; ``target`` is empty but for links, ``size`` (bytes) is 0 but for files.
+
+    ``extents`` is None but for sparse files: the stretches that are stored. All else of ``size`` is zeros.
+    """
 
     path: str
     kind: Kind
     mode: int
     size: int
     target: str
+    extents: tuple[sparse.Extent, ...] | None = None
 
 
 class Limits(Struct, frozen=True):
     """How much an archive may ask for before it is taken for a bomb.
 
     Attributes:
-        content_bytes: the sizes of all files together.
+        content_bytes: the sizes of all files together, holes included, and of the headers that precede others.
         members: how many entries there may be.
         header_bytes: the size of one long name or pax header.
     """
@@ -75,7 +83,6 @@ _REFUSED = {
     b"3": "a character device",
     b"4": "a block device",
     b"6": "a fifo",
-    b"S": "a sparse file",
     b"M": "the rest of a file from another volume",
     b"V": "a volume label",
 }
@@ -114,7 +121,10 @@ class TarReader:
         raise self._damage(f"holds more than {self._limits.members} members")
 
     def content(self) -> Iterator[memoryview]:
-        """The current file's bytes, in pieces that are valid until the next one is asked for."""
+        """The current file's stored bytes, in pieces that are valid until the next one is asked for.
+
+        That is the whole file, but for a sparse one, whose bytes belong to its extents: see `segments`.
+        """
         while self._left:
             if self._at == len(self._chunk):
                 self._fetch()
@@ -123,6 +133,28 @@ class TarReader:
             self._left -= end - self._at
             self._at = end
             yield piece
+
+    def segments(self, extents: tuple[sparse.Extent, ...]) -> Iterator[tuple[int, memoryview]]:
+        """The stored bytes of the current, sparse file, each piece with its offset in the file."""
+        todo = iter(extents)
+        offset = left = 0
+        for piece in self.content():
+            at = 0
+            while at < len(piece):
+                if not left:
+                    offset, left = next(todo)
+                step = min(left, len(piece) - at)
+                yield offset, piece[at : at + step]
+                at, offset, left = at + step, offset + step, left - step
+
+    def read(self, member: Member) -> bytes:
+        """All of *member*, which is the current file and must be small."""
+        if member.extents is None:
+            return b"".join(bytes(piece) for piece in self.content())
+        whole = bytearray(member.size)
+        for offset, piece in self.segments(member.extents):
+            whole[offset : offset + len(piece)] = piece
+        return bytes(whole)
 
     def _next_member(self, shared: dict[bytes, bytes]) -> Member | None:
         """The next real member, with the headers before it applied; None at the end of the archive."""
@@ -135,6 +167,8 @@ class TarReader:
             flag = header[156:157]
             if flag == b"g":
                 shared.update(self._pax(header))
+                if sparse.MARK in shared:
+                    raise self._damage("holds a global header that makes its files sparse")
             elif flag in (b"x", b"X"):
                 own.update(self._pax(header))
             elif flag == b"L":
@@ -149,13 +183,10 @@ class TarReader:
         raw = pax.get(b"path") or _header_path(header)
         flag = header[156:157]
         kind = _KINDS.get(flag)
-        path = raw.decode("utf-8", "surrogateescape")
-        if kind is None:
-            raise self._refuse(path, flag)
-        if b"GNU.sparse" in pax:
-            raise self._refuse(path, b"S")
-        stated = pax.get(b"size")
-        size = self._number(header[124:136] if stated is None else stated, path, 8 if stated is None else 10)
+        path = self._text(raw)
+        if kind is None or sparse.MARK in pax:
+            return self._sparse_member(header, pax, path)
+        size = self._size(header, pax, path)
         if kind is Kind.FILE and raw.endswith(b"/"):
             kind = Kind.DIRECTORY
         if kind is not Kind.FILE:
@@ -165,8 +196,62 @@ class TarReader:
         target = ""
         if kind is Kind.SYMLINK or kind is Kind.HARDLINK:
             link = pax[b"linkpath"] if b"linkpath" in pax else header[157:257].split(b"\0", 1)[0]
-            target = link.decode("utf-8", "surrogateescape")
-        return Member(path, kind, self._number(header[100:108], path, 8) & 0o7777, size, target)
+            target = self._text(link)
+        return Member(path, kind, self._number(header[100:108], path) & 0o7777, size, target)
+
+    def _sparse_member(self, header: bytes, pax: dict[bytes, bytes], path: str) -> Member:
+        """A sparse file in any form; its real size counts, so holes cannot be a bomb."""
+        flag = header[156:157]
+        path = self._text(pax.get(b"GNU.sparse.name", b"")) or path
+        old = flag == b"S" and header[257:265] == _GNU_MAGIC
+        if old == (sparse.MARK in pax) or not (old or _KINDS.get(flag) is Kind.FILE):
+            raise self._refuse(path, flag)
+        stored = self._size(header, pax, path)
+        try:
+            if old:
+                size, numbers = self._number(header[483:495], path), self._map_blocks(header, path)
+            else:
+                size, stated = sparse.read_keywords(pax)
+                before = self._map_lines(stored) if stated is None else sparse.MapLines()
+                numbers = before.numbers if stated is None else stated
+                stored -= before.taken
+            extents = sparse.read_map(numbers, size, stored)
+        except ValueError as error:
+            raise self._damage(f"holds the sparse file {path!r}, which {error}") from None
+        self._spend(size, path)
+        self._left, self._padding = stored, -stored % BLOCK
+        return Member(path, Kind.FILE, self._number(header[100:108], path) & 0o7777, size, "", extents)
+
+    def _map_blocks(self, header: bytes, path: str) -> list[int]:
+        """The map in a header of the old form, and in the blocks that follow it."""
+        numbers: list[int] = []
+        block, places, follows = header, range(386, 482, 24), 482
+        for _ in range(self._limits.header_bytes // BLOCK):
+            for at in places:
+                if not block[at + 12]:
+                    break
+                numbers += (
+                    self._number(block[at : at + 12], path),
+                    self._number(block[at + 12 : at + 24], path),
+                )
+            else:
+                if block[follows]:
+                    self._spend(BLOCK, path)
+                    block, places, follows = self._take(BLOCK), range(0, 504, 24), 504
+                    continue
+            if block[follows]:
+                raise ValueError("has a map that goes on behind its end")
+            return numbers
+        raise ValueError(f"has a map of more than {self._limits.header_bytes} bytes")
+
+    def _map_lines(self, stored: int) -> sparse.MapLines:
+        """The map that precedes the content."""
+        lines = sparse.MapLines()
+        while lines.taken < min(stored, self._limits.header_bytes):
+            if lines.add(self._take(BLOCK)):
+                self._spend(lines.taken, "a map")
+                return lines
+        raise ValueError(f"has a map that does not end within {lines.taken} bytes")
 
     def _pax(self, header: bytes) -> dict[bytes, bytes]:
         """The keywords of a pax header that matter here (POSIX.1-2001, "pax Header Block")."""
@@ -183,7 +268,7 @@ class TarReader:
             if key in _PAX_KEYS:
                 found[key] = value
             elif key.startswith(b"GNU.sparse."):
-                found[b"GNU.sparse"] = value
+                sparse.collect(found, key, value)
             at += length
         return found
 
@@ -192,16 +277,26 @@ class TarReader:
 
     def _extension(self, header: bytes) -> bytes:
         """The content of a header member (a long name or pax keywords), with its padding passed over."""
-        size = self._number(header[124:136], "a header", 8)
+        size = self._number(header[124:136], "a header")
         if size > self._limits.header_bytes:
             raise self._damage(
                 f"holds a header of {size} bytes, where {self._limits.header_bytes} are allowed"
             )
+        self._spend(BLOCK + size, "a header")
         return self._take(size + -size % BLOCK)[:size]
 
-    def _number(self, field: bytes, path: str, base: int) -> int:
-        """A number in octal, in decimal (pax) or, with the first bit set, in base 256 (GNU)."""
-        if base == 8 and field[0] & 0x80:
+    def _size(self, header: bytes, pax: dict[bytes, bytes], path: str) -> int:
+        """How many bytes of content follow."""
+        stated = pax.get(b"size")
+        if stated is None:
+            return self._number(header[124:136], path)
+        if not stated.isdigit() or len(stated) > _MOST_DIGITS:
+            raise self._no_number(path)
+        return int(stated)
+
+    def _number(self, field: bytes, path: str) -> int:
+        """A number in octal or, with the first bit set, in base 256 (GNU)."""
+        if field[0] & 0x80:
             return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
         digits = field.split(b"\0", 1)[0].strip()
         if not digits:
@@ -209,9 +304,21 @@ class TarReader:
         try:
             if not digits.isdigit():
                 raise ValueError
-            return int(digits, base)
+            return int(digits, 8)
         except ValueError:
-            raise self._damage(f"gives no number where the size or mode of {path!r} belongs") from None
+            raise self._no_number(path) from None
+
+    def _no_number(self, path: str) -> DataError:
+        return self._damage(f"gives no number where the size or mode of {path!r} belongs")
+
+    def _text(self, raw: bytes) -> str:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            name = raw.decode("utf-8", "backslashreplace")
+            raise DataError(
+                f"{self._name}: the name {name!r} is no UTF-8, as names in packages must be.", member=name
+            ) from None
 
     def _check_sum(self, header: bytes) -> None:
         """Compares the header with its own sum.
@@ -267,12 +374,21 @@ class TarReader:
         raise self._damage("breaks off before its end")
 
     def _drain(self) -> None:
-        """Reads what follows the end mark, so that a broken stream behind it is noticed."""
-        for chunk in self._chunks:
+        """Reads what follows the end mark: zeros, or another reader may see another package in it."""
+        chunk: bytes | memoryview = self._chunk[self._at :]
+        while True:
+            if bytes(chunk).strip(b"\0"):
+                raise self._damage("holds something behind its end mark")
+            following = next(self._chunks, None)
+            if following is None:
+                return
+            chunk = following
             self._spend(len(chunk), "the end of the archive")
 
     def _refuse(self, path: str, flag: bytes) -> DataError:
         what = _REFUSED.get(flag, f"of the unknown type {flag.decode('latin-1')!r}")
+        if flag == b"S" or flag in _KINDS:
+            what = "a sparse file in a form that nobody writes"
         return DataError(
             f"{self._name}: the member {path!r} is {what}, which no package may hold.", member=path
         )
