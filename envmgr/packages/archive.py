@@ -5,13 +5,14 @@ takes an open binary file and gives `TarReader`s; it writes nothing.
 
 It is lenient where real packages are: a ``.conda`` whose zip entries are deflated or lie in a folder is read, a
 ``.tar.bz2`` may have several bzip2 streams. It is strict where two readers could see two packages in one file:
-inner names must be the archive's own, each part may occur once, and the info part holds ``info/`` alone (the other
-part may add to it: conda-build puts licenses there).
+inner names must be the archive's own, each part may occur once, the info part holds ``info/`` alone (the other
+part may add to it: conda-build puts licenses there), and nothing lies behind the end of the zip or the last stream.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from typing import IO, TYPE_CHECKING
@@ -33,6 +34,9 @@ CHUNK_BYTES = 1 << 18
 # Tools may look at metadata.json before anything is checked, so it is never read beyond this.
 METADATA_BYTES = 1 << 16
 MOST_METADATA_BYTES = 1 << 26
+# More than 100,000 entries; the standard library makes objects of all of them.
+MOST_DIRECTORY_BYTES = 1 << 23
+_END_RECORD, _END_RECORD_BYTES = b"PK\5\6", 22
 # No real package unpacks to more than this many times its size, beyond the free first part.
 FREE_BYTES = 2 << 30
 MOST_EXPANSION = 250
@@ -94,7 +98,8 @@ def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
     import zipfile
 
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(_Measured(file, name)) as archive:
+            _check_end(file, archive, name)
             inner = _entries(archive, name)
             _check_metadata(archive, inner["metadata.json"], name)
             for role in (INFO, PKG):
@@ -110,6 +115,28 @@ def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
         ValueError,
     ) as error:
         raise DataError(f"{name} is no sound zip archive: {_sentence(error)}.") from None
+
+
+class _Measured:
+    """A zip's file for `zipfile`, which reads the whole directory at once: refuses one that is absurdly large."""
+
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self._read = file.read
+        self._name = name
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MOST_DIRECTORY_BYTES:
+            raise DataError(
+                f"{self._name} has a zip directory of {size} bytes, where {MOST_DIRECTORY_BYTES} are allowed."
+            )
+        return self._read(size)
+
+
+def _check_end(file: IO[bytes], archive: zipfile.ZipFile, name: str) -> None:
+    file.seek(-(_END_RECORD_BYTES + len(archive.comment)), os.SEEK_END)
+    if file.read(len(_END_RECORD)) != _END_RECORD:
+        raise DataError(f"{name} holds something behind the end of its zip archive.")
 
 
 def _entries(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
@@ -165,11 +192,22 @@ def _unzstd(source: IO[bytes], name: str) -> Iterator[memoryview]:
 def _bunzip(source: IO[bytes], name: str) -> Iterator[bytes]:
     import bz2
 
+    decompressor = bz2.BZ2Decompressor()
     try:
-        with bz2.BZ2File(source) as reader:
-            while chunk := reader.read(CHUNK_BYTES):
-                yield chunk
-    except (OSError, EOFError, ValueError) as error:
+        while True:
+            data = b""
+            if decompressor.eof:
+                data = decompressor.unused_data or source.read(CHUNK_BYTES)
+                if not data:
+                    return
+                decompressor = bz2.BZ2Decompressor()
+            elif decompressor.needs_input:
+                data = source.read(CHUNK_BYTES)
+                if not data:
+                    raise DataError(f"{name} holds damaged bzip2 data: it breaks off before its end.")
+            if piece := decompressor.decompress(data, CHUNK_BYTES):
+                yield piece
+    except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise DataError(f"{name} holds damaged bzip2 data: {_sentence(error)}.") from None

@@ -29,7 +29,7 @@ from envmgr.packages.archive import Part, default_limits, iter_parts, read_metad
 from envmgr.packages.folder import INDEX_JSON, parse_index
 from envmgr.packages.identity import RECORD_JSON
 from envmgr.packages.link_plan import PLAN_JSON
-from envmgr.packages.member_paths import check_links
+from envmgr.packages.member_paths import case_twin, check_links
 from envmgr.packages.tar import Kind, Limits, Member, TarReader
 from envmgr.packages.verify import Contents
 
@@ -163,9 +163,7 @@ class _Unpacker(Struct):
             try:
                 self._write(path, member, part)
             except FileExistsError:
-                raise DataError(
-                    f"{self.name}: the member {path!r} needs a place that another one has taken.", member=path
-                ) from None
+                raise self._taken(path) from None
             except OSError as error:
                 if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
                     raise
@@ -185,12 +183,12 @@ class _Unpacker(Struct):
         elif member.kind is Kind.FILE:
             self._write_sparse(path, member, part.reader)
         elif member.kind is Kind.SYMLINK:
-            if not member.target:
-                check_links({path: ""}, self.name)
+            if not member.target or "\0" in member.target:
+                check_links({path: member.target}, self.name)
             os.symlink(member.target, f"{self.root}/{path}")  # noqa: PTH211 - there may be thousands.
             self.contents.links[path] = member.target
         else:
-            self._link_again(path, part.safe_path(member.target, self.name))
+            self._link_again(path, part.safe_path(member.target, self.name), part.reader)
 
     def _make_folder(self, path: str) -> None:
         """Makes *path* and the folders above it that this run has not made yet."""
@@ -250,7 +248,20 @@ class _Unpacker(Struct):
             digest.update(_ZEROS[:count])
             count -= min(count, len(_ZEROS))
 
-    def _link_again(self, path: str, target: str) -> None:
+    def _taken(self, path: str) -> DataError:
+        made = self.contents
+        twin = case_twin(path, {**made.sizes, **made.links}, made.folders)
+        if twin is None:
+            return DataError(
+                f"{self.name}: the member {path!r} needs a place that another one has taken.", member=path
+            )
+        return DataError(
+            f"{self.name}: {path!r} and {twin!r} differ in case only, and the file system here takes them for one.",
+            hint="Set pkgs_dirs to a folder on a file system that tells upper from lower case.",
+            member=path,
+        )
+
+    def _link_again(self, path: str, target: str, reader: TarReader) -> None:
         """A tar hard link: only to a file that this archive brought before."""
         if target not in self.contents.sizes:
             raise DataError(
@@ -263,6 +274,7 @@ class _Unpacker(Struct):
         except FileExistsError:
             raise
         except (OSError, NotImplementedError):
+            reader.spend(self.contents.sizes[target], path)
             with open(source, "rb") as old, open(place, "xb") as new:
                 shutil.copyfileobj(old, new)
             with contextlib.suppress(OSError):

@@ -191,7 +191,7 @@ class TarReader:
             kind = Kind.DIRECTORY
         if kind is not Kind.FILE:
             size = 0
-        self._spend(size, path)
+        self.spend(size, path)
         self._left, self._padding = size, -size % BLOCK
         target = ""
         if kind is Kind.SYMLINK or kind is Kind.HARDLINK:
@@ -218,7 +218,7 @@ class TarReader:
             extents = sparse.read_map(numbers, size, stored)
         except ValueError as error:
             raise self._damage(f"holds the sparse file {path!r}, which {error}") from None
-        self._spend(size, path)
+        self.spend(size, path)
         self._left, self._padding = stored, -stored % BLOCK
         return Member(path, Kind.FILE, self._number(header[100:108], path) & 0o7777, size, "", extents)
 
@@ -236,7 +236,7 @@ class TarReader:
                 )
             else:
                 if block[follows]:
-                    self._spend(BLOCK, path)
+                    self.spend(BLOCK, path)
                     block, places, follows = self._take(BLOCK), range(0, 504, 24), 504
                     continue
             if block[follows]:
@@ -249,7 +249,7 @@ class TarReader:
         lines = sparse.MapLines()
         while lines.taken < min(stored, self._limits.header_bytes):
             if lines.add(self._take(BLOCK)):
-                self._spend(lines.taken, "a map")
+                self.spend(lines.taken, "a map")
                 return lines
         raise ValueError(f"has a map that does not end within {lines.taken} bytes")
 
@@ -282,7 +282,7 @@ class TarReader:
             raise self._damage(
                 f"holds a header of {size} bytes, where {self._limits.header_bytes} are allowed"
             )
-        self._spend(BLOCK + size, "a header")
+        self.spend(BLOCK + size, "a header")
         return self._take(size + -size % BLOCK)[:size]
 
     def _size(self, header: bytes, pax: dict[bytes, bytes], path: str) -> int:
@@ -335,7 +335,8 @@ class TarReader:
         if signed != stated or stated < 0:
             raise self._damage("holds a header whose checksum is wrong")
 
-    def _spend(self, size: int, path: str) -> None:
+    def spend(self, size: int, path: str) -> None:
+        """Counts *size* bytes more that *path* takes; raises DataError when that is too much."""
         self._budget -= size
         if self._budget < 0:
             allowed = self._limits.content_bytes
@@ -383,7 +384,7 @@ class TarReader:
             if following is None:
                 return
             chunk = following
-            self._spend(len(chunk), "the end of the archive")
+            self.spend(len(chunk), "the end of the archive")
 
     def _refuse(self, path: str, flag: bytes) -> DataError:
         what = _REFUSED.get(flag, f"of the unknown type {flag.decode('latin-1')!r}")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import io
 import os
+import shutil
+import subprocess
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -20,12 +23,13 @@ from envmgr.packages.extract import (
     read_index_json,
     sums_of_file,
 )
+from envmgr.packages.member_paths import case_twin
 from envmgr.packages.tar import Limits
 from tests.builders import File, archive_bytes, conda_bytes, link, pkg, script, tar_bytes
 from tests.shared_data import shared_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ENDINGS = [".conda", ".tar.bz2"]
@@ -98,6 +102,33 @@ HOSTILE = {
     "reserved in capitals": ([entry("Conda-Meta/history", data=b"x")], "belongs to the environment"),
     "root as file": ([entry(".", data=b"x")], "the package's own folder"),
     "name too long": ([entry("n" * 300, data=b"x")], "no possible file name"),
+    "write through a chain of links": (
+        [entry("d/f"), symlink("a", "d"), symlink("b", "a"), entry("b/g", data=b"x")], "'b/g' needs a place"
+    ),
+    "folder through a link": ([symlink("out", "/tmp"), entry("out/evil", tarfile.DIRTYPE)], "needs a place"),
+    "hard link through a link": ([symlink("l", "/etc"), hardlink("h", "l/passwd")], "no earlier file"),
+    "hard link into a link": ([entry("f"), symlink("l", "/tmp"), hardlink("l/h", "f")], "needs a place"),
+    "hard link over a file": ([entry("f"), entry("g"), hardlink("g", "f")], "'g' needs a place"),
+    "hard link over itself": ([entry("f"), hardlink("f", "f")], "'f' needs a place"),
+    "link over a file": ([entry("f"), symlink("f", "g")], "'f' needs a place"),
+    "link over a folder": ([entry("d/f"), symlink("d", "/tmp")], "'d' needs a place"),
+    "folder over a file": ([entry("f"), entry("f", tarfile.DIRTYPE)], "'f' needs a place"),
+    "chain of links out": ([symlink("a", "b/x"), symlink("b", "c"), symlink("c", "../evil")], "out of the package"),
+    "link out in other case": ([symlink("d/up", ".."), symlink("out", "D/UP/../x")], "'D/UP/../x', out"),
+    "link with nul": ([entry("l", tarfile.SYMTYPE, pax_headers={"linkpath": "a\0/../.."})], "out of the package"),
+    "hard link with nul": ([entry("h", tarfile.LNKTYPE, pax_headers={"linkpath": "a\0b"})], "NUL"),
+    "block device": ([entry("dev", tarfile.BLKTYPE)], "a block device"),
+    "absurd size": ([entry("f", pax_headers={"size": str(1 << 60)})], "unpacks to more than"),
+    "size that is no number": ([entry("f", pax_headers={"size": "9" * 5000})], "no number"),
+    "empty size": ([entry("f", pax_headers={"size": ""})], "no number"),
+    "path too long": ([entry(("d" * 250 + "/") * 17 + "f", data=b"x")], "no possible file name"),
+    "folders too deep": ([entry("d/" * 2000 + "f", data=b"x")], "'d/d/d.* lies in more than 128 folders"),
+    "link target too long": ([symlink("l", "d" * 5000)], "no possible file name"),
+    "links without end": (
+        [symlink(f"l{at}", "d/../" * 800 + f"l{at + 1}") for at in range(1000)], "leads through others without end"
+    ),
+    "name that is no UTF-8": ([entry("caf\udce9", data=b"x")], r"'caf\\\\xe9' is no UTF-8"),
+    "link that is no UTF-8": ([symlink("l", "caf\udce9")], "is no UTF-8"),
     "empty link": ([symlink("lib/libz.so", "")], "the symlink 'lib/libz.so' has an empty target"),
 }  # fmt: skip
 
@@ -110,7 +141,8 @@ def test_hostile_archive_is_refused_and_leaves_nothing(case: str, ending: str, t
     archive = archive_of(members, ending, tmp_path)
     with pytest.raises(DataError, match=word) as caught:
         extract_archive(archive, tmp_path / "cache" / "a-1-0")
-    assert archive.name in str(caught.value)
+    assert str(caught.value).startswith(archive.name)
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
     assert sorted(tmp_path.rglob("*")) == [archive, tmp_path / "cache"]
 
 
@@ -300,6 +332,140 @@ def test_bomb_is_stopped_before_it_fills_the_disk(ending: str, tmp_path: Path) -
     with pytest.raises(DataError, match="unpacks to more than 3000000 bytes"):
         extract_archive(archive, tmp_path / "out", Extraction(limits=Limits(content_bytes=3_000_000)))
     assert not (tmp_path / "out").exists()
+
+
+GARBAGE = [b"x", b"\0", b"more" * 5000, bz2.compress(b"x" * 600)]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_garbage_behind_an_archive_is_refused(garbage: bytes, ending: str, tmp_path: Path) -> None:
+    archive = archive_of([entry("f", data=b"x")], ending, tmp_path)
+    archive.write_bytes(archive.read_bytes() + garbage)
+    with pytest.raises(DataError, match=r"behind the end of its|damaged bzip2|behind its end mark"):
+        extract_archive(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_garbage_behind_a_stream_or_its_tar_is_refused(garbage: bytes, tmp_path: Path) -> None:
+    archive, good = tmp_path / "a-1-0.conda", parts(f=File(b"x"))
+    archive.write_bytes(zip_of({**good, "pkg-a-1-0.tar.zst": good["pkg-a-1-0.tar.zst"] + garbage}))
+    with pytest.raises(DataError, match="damaged zstandard"):
+        extract_archive(archive, tmp_path / "out")
+    archive.write_bytes(
+        conda_bytes("a-1-0", tar_bytes(INFO) + bytes(1 << 19) + garbage + b"x", tar_bytes({}))
+    )
+    with pytest.raises(DataError, match="behind its end mark"):
+        extract_archive(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_headers_without_end_are_a_bomb_too(tmp_path: Path) -> None:
+    empty = tarfile.TarInfo("x").create_pax_global_header({}) + tarfile.TarInfo("x").create_pax_global_header(
+        {"comment": "x" * 4000}
+    )
+    archive = tmp_path / "a-1-0.conda"
+    archive.write_bytes(conda_bytes("a-1-0", empty * 4000, b""))
+    assert archive.stat().st_size < 10_000
+    with pytest.raises(DataError, match="unpacks to more than 3000000 bytes"):
+        extract_archive(archive, tmp_path / "out", Extraction(limits=Limits(content_bytes=3_000_000)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_zip_whose_directory_is_absurdly_large_is_refused(tmp_path: Path) -> None:
+    archive, out = tmp_path / "a-1-0.conda", io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for at in range(150):
+            made.writestr(f"{at:04}" + "n" * 60_000, b"")
+    archive.write_bytes(out.getvalue())
+    with pytest.raises(DataError, match="has a zip directory of 9007"):
+        extract_archive(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_zstandard_window_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    wide = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    data = zstandard.ZstdCompressor(compression_params=wide).compressobj()
+    stream = data.compress(tar_bytes(INFO)) + data.flush()
+    (tmp_path / "a-1-0.conda").write_bytes(zip_of({**parts(), "info-a-1-0.tar.zst": stream}))
+    with pytest.raises(DataError, match="damaged zstandard data"):
+        extract_archive(tmp_path / "a-1-0.conda", tmp_path / "out")
+
+
+@contextlib.contextmanager
+def one_case_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder of a file system that does not tell upper from lower case; skips where none can be had."""
+    image, place = tmp_path / "image", tmp_path / "mounted"
+    place.mkdir()
+    with open(image, "xb") as file:
+        file.truncate(32 << 20)
+    ways = [
+        (
+            ["mkfs.ext4", "-q", "-O", "casefold", image],
+            ["mount", "-o", "loop", image, place],
+            ["chattr", "+F"],
+        ),
+        (["mkntfs", "-qF", image], ["lowntfs-3g", image, place, "-o", "ignore_case"], None),
+    ]
+    for make, mount, mark in ways:
+        if not all(succeeds(command) for command in (make, mount)):
+            continue
+        try:
+            (place / "one-case").mkdir()
+            if mark is None or succeeds([*mark, place / "one-case"]):
+                yield place / "one-case"
+                return
+        finally:
+            assert succeeds(["umount", place])
+    pytest.skip("this machine mounts no file system that does not tell upper from lower case")
+
+
+def succeeds(command: list) -> bool:
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    program = shutil.which(command[0], path=path)
+    return (
+        program is not None
+        and not subprocess.run(
+            [program, *command[1:]], capture_output=True, timeout=60, check=False
+        ).returncode
+    )
+
+
+DIFFER_IN_CASE = {
+    "files": ([entry("lib/README", data=b"1"), entry("lib/readme", data=b"2")], "lib/readme", "lib/README"),
+    "folders": ([entry("Lib/a/b", data=b"1"), entry("lib/a/c", data=b"2")], "lib/a/c", "Lib"),
+    "file in a link": ([symlink("out", "/tmp"), entry("OUT/evil", data=b"x")], "OUT/evil", "out"),
+    "links": ([symlink("l", "x"), symlink("L", "y")], "L", "l"),
+    "hard link": ([entry("f", data=b"1"), entry("g"), hardlink("F", "g")], "F", "f"),
+    "accents": ([entry("\xe9", data=b"1"), entry("\xc9", data=b"2")], "\xc9", "\xe9"),
+}  # fmt: skip
+
+
+def test_names_that_differ_in_case_are_refused_where_they_are_one(tmp_path: Path) -> None:
+    with one_case_folder(tmp_path) as folder:
+        for members, path, twin in DIFFER_IN_CASE.values():
+            archive = archive_of(members, ".conda", tmp_path)
+            with pytest.raises(DataError, match=f"'{path}' and '{twin}' differ in case only") as caught:
+                extract_archive(archive, folder / "a")
+            assert "pkgs_dirs" in caught.value.hint
+            assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("case", DIFFER_IN_CASE)
+def test_names_that_differ_in_case_are_two_where_they_are_told_apart(case: str, tmp_path: Path) -> None:
+    members, path, twin = DIFFER_IN_CASE[case]
+    (tmp_path / "A").touch()
+    if (tmp_path / "a").exists():
+        pytest.skip("the file system of temporary files does not tell upper from lower case")
+    if case == "file in a link":
+        members = [symlink("out", "inside"), *members[1:]]
+    contents = extract_archive(archive_of(members, ".conda", tmp_path), tmp_path / "out")
+    assert contents == inspect_folder(tmp_path / "out")
+    files = {**contents.sizes, **contents.links}
+    assert (path in files) and (twin in files or twin in contents.folders)
+    files.pop(path)
+    assert case_twin(path, files, contents.folders) == twin
 
 
 def test_existing_target_is_left_alone(tmp_path: Path) -> None:
