@@ -8,7 +8,7 @@ from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from envmgr.cli.progress import TerminalReporter
     from envmgr.models.record import PackageRecord
@@ -30,16 +30,24 @@ def change_parser(command: str, description: str) -> CommandParser:
 
 def run_change(request: ChangeRequest, options: argparse.Namespace) -> int:
     """Plan, show, ask, change, and say what was done."""
+    make_change(request, options)
+    return 0
+
+
+def make_change(
+    request: ChangeRequest, options: argparse.Namespace, facts: Mapping[str, Any] | None = None
+) -> Changed:
+    """Like `run_change`, for a caller that has to know what was done; *facts* come with the JSON."""
     from envmgr.cli.session import open_context
     from envmgr.ops.change import change
 
     context, reporter = open_context(options, always_yes=options.yes or None)
     changed = change(request, context, _confirmation(options, context))
     if options.json:
-        _write_json(changed, options, reporter)
+        _write_json(changed, options, reporter, facts or {})
     else:
         _write_text(changed, options, reporter)
-    return 0
+    return changed
 
 
 def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[ChangePlan], bool]:
@@ -94,7 +102,9 @@ def _change_text(old: str | None, new: str | None) -> str:
     return f"{old} -> {new}"
 
 
-def _write_json(changed: Changed, options: argparse.Namespace, reporter: TerminalReporter) -> None:
+def _write_json(
+    changed: Changed, options: argparse.Namespace, reporter: TerminalReporter, facts: Mapping[str, Any]
+) -> None:
     from envmgr.cli.render import record_fields, write_json
 
     plan = changed.plan
@@ -114,7 +124,7 @@ def _write_json(changed: Changed, options: argparse.Namespace, reporter: Termina
     if plan.is_nothing:
         outcome["message"] = "All requested packages already installed."
     seconds = {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}
-    write_json({**outcome, "seconds": seconds})
+    write_json({**outcome, **facts, "seconds": seconds})
 
 
 def _write_text(changed: Changed, options: argparse.Namespace, reporter: TerminalReporter) -> None:

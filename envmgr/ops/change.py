@@ -154,7 +154,7 @@ def _change(
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)
-    state = _state(prefix, wanted, context)
+    state = _state(request.kind, prefix, wanted, context)
     goal = _goal(request, wanted, state, context)
     unlink, link = _difference(state, goal)
     cache = Layers(context.settings.pkgs_dirs)
@@ -239,8 +239,9 @@ def check_frozen(prefix: Path) -> None:
     )
 
 
-def _state(prefix: Path, wanted: EnvironmentRequest, context: Context) -> _State:
+def _state(kind: Kind, prefix: Path, wanted: EnvironmentRequest, context: Context) -> _State:
     from envmgr.ops.history import left_out
+    from envmgr.ops.verify import installed_for_repair
     from envmgr.prefix.store import PrefixStore
 
     store = PrefixStore(prefix)
@@ -248,7 +249,8 @@ def _state(prefix: Path, wanted: EnvironmentRequest, context: Context) -> _State
     for error in past.damaged.values():
         context.reporter.warned(left_out(error))
     subdir = next((each.subdir for each in reversed(past.known) if each.subdir), wanted.subdir)
-    return _State(prefix, subdir, tuple(store.records()), past)
+    current = installed_for_repair(store, past) if kind == "repair" else tuple(store.records())
+    return _State(prefix, subdir, current, past)
 
 
 def _goal(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, context: Context) -> _Goal:
@@ -497,10 +499,13 @@ class _Ready(Struct):
 
     def apply(self, packages: dict[PackageRecord, CachedPackage]) -> tuple[tuple[str, ...], int]:
         """Carry it out; the messages of link scripts and the number of the new generation."""
+        from envmgr.ops.verify import with_own_files
         from envmgr.prefix.change import PrefixChange, change_prefix
 
         context, settings = self.context, self.context.settings
         plan = self._plan(packages)
+        if self.request.kind == "repair":
+            plan = with_own_files(plan)
         generations = self._generations(plan)
         change = PrefixChange(
             prefix=self.state.prefix,

@@ -8,9 +8,10 @@ when one of these fails, the change is taken back.
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.ports import Phase
@@ -248,15 +249,17 @@ class _Changing(Struct):
         drop = sorted(path for path in going - placed - owners.keys() if os.path.lexists(prefix / path))
         standing = [path for path in place if tree.holds(path)]
         files = [path for path in standing if not _is_folder(prefix / path)]
+        in_the_way = _in_the_way(prefix, [path for path in place if path in going])
         saved = [path for path in files if path not in going and path not in owners and not _is_ours(path)]
-        leave = _emptied(prefix, drop, plan.unlink)
-        _check_room(prefix, tree, place, {*going, *leave}, owners)
+        saved += [path for path in in_the_way.files if path not in going and path not in owners]
+        leave = sorted({*_emptied(prefix, drop, plan.unlink), *in_the_way.folders}, reverse=True)
+        _check_room(prefix, tree, place, {*going, *leave, *saved}, owners)
         for path in saved:
             self.reporter.warned(
                 f"{path} belongs to no package and makes room for that of one; it is kept in "
                 f"{prefix / _OURS / 'saved' / work}."
             )
-        making_room = {*leave, *drop}
+        making_room = {*leave, *drop, *saved}
         return Journal(
             work=work,
             drop=tuple(drop),
@@ -264,6 +267,7 @@ class _Changing(Struct):
             replaced=tuple(sorted(set(files) - set(saved))),
             saved=tuple(saved),
             leave=tuple(leave),
+            modes=tuple(stat.S_IMODE(os.stat(prefix / folder).st_mode) for folder in leave),
             folders=tuple(
                 folder for folder in parents_of(place) if folder in making_room or not tree.holds(folder)
             ),
@@ -347,6 +351,32 @@ class _Tree:
 
 def _going_symlinks(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]:
     return {path for each in packages for path in each.files if os.path.islink(prefix / path)}
+
+
+class _InTheWay(Struct):
+    """What somebody put where a package had a file or a folder."""
+
+    files: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+
+
+def _in_the_way(prefix: Path, paths: Sequence[str]) -> _InTheWay:
+    """What stands in the way of *paths*, which a package that goes had and that come again."""
+    found = _InTheWay()
+    for path in paths:
+        if _is_folder(prefix / path):
+            found.files += _files_below(prefix, path)
+            found.folders += [path, *_folders_below(prefix, path)]
+    for folder in parents_of(list(paths)):
+        if os.path.lexists(prefix / folder) and not (prefix / folder).is_dir():
+            found.files.append(folder)
+    return found
+
+
+def _folders_below(prefix: Path, folder: str) -> Iterator[str]:
+    for parent, folders, _ in os.walk(prefix / folder):
+        inside = os.path.relpath(parent, prefix).replace(os.sep, "/")
+        yield from (f"{inside}/{name}" for name in folders if not os.path.islink(os.path.join(parent, name)))
 
 
 def _check_room(

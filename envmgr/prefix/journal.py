@@ -42,9 +42,9 @@ class Journal(Struct, frozen=True):
 
     ``drop`` are paths that go, ``place`` those that come from ``work``/new, of which ``replaced`` have a file
     now. ``saved`` are files of nobody that must make room. ``leave`` are folders that go when they are empty, the
-    deepest first; ``folders`` those that come, parents first. ``history`` is appended where the history ends at
-    ``history_size`` bytes. ``scripts`` are the packages (``name-version-build``) whose post-link scripts run
-    before the end.
+    deepest first, with their permission bits in ``modes``; ``folders`` are those that come, parents first.
+    ``history`` is appended where the history ends at ``history_size`` bytes. ``scripts`` are the packages
+    (``name-version-build``) whose post-link scripts run before the end.
     """
 
     work: str
@@ -53,6 +53,7 @@ class Journal(Struct, frozen=True):
     replaced: tuple[str, ...] = ()
     saved: tuple[str, ...] = ()
     leave: tuple[str, ...] = ()
+    modes: tuple[int, ...] = ()
     folders: tuple[str, ...] = ()
     history: str = ""
     history_size: int = 0
@@ -139,6 +140,7 @@ def carry_out(prefix: Path, journal: Journal) -> None:
     _remove_folders(prefix, journal.leave)
     for folder in journal.folders:
         os.makedirs(prefix / folder, exist_ok=True)
+    _bring_back_modes(prefix, journal, journal.folders)
     replaced = frozenset(journal.replaced)
     for path in journal.place:
         source = work / "new" / path
@@ -170,6 +172,7 @@ def take_back(prefix: Path, journal: Journal) -> None:
         _move(work / "old" / path, prefix / path)
     for path in reversed(journal.saved):
         _move(folder / "saved" / journal.work / path, prefix / path)
+    _bring_back_modes(prefix, journal, journal.leave)
     _clear(prefix, _UNDO)
 
 
@@ -247,6 +250,14 @@ def _remove_folders(prefix: Path, folders: Iterable[str]) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EBUSY):
                 raise
+
+
+def _bring_back_modes(prefix: Path, journal: Journal, folders: Iterable[str]) -> None:
+    """Give those of *folders* that went, and are there again, the permissions that they had."""
+    modes = dict(zip(journal.leave, journal.modes, strict=True))
+    for folder in folders:
+        if folder in modes and (prefix / folder).is_dir():
+            (prefix / folder).chmod(modes[folder])
 
 
 def _sync_folder(folder: Path) -> None:

@@ -34,6 +34,13 @@ _UNSET = "***unset***"
 _GENERATION = re.compile(r"([1-9][0-9]{0,17})\.json")
 
 
+class ReadableRecords(Struct, frozen=True):
+    """The installed packages whose documents can be read, and what is wrong with the others, by file name."""
+
+    packages: tuple[InstalledPackage, ...]
+    damaged: Mapping[str, EnvmgrError]
+
+
 class PrefixStore(Struct, frozen=True):
     """The metadata of the environment at *prefix*, an absolute path."""
 
@@ -45,6 +52,19 @@ class PrefixStore(Struct, frozen=True):
 
     def records(self) -> list[InstalledPackage]:
         """The installed packages by file name; raises DataError naming a document that cannot be read."""
+        return [read_document(_read_bytes(path), str(path)) for path in self._documents()]
+
+    def readable_records(self) -> ReadableRecords:
+        """The installed packages by file name as far as they can be read, and what is wrong with the others."""
+        packages, damaged = [], {}
+        for path in self._documents():
+            try:
+                packages.append(read_document(_read_bytes(path), str(path)))
+            except (DataError, PrefixError) as error:
+                damaged[path.name] = error
+        return ReadableRecords(tuple(packages), damaged)
+
+    def _documents(self) -> list[Path]:
         try:
             names = sorted(entry.name for entry in os.scandir(self._meta) if entry.name.endswith(".json"))
         except FileNotFoundError:
@@ -52,8 +72,7 @@ class PrefixStore(Struct, frozen=True):
         except OSError as error:
             raise PrefixError(f"{self._meta} cannot be read: {error.strerror}.") from error
         # macOS leaves files named ._NAME on foreign file systems.
-        paths = [self._meta / name for name in names if not name.startswith(".")]
-        return [read_document(_read_bytes(path), str(path)) for path in paths]
+        return [self._meta / name for name in names if not name.startswith(".")]
 
     def write_record(self, package: InstalledPackage) -> None:
         """Write the document of *package*."""

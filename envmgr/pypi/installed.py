@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING
@@ -28,6 +29,20 @@ def read_distributions(site_packages: Path) -> list[Distribution]:
         return []
     found = [_read(folder) for folder in site_packages.glob(f"*{_DIST_INFO}")]
     return sorted((each for each in found if each is not None), key=lambda each: each.name)
+
+
+def recorded_files(site_packages: Path, distribution: Distribution) -> list[str]:
+    """The files that *distribution* notes as its own, relative to *site_packages*; empty where it notes none.
+
+    Those are the lines of its ``RECORD`` ("Recording installed projects", the RECORD file).
+    """
+    try:
+        with (site_packages / distribution.metadata / "RECORD").open(
+            encoding="utf-8", errors="replace", newline=""
+        ) as file:
+            return [row[0] for row in csv.reader(file) if row and row[0]]
+    except (OSError, csv.Error):
+        return []
 
 
 def _read(folder: Path) -> Distribution | None:

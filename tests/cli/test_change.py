@@ -188,6 +188,13 @@ def test_a_link_script_that_fails_takes_the_change_back(envmgr, prefix):
     assert os.listdir(prefix / "conda-meta/envmgr/generations") == ["1.json"]
 
 
+@pytest.mark.parametrize(("specs", "code"), [(["app=2", "broken"], 1), (["app=2"], 0)])
+def test_folders_that_are_emptied_keep_their_permissions(envmgr, prefix, specs, code):
+    (prefix / "share/app").chmod(0o750)
+    assert envmgr("install", "-p", prefix, "-y", *specs).code == code
+    assert (prefix / "share/app").stat().st_mode & 0o777 == 0o750
+
+
 def test_a_path_of_two_packages_comes_back_when_its_winner_goes(envmgr, prefix):
     done = envmgr("install", "-p", prefix, "-y", "rival")
     assert "lib/common comes with lib-1.0-0 and rival-1.0-0; that of rival-1.0-0 is kept." in done.err

@@ -45,13 +45,16 @@ def test_a_prefix_in_order_has_no_findings(prefix):
 def test_a_folder_in_the_place_of_a_file_is_found(prefix, path):
     (prefix / path).unlink()
     (prefix / path).mkdir()
-    assert findings(prefix) == [(path, "modified")]
+    assert findings(prefix) == [(path, "wrong-type")]
 
 
-@pytest.mark.parametrize("text", ["nowhere", "d", "b", "a"])
-def test_a_symlink_in_the_place_of_a_file_is_found(prefix, text):
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("nowhere", "wrong-type"), ("d", "wrong-type"), ("b", "redirected"), ("a", "wrong-type")],
+)
+def test_a_symlink_in_the_place_of_a_file_is_found(prefix, text, kind):
     put_link(prefix / "a", text)
-    assert ("a", "modified") in findings(prefix)
+    assert ("a", kind) in findings(prefix)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_a_symlink_in_the_place_of_a_file_is_found(prefix, text):
 )
 def test_a_symlink_that_leads_elsewhere_is_found(prefix, path, text):
     put_link(prefix / path, text)
-    assert findings(prefix) == [(path, "modified")]
+    assert findings(prefix) == [(path, "redirected")]
 
 
 def test_without_the_cache_nothing_is_guessed(prefix, tmp_path):
