@@ -188,7 +188,7 @@ def test_a_link_script_that_fails_takes_the_change_back(envmgr, prefix):
     assert os.listdir(prefix / "conda-meta/envmgr/generations") == ["1.json"]
 
 
-@pytest.mark.parametrize(("specs", "code"), [(["app=2", "broken"], 1), (["app=2"], 0)])
+@pytest.mark.parametrize(("specs", "code"), [(["app=2", "lib", "broken"], 1), (["app=2", "lib"], 0)])
 def test_folders_that_are_emptied_keep_their_permissions(envmgr, prefix, specs, code):
     (prefix / "share/app").chmod(0o750)
     assert envmgr("install", "-p", prefix, "-y", *specs).code == code
