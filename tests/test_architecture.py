@@ -59,6 +59,7 @@ EFFECT_MODULES = {
     "prefix.bytecode",
     "prefix.change",
     "prefix.check",
+    "prefix.claim",
     "prefix.foreign",
     "prefix.journal",
     "prefix.link",

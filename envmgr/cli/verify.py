@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 
     context, _ = open_context(options)
     prefix = locate_existing(options.name, options.prefix, context)
-    verified = verify(prefix, fast=options.fast)
+    verified = verify(prefix, context, fast=options.fast)
     if not options.json:
         _write_text(verified, foreign=options.foreign)
     if options.repair and verified.damaged:

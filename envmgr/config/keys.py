@@ -362,6 +362,7 @@ KEYS: Final = (
     Key("link_scripts", _choice("run", "refuse")),
     Key("durability", _choice("kill", "power")),
     Key("link_mode", _choice("auto", "reflink", "hardlink", "symlink", "copy")),
+    Key("lock_wait_seconds", _seconds),
     Key("always_copy", _boolean, ("always_copy", "copy")),
     Key("always_yes", _boolean, ("always_yes", "yes")),
     Key("solve_seconds", _time_limit),

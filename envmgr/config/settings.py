@@ -123,6 +123,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What a change of an environment survives at any moment: a kill, or also a loss of power, which is slower."""
     link_mode: LinkMode = "auto"
     """How files come from the package cache; `auto` takes the first of reflink, hardlink and copy that works."""
+    lock_wait_seconds: float = 300.0
+    """How long a command waits for another process that is changing its environment; 0 refuses at once."""
     always_copy: bool = False
     """Copy files instead of linking them from the package cache, whatever `link_mode` says."""
     always_yes: bool = False

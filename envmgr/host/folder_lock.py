@@ -37,18 +37,25 @@ def using_folders(folders: Sequence[Path]) -> Iterator[None]:
 def folder_alone(folder: Path, *, wait: bool = False) -> Iterator[bool]:
     """Whether nobody else uses *folder*, which holds inside the block; with *wait* that is waited for."""
     with contextlib.ExitStack() as stack:
-        yield _take_alone(_opened(folder, stack), wait=wait)
+        yield _take_alone(_opened(folder, stack), wait=wait) is not False
 
 
-def _take_alone(handle: int | None, *, wait: bool) -> bool:
+@contextlib.contextmanager
+def folder_locked(folder: Path) -> Iterator[bool | None]:
+    """Whether this process has *folder* alone inside the block; None where the system cannot lock it."""
+    with contextlib.ExitStack() as stack:
+        yield _take_alone(_opened(folder, stack), wait=False)
+
+
+def _take_alone(handle: int | None, *, wait: bool) -> bool | None:
     if handle is None or fcntl is None:
-        return True
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        return True
+        return None
     return True
 
 

@@ -138,7 +138,7 @@ def change(request: ChangeRequest, context: Context, confirm: Callable[[ChangePl
         check_frozen(prefix)
     if request.dry_run:
         return _change(request, prefix, context, confirm)
-    with prefix_alone(prefix, context.reporter):
+    with prefix_alone(prefix, context, request.command_line):
         recover(prefix, context.runner, context.environ, root_prefix=str(context.settings.root))
         return _change(request, prefix, context, confirm)
 

@@ -65,7 +65,10 @@ def locate_existing(name: str | None, prefix: str | None, context: Context) -> P
     from envmgr.prefix.store import PrefixStore
 
     place = locate(name, prefix, context)
-    if PrefixStore(place).is_environment():
+    store = PrefixStore(place)
+    if not store.is_environment():
+        _await_creation(place, context)
+    if store.is_environment():
         settle(place, context)
         return place
     if place.exists():
@@ -73,16 +76,38 @@ def locate_existing(name: str | None, prefix: str | None, context: Context) -> P
     raise PrefixError(f"there is no environment at {place}.", hint=_near(name, context), prefix=str(place))
 
 
+def _await_creation(prefix: Path, context: Context) -> None:
+    """Wait for the creation of *prefix* that is at its last steps; PrefixError for one that died there."""
+    from envmgr.prefix.marker import MARKER, is_abandoned
+
+    if not os.path.lexists(prefix / MARKER):
+        return
+    from envmgr.ops.prefix_lock import await_creation
+
+    await_creation(prefix, context)
+    if is_abandoned(prefix):
+        raise PrefixError(
+            f"{prefix} is not an environment: its creation was interrupted.",
+            hint="envmgr create makes it anew.",
+            prefix=str(prefix),
+        )
+
+
 def settle(prefix: Path, context: Context) -> None:
-    """Wait for a change of *prefix* that is under way, and end one that was interrupted."""
+    """Wait for a change of *prefix* that is under way, and end one that was interrupted.
+
+    A process that the change itself started, such as a link script's, goes on at once.
+    """
     from envmgr.prefix.journal import is_pending
 
     if not is_pending(prefix):
         return
-    from envmgr.ops.prefix_lock import prefix_alone
+    from envmgr.ops.prefix_lock import is_changed_by_ancestor, prefix_alone
     from envmgr.prefix.change import recover
 
-    with prefix_alone(prefix, context.reporter):
+    if is_changed_by_ancestor(prefix):
+        return
+    with prefix_alone(prefix, context):
         done = recover(prefix, context.runner, context.environ, root_prefix=str(context.settings.root))
     if done is not None:
         context.reporter.warned(f"an earlier change of {prefix} had been interrupted; it {done}.")

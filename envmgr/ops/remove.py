@@ -54,6 +54,6 @@ def remove_environment(
     agreed = confirm(f"{place} is removed, with {len(records)} packages and all other files in it.")
     if dry_run or not agreed:
         return RemovedEnvironment(place, records, done=False)
-    with prefix_alone(place, context.reporter):
+    with prefix_alone(place, context, ("envmgr", "remove", "--all")):
         remove_prefix(place, registry_file(context))
     return RemovedEnvironment(place, records, done=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from envmgr.prefix.plan import PrefixPlan
     from envmgr.prefix.store import PrefixStore
 
+_MOST_TRIES = 5
+
 
 class Verified(Struct, frozen=True):
     """What was found at *prefix*: ``damaged`` are the names of packages with findings.
@@ -42,11 +44,32 @@ class Verified(Struct, frozen=True):
         return self.checked.findings
 
 
-def verify(prefix: Path, *, fast: bool = False) -> Verified:
+def verify(prefix: Path, context: Context, *, fast: bool = False) -> Verified:
     """Compare every file with the records (CEP 32), and tell the files of nobody and those of pip.
 
-    With *fast*, files are not read that are the cache's own and were not written to since they were unpacked.
+    With *fast*, files are not read that are the cache's own and were not written to since they were unpacked. What
+    another process changed meanwhile is compared again. Raises PrefixError where that does not end.
     """
+    from envmgr.ops.environments import settle
+
+    for _ in range(_MOST_TRIES):
+        before = _moment_of(prefix)
+        verified = _verify_once(prefix, fast=fast)
+        if _moment_of(prefix) == before:
+            return verified
+        settle(prefix, context)
+    raise PrefixError(f"{prefix} is changed again and again, so it cannot be verified.", prefix=str(prefix))
+
+
+def _moment_of(prefix: Path) -> tuple[int, int, bool]:
+    """What is another after each change, and while one is under way."""
+    from envmgr.prefix.journal import is_pending
+
+    status = os.stat(prefix / "conda-meta" / "history")
+    return status.st_size, status.st_mtime_ns, is_pending(prefix)
+
+
+def _verify_once(prefix: Path, *, fast: bool) -> Verified:
     from envmgr.prefix.check import check_prefix
     from envmgr.prefix.store import PrefixStore
 

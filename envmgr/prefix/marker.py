@@ -44,6 +44,18 @@ class Owner(Struct, frozen=True):
         return _started(self.pid) == self.started
 
 
+def is_ancestor(owner: Owner) -> bool:
+    """Whether this process was started by *owner*, or by one that it started; False where that is not known."""
+    pid = os.getppid()
+    for _ in range(1000):
+        if pid == owner.pid:
+            return owner.host == _host() and owner.is_alive() is True
+        if pid <= 1:
+            break
+        pid = _parent(pid)
+    return False
+
+
 def read_owner(prefix: Path) -> Owner | None:
     """Who is building *prefix*; None for a finished or foreign folder, or one whose marker cannot be read."""
     marker = read_marker(prefix)
@@ -93,6 +105,13 @@ def _host() -> str:
     except OSError:
         pass
     return "/".join(parts)
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 def _started(pid: int) -> str:

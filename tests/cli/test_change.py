@@ -293,14 +293,31 @@ def test_force_reinstall_links_anew(envmgr, prefix):
     assert (prefix / "share/app/one").exists()
 
 
-def test_a_frozen_environment_is_not_changed(envmgr, prefix):
+def test_a_frozen_environment_is_not_changed(envmgr, prefix, tmp_path):
     """CEP 22."""
+    assert envmgr("install", "-y", "-p", prefix, "extra").code == 0
+    os.unlink(prefix / "share/app/one")
     (prefix / "conda-meta/frozen").write_text(json.dumps({"message": "ask Ana"}))
-    for command in (["install", "extra"], ["update", "--all"], ["remove", "app"], ["remove", "--all"]):
+    (tmp_path / "pip.yml").write_text("dependencies: [pip: [six]]\n")
+    before = files(prefix)
+    for command in (
+        ["install", "rival"],
+        ["update", "--all"],
+        ["remove", "app"],
+        ["remove", "--all"],
+        ["rollback"],
+        ["rollback", "1"],
+        ["verify", "--repair"],
+        ["install", "-f", tmp_path / "pip.yml"],
+        ["update", "-f", tmp_path / "pip.yml"],
+    ):
         done = envmgr(command[0], "-y", "-p", prefix, *command[1:])
         assert done.code == 1
         assert "is frozen and is not to be changed: ask Ana" in done.err
-    assert envmgr("install", "-y", "-p", prefix, "--override-frozen", "extra").code == 0
+    assert files(prefix) == before
+    assert envmgr("history", "-p", prefix).code == envmgr("list", "-p", prefix).code == 0
+    assert envmgr("verify", "--repair", "-y", "-p", prefix, "--override-frozen").code == 0
+    assert envmgr("rollback", "-y", "-p", prefix, "--override-frozen", "1").code == 0
 
 
 @pytest.mark.parametrize(
