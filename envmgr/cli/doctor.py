@@ -1,17 +1,19 @@
-"""``envmgr doctor``: finds out what is wrong, step by step."""
+"""``envmgr doctor``: finds out what is wrong with the way to channels, step by step, or with an environment."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from envmgr.cli.exit_codes import DONE, FAILED
-from envmgr.cli.options import CommandParser
+from envmgr.cli.options import CommandParser, add_target
+from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from envmgr.net.probe import Step
+    from envmgr.ops.checkup import Checkup, Diagnosis
     from envmgr.ops.doctor import Place
 
 _TIMED = frozenset(("dns", "tcp", "tunnel", "tls", "index"))
@@ -22,19 +24,83 @@ def parser() -> argparse.ArgumentParser:
     made = CommandParser(
         "doctor",
         "Find out what is wrong. network: go the way to each channel step by step (proxy, name, connection, "
-        "TLS, index, login).",
+        "TLS, index, login). environment: explain an environment, with causes and remedies.",
     )
-    made.add_argument("topic", nargs="?", choices=["network"], default="network", help="default: all topics")
+    made.add_argument(
+        "topic",
+        nargs="?",
+        choices=["network", "environment"],
+        help="default: environment where -n or -p is given, else network",
+    )
     made.add_argument(
         "channels", nargs="*", metavar="CHANNEL", help="a channel's name or URL (default: those configured)"
     )
+    add_target(made)
     made.add_argument("--json", action="store_true", help="print one JSON object")
     return made
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Print each step as it is done, or all as JSON; exit code 1 when one failed."""
+    """Print what is found, or all as JSON; exit code 1 when something is wrong."""
     options = parser().parse_intermixed_args(arguments)
+    has_target = options.name is not None or options.prefix is not None
+    topic = options.topic or ("environment" if has_target else "network")
+    if topic == "network" and has_target:
+        raise UsageError("doctor network looks at channels and takes no environment.")
+    if topic == "environment" and options.channels:
+        raise UsageError("doctor environment takes no channels.")
+    return _explain_environment(options) if topic == "environment" else _explain_network(options)
+
+
+def _explain_environment(options: argparse.Namespace) -> int:
+    from envmgr.cli.render import count_text, note, write_json, write_lines
+    from envmgr.cli.session import open_context
+    from envmgr.ops.checkup import check_up
+
+    context, _ = open_context(options)
+    found = check_up(options.name, options.prefix, context)
+    if options.json:
+        write_json(_checkup_fields(found))
+    else:
+        write_lines(line for finding in found.findings for line in _diagnosis_lines(finding))
+        problems = sum(finding.level == "problem" for finding in found.findings)
+        packages = count_text(found.packages, "package")
+        note(f"{found.prefix}, {packages}: {count_text(problems, 'problem') if problems else 'no problem'}.")
+    return DONE if found.is_well else FAILED
+
+
+def _diagnosis_lines(finding: Diagnosis) -> list[str]:
+    from envmgr.models.visible_text import visible
+
+    lines = [f"{finding.level:<8} {visible(finding.text)}"]
+    lines += [f"{'':<9}cause: {visible(finding.cause)}"] if finding.cause else []
+    return [*lines, f"{'':<9}to do: {visible(finding.remedy)}"] if finding.remedy else lines
+
+
+def _checkup_fields(found: Checkup) -> dict[str, Any]:
+    return {
+        "success": found.is_well,
+        "prefix": str(found.prefix),
+        "packages": found.packages,
+        "generation": found.generation,
+        "findings": [_diagnosis_fields(finding) for finding in found.findings],
+    }
+
+
+def _diagnosis_fields(finding: Diagnosis) -> dict[str, Any]:
+    from envmgr.models.visible_text import visible
+
+    return {
+        "kind": finding.kind,
+        "level": finding.level,
+        "text": visible(finding.text),
+        "cause": visible(finding.cause) if finding.cause else None,
+        "remedy": visible(finding.remedy) if finding.remedy else None,
+        **finding.facts,
+    }
+
+
+def _explain_network(options: argparse.Namespace) -> int:
     from envmgr.cli.render import write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.doctor import examine, find_places

@@ -40,7 +40,7 @@ COMMANDS = {
     "info": "show settings, platform and virtual packages",
     "config": "show settings and where they come from, and change them",
     "clean": "remove cached files that nothing uses",
-    "doctor": "find out why channels cannot be reached",
+    "doctor": "explain an environment, or why channels cannot be reached",
     "auth": "store, remove and list the logins of hosts",
     "build": "build packages from recipes into the local channel",
     "index": "write the repodata of a channel folder",

@@ -222,21 +222,29 @@ class _Extras(Struct):
 
 def check_frozen(prefix: Path) -> None:
     """Raises PrefixError for an environment with conda-meta/frozen, which is not to be changed (CEP 22)."""
+    said = frozen_message(prefix)
+    if said is None:
+        return
+    raise PrefixError(
+        f"{prefix} is frozen and is not to be changed{f': {said}' if said else '.'}",
+        hint="--override-frozen changes it all the same.",
+        prefix=str(prefix),
+    )
+
+
+def frozen_message(prefix: Path) -> str | None:
+    """What conda-meta/frozen says, "" for nothing; None for an environment that is not frozen."""
     import json
 
     place = prefix / "conda-meta" / "frozen"
     if not place.is_file():
-        return
+        return None
     try:
         content = json.loads(place.read_bytes() or b"{}")
     except (OSError, ValueError):
         content = {}
     said = content.get("message") if isinstance(content, dict) else None
-    raise PrefixError(
-        f"{prefix} is frozen and is not to be changed{f': {said}' if isinstance(said, str) and said else '.'}",
-        hint="--override-frozen changes it all the same.",
-        prefix=str(prefix),
-    )
+    return said if isinstance(said, str) else ""
 
 
 def _state(kind: Kind, prefix: Path, wanted: EnvironmentRequest, context: Context) -> _State:
@@ -616,6 +624,7 @@ class _Ready(Struct):
                 command=self.request.command_line,
                 version=__version__,
                 subdir=state.subdir,
+                prefix=str(state.prefix),
                 specs=self.goal.specs,
                 removed=self.goal.removed,
                 channels=self.goal.channels,

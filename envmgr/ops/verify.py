@@ -54,7 +54,7 @@ def verify(prefix: Path, context: Context, *, fast: bool = False) -> Verified:
 
     for _ in range(_MOST_TRIES):
         before = _moment_of(prefix)
-        verified = _verify_once(prefix, fast=fast)
+        verified = compare(prefix, fast=fast)
         if _moment_of(prefix) == before:
             return verified
         settle(prefix, context)
@@ -69,7 +69,8 @@ def _moment_of(prefix: Path) -> tuple[int, int, bool]:
     return status.st_size, status.st_mtime_ns, is_pending(prefix)
 
 
-def _verify_once(prefix: Path, *, fast: bool) -> Verified:
+def compare(prefix: Path, *, fast: bool = False) -> Verified:
+    """Like `verify`, and without regard to who is changing the environment meanwhile."""
     from envmgr.prefix.check import check_prefix
     from envmgr.prefix.store import PrefixStore
 

@@ -208,6 +208,7 @@ class _Building(Struct):
             command=request.command_line,
             version=request.version,
             subdir=plan.subdir,
+            prefix=plan.prefix,
             specs=request.specs,
             channels=request.channels,
             shared=plan.shared,

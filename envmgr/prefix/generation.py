@@ -31,7 +31,8 @@ Moment = Annotated[float, msgspec.Meta(ge=0, le=221_845_392_000)]
 class Generation(Struct, frozen=True):
     """One state of an environment; *moment* is in seconds since the Unix epoch.
 
-    ``command`` is the command line that made it, empty where another tool did. ``specs`` and ``removed`` are what
+    ``command`` is the command line that made it, empty where another tool did; ``prefix`` is where the environment
+    then was. ``specs`` and ``removed`` are what
     the user asked for, ``channels`` the URLs that were searched, ``shared`` the paths that several packages
     bring, with their names, the winner last. ``packages`` are records as channels publish them, each with
     ``channel``, ``base_url``, ``fn`` and ``requested``.
@@ -42,6 +43,7 @@ class Generation(Struct, frozen=True):
     command: tuple[str, ...] = ()
     version: str = ""
     subdir: str = ""
+    prefix: str = ""
     specs: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
