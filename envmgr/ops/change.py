@@ -491,10 +491,8 @@ class _Ready(Struct):
 
     def obtain(self, records: Iterable[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
         from envmgr.ops.fetch import obtain
-        from envmgr.ops.verify import undamaged
 
-        packages = dict(obtain(tuple(records), self.context))
-        return undamaged(packages, self.context) if self.request.kind == "repair" else packages
+        return obtain(tuple(records), self.context, hashed=self.request.kind == "repair")
 
     def put_in_order(self, packages: Mapping[PackageRecord, CachedPackage]) -> None:
         """Order the goal by what the archives in *packages* say they need; their URLs alone did not."""
@@ -524,7 +522,7 @@ class _Ready(Struct):
             requested={name: self.goal.requested.get(name, ()) for name in self.state.names},
             link_scripts=settings.link_scripts,
             link_mode="copy" if self.request.copy else settings.linking,
-            bytecode_cache=settings.pkgs_dirs[0],
+            bytecode_caches=settings.pkgs_dirs,
             root_prefix=str(settings.root),
             strict=settings.durability == "power",
         )

@@ -297,7 +297,7 @@ def link_packages(
         variables=request.variables,
         link_scripts=settings.link_scripts,
         link_mode="copy" if request.copy else settings.linking,
-        bytecode_cache=settings.pkgs_dirs[0],
+        bytecode_caches=settings.pkgs_dirs,
         registry=request.registry,
         root_prefix=str(settings.root),
         channels=request.channels,

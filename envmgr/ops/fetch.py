@@ -1,35 +1,107 @@
-"""Brings packages into the cache."""
+"""Brings packages into the cache, and hands out none whose files were changed there since."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from typing import TYPE_CHECKING
+
+from envmgr.errors import PrefixError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
-    from envmgr.packages.store import CachedPackage
+    from envmgr.packages.store import CachedPackage, PackageCache
+
+_MOST_ROUNDS = 5
 
 
-def obtain(records: Sequence[PackageRecord], context: Context) -> dict[PackageRecord, CachedPackage]:
+def obtain(
+    records: Sequence[PackageRecord], context: Context, *, hashed: bool = False
+) -> dict[PackageRecord, CachedPackage]:
     """Every record's package, downloaded, verified and unpacked where it was not cached, in the same order.
 
-    Raises ChannelError, before anything is downloaded, for a package whose channel may not be used.
+    Environments share their files with the cache, so what was written to one of them may be in both. Unpacked
+    packages with such files are taken out of the cache, or passed over where it cannot be written, and brought in
+    anew. Times tell which files to compare; with *hashed*, all are. Raises ChannelError, before anything is
+    downloaded, for a package whose channel may not be used.
     """
     from envmgr.ops.channels import channel_lists
     from envmgr.packages.store import PackageCache
 
     settings = context.settings
     channel_lists(context).check_records(records)
-    return PackageCache(settings.pkgs_dirs).obtain(
-        records,
-        context.transport,
-        context.reporter,
-        threads=settings.download_threads,
-        offline=settings.offline,
+    cache = PackageCache(settings.pkgs_dirs)
+    sound: dict[PackageRecord, CachedPackage] = {}
+    missing, started = list(records), time.time_ns()
+    for _ in range(_MOST_ROUNDS):
+        packages = cache.obtain(
+            missing,
+            context.transport,
+            context.reporter,
+            threads=settings.download_threads,
+            offline=settings.offline,
+        )
+        sound |= {
+            record: package
+            for record, package in packages.items()
+            if _is_sound(package, cache, context, hashed=hashed, since=started) and _note_use(package)
+        }
+        missing = [record for record in records if record not in sound]
+        if not missing:
+            return {record: sound[record] for record in records}
+    raise PrefixError(
+        f"{missing[0].dist_name} is damaged in the package cache again and again.",
+        hint="Is another program writing there, or is the disk failing?",
     )
+
+
+def _is_sound(
+    package: CachedPackage, cache: PackageCache, context: Context, *, hashed: bool, since: int
+) -> bool:
+    """Whether the package's files are as they were published; what is not is taken out, with a warning."""
+    try:
+        inode = package.folder.stat().st_ino
+    except FileNotFoundError:
+        return False
+    damage = _damage(package, cache, hashed=hashed, since=since)
+    if damage is None:
+        return True
+    does = "is unpacked anew" if cache.discard(package, inode) else "is passed over"
+    context.reporter.warned(f"{package.folder} is damaged in the package cache: {damage}; it {does}.")
+    return False
+
+
+def _damage(package: CachedPackage, cache: PackageCache, *, hashed: bool, since: int) -> str | None:
+    from envmgr.packages.intact import published_ns
+
+    try:
+        if hashed:
+            finding = next(iter(cache.check(package)), None)
+        elif published_ns(str(package.folder)) >= since:
+            return None  # This run unpacked it.
+        else:
+            finding = cache.check_quickly(package)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return f"{finding.path} {finding.what}" if finding is not None else None
+
+
+def _note_use(package: CachedPackage) -> bool:
+    """Note by the folder's time that the package is used now; False where it went in this moment.
+
+    A layer that we may not write to has nobody who goes by that.
+    """
+    try:
+        os.utime(package.folder)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextlib.contextmanager

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
-    from envmgr.packages.store import CachedPackage, PackageCache
     from envmgr.prefix.check import CacheFolder, Checked, Finding
     from envmgr.prefix.generation import Generations
     from envmgr.prefix.installed import InstalledPackage
@@ -127,37 +125,6 @@ def _pip_files(prefix: Path, packages: Sequence[InstalledPackage]) -> dict[str, 
         ]
         for each in foreign_distributions(prefix, packages)
     }
-
-
-def undamaged(
-    packages: dict[PackageRecord, CachedPackage], context: Context
-) -> dict[PackageRecord, CachedPackage]:
-    """The same packages; those whose unpacked files are not as published were unpacked or fetched again.
-
-    Environments share their files with the cache, so what was written to one of them may be in both.
-    """
-    from envmgr.ops.fetch import obtain
-    from envmgr.packages.store import PackageCache
-
-    cache = PackageCache(context.settings.pkgs_dirs)
-    again = []
-    for record, package in packages.items():
-        damage = _damage(cache, package)
-        if damage is not None:
-            context.reporter.warned(
-                f"{package.folder} is damaged in the package cache: {damage}; it is unpacked anew."
-            )
-            cache.discard(package)
-            again.append(record)
-    return packages | (obtain(again, context) if again else {})
-
-
-def _damage(cache: PackageCache, package: CachedPackage) -> str | None:
-    try:
-        findings = cache.check(package)
-    except OSError as error:
-        return f"it cannot be read ({error.strerror})"
-    return f"{findings[0].path} {findings[0].what}" if findings else None
 
 
 def installed_for_repair(store: PrefixStore, past: Generations) -> tuple[InstalledPackage, ...]:

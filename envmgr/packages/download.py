@@ -3,7 +3,8 @@
 The transport owns time-outs, redirects and retries of requests; this module owns the body. One that breaks off is
 continued where it ended (RFC 9110, section 14) if the server said by a strong validator which file it sent and the
 record has a checksum to judge the whole by; otherwise, and when what came is not the file that the record
-describes, it is asked for from the beginning, past any cache on the way. All of that a few times only.
+describes, it is asked for from the beginning, past any cache on the way. All of that a few times only. What was
+brought when the download ends all the same stays, with that validator beside it, and another run goes on with it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from envmgr.errors import ChannelError
 from envmgr.models.channel import login_hint, without_credentials
 from envmgr.packages.folder import is_bare
 from envmgr.packages.identity import is_vouched_for
+from envmgr.packages.partial import LEAST_BYTES, read_source, write_source
 from envmgr.packages.verify import ArchiveDigest
 from envmgr.ports import Phase
 
@@ -50,16 +52,19 @@ class Downloader(Struct, frozen=True):
     check: Callable[[], None]
 
     def fetch(self, record: PackageRecord, place: Path) -> Arrived:
-        """Download *record*'s archive to the file *place*.
+        """Download *record*'s archive to the file *place*, or the rest of it where a part lies there.
 
         Raises ChannelError when the URL has no such file, or no sound one after several attempts; OSError when
-        *place* cannot be written. After a failure nothing is left at *place*.
+        *place* cannot be written. After a failure only what can be continued is left at *place*
+        (`envmgr.packages.partial`).
         """
         if not record.url:
             raise ChannelError(f"no URL is known for the package {record.file_name}.")
         part = _Part(record)
         fruitless = 0
         try:
+            if self._take_up(part, place):
+                return Arrived(part.digest.size, part.digest.sha256)
             for attempt in range(1, MOST_ATTEMPTS + 1):
                 before = part.digest.size
                 try:
@@ -71,10 +76,32 @@ class Downloader(Struct, frozen=True):
                         raise broken.error from None
                     if not part.can_continue:
                         self._forget(part)
-        except BaseException:
-            place.unlink(missing_ok=True)
+        except BaseException as error:
+            if isinstance(error, OSError) or part.validator is None or not _is_worth_keeping(place):
+                place.unlink(missing_ok=True)
             raise
         raise AssertionError("unreachable")
+
+    def _take_up(self, part: _Part, place: Path) -> bool:
+        """Go on with what lies at *place*, if anything does; whether it is the whole archive."""
+        source = read_source(place, part.record)
+        if source is None or not place.is_file():
+            place.unlink(missing_ok=True)
+            return False
+        part.validator = source.validator
+        with open(place, "rb") as file:
+            while chunk := file.read(1 << 20):
+                self.check()
+                part.digest.update(chunk)
+        self.reporter.phase_advanced(Phase.DOWNLOAD, part.digest.size)
+        if part.record.size is None or part.digest.size < part.record.size:
+            return False
+        try:
+            part.digest.check(part.record.url)
+        except ChannelError:
+            self._forget(part)
+            return False
+        return True
 
     def _attempt(self, part: _Part, place: Path, *, is_first: bool) -> Arrived:
         """Bring what is missing; _Broken when the next attempt may do better."""
@@ -89,6 +116,10 @@ class Downloader(Struct, frozen=True):
                     raise _no_file(record, response.status)
                 self._forget(part)
                 part.begin(response)
+                is_worth_it = (record.size or LEAST_BYTES) >= LEAST_BYTES and not record.url.startswith(
+                    "file:"
+                )
+                write_source(place, record, part.validator if is_worth_it else None)
             with open(place, "r+b" if part.digest.size else "wb") as file:
                 file.seek(part.digest.size)
                 self._receive(part, response, file)
@@ -175,6 +206,10 @@ def _strong_validator(headers: Mapping[str, str]) -> str | None:
         return modified if (sent - changed).total_seconds() >= 1 else None
     except (ValueError, TypeError):
         return None
+
+
+def _is_worth_keeping(place: Path) -> bool:
+    return place.exists() and place.stat().st_size >= LEAST_BYTES
 
 
 def hash_archive(path: Path, record: PackageRecord, check: Callable[[], None]) -> Arrived:

@@ -93,10 +93,18 @@ def render_record(record: PackageRecord) -> bytes:
     return msgspec.json.format(msgspec.json.encode({**record.to_dict(), **where}, order="sorted"), indent=2)
 
 
-def parse_cached_record(text: bytes, record: PackageRecord) -> PackageRecord:
-    """What ``info/repodata_record.json`` says about *record*'s package; raises DataError."""
+def parse_cached_record(
+    text: bytes, record: PackageRecord, read: Callable[[str], bytes | None]
+) -> PackageRecord:
+    """What ``info/repodata_record.json`` says about *record*'s package; raises DataError.
+
+    What mamba 2.1.1 to 2.3.2 wrote for packages that it knew by their URL alone has a timestamp of 0, and says of
+    most else nothing either; there ``info/index.json`` counts, which *read* gives.
+    """
     mapping = msgspec.json.decode(text)
     if not isinstance(mapping, dict):
         raise DataError(f"{RECORD_JSON} of {record.file_name} is no JSON object.")
+    if mapping.get("timestamp") == 0:
+        return parse_index(read(INDEX_JSON), record.file_name)
     kept = {key: value for key, value in mapping.items() if key not in ("fn", "url", "channel", "schannel")}
     return PackageRecord.parse(kept, fn=record.fn, origin=record.origin)

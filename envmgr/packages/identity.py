@@ -20,14 +20,33 @@ _EXTENSIONS = (".conda", ".tar.bz2")
 
 def homes_in(layer: Path, record: PackageRecord) -> tuple[Path, Path]:
     """The two folders of *layer* where *record* may lie: the layer itself, and the one named by its checksum."""
-    key = record.sha256 or record.md5
+    key = checksum_key(record)
     if not key:
         import hashlib
 
         key = hashlib.sha256(without_credentials(record.url).encode()).hexdigest()
+    return layer, layer / BY_HASH / key[:32]
+
+
+def checksum_key(record: PackageRecord) -> str | None:
+    """*record*'s best checksum as a file name; None where it states none."""
+    key = record.sha256 or record.md5 or ""
     if not key.isalnum():
         key = "".join(letter for letter in key if letter.isalnum())
-    return layer, layer / BY_HASH / key[:32].lower()
+    return key.lower() or None
+
+
+def nested_home(layer: Path, record: PackageRecord) -> Path | None:
+    """Where newer versions of mamba keep *record* in *layer*: by its URL, which keeps channels apart.
+
+    ``https://x.org:80/c/noarch/a-1-0.conda`` lies in ``https/x.org_80/c/noarch/``.
+    """
+    url = without_credentials(record.url)
+    folder = url.rpartition("/")[0].replace("://", "/", 1).replace(":", "_").replace("\\", "_")
+    parts = [part for part in folder.split("/") if part]
+    if not parts or {".", ".."}.intersection(parts) or "\0" in folder:
+        return None
+    return layer.joinpath(*parts)
 
 
 def distribution(record: PackageRecord) -> str:
@@ -46,14 +65,15 @@ def distribution(record: PackageRecord) -> str:
 def describes_same_archive(cached: Mapping[str, Any], record: PackageRecord) -> bool:
     """Whether *cached*, the content of a repodata_record.json, is about the archive that *record* names.
 
-    A checksum that both state decides. Where the record states none, the URL and, if both know it, the size do.
+    A checksum that both state decides. Where the record states none, the URL and, if both know it, the size do;
+    mamba writes a size of 0 for what it does not know.
     """
     for stated, kept in ((record.sha256, cached.get("sha256")), (record.md5, cached.get("md5"))):
         if stated and kept:
             return isinstance(kept, str) and kept.lower() == stated.lower()
     if is_vouched_for(record) or not record.url or cached.get("url") != without_credentials(record.url):
         return False
-    return record.size is None or cached.get("size") in (None, record.size)
+    return record.size is None or cached.get("size") in (None, 0, record.size)
 
 
 def is_vouched_for(record: PackageRecord) -> bool:

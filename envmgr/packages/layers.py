@@ -1,7 +1,8 @@
 """Where packages may lie in the cache, and whether they do: the part that a plan needs, quick to import.
 
 A layer is a folder as conda and mamba keep one (see store.py). A different package of the same file name lives in
-``<layer>/.by-hash/<key>/``, so each record has two homes in each layer.
+``<layer>/.by-hash/<key>/``, and newer versions of mamba keep every package in folders named by its URL, so each
+record has three homes in each layer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from envmgr.packages.identity import (
     distribution,
     homes_in,
     is_vouched_for,
+    nested_home,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ class Layers:
 
     def __init__(self, layers: Sequence[Path]) -> None:
         self.layers = tuple(Path(layer) for layer in layers)
+        self._avoided: set[Path] = set()
+
+    def avoid(self, folder: Path) -> None:
+        """From now on the unpacked package in *folder* counts as not there."""
+        self._avoided.add(folder)
 
     def holds(self, record: PackageRecord) -> bool:
         """Whether *record* needs no download: it is unpacked here, or its archive lies here (by size)."""
@@ -43,11 +50,16 @@ class Layers:
         """The folders where *record*'s archive and unpacked package may lie, most likely first."""
         for layer in self.layers:
             yield from homes_in(layer, record)
+            nested = nested_home(layer, record)
+            if nested is not None:
+                yield nested
 
     def located(self, record: PackageRecord) -> Iterator[tuple[Path, bytes]]:
         """The homes that hold *record* unpacked, each with its repodata_record.json."""
         name = distribution(record)
         for home in self.homes(record):
+            if home / name in self._avoided:
+                continue
             with contextlib.suppress(OSError, msgspec.DecodeError):
                 text = (home / name / RECORD_JSON).read_bytes()
                 cached = msgspec.json.decode(text)

@@ -28,9 +28,12 @@ from envmgr.packages.crew import Phases, Stage, Stop, run_stages
 from envmgr.packages.download import Arrived, Downloader, hash_archive
 from envmgr.packages.extract import inspect_folder
 from envmgr.packages.folder import completed, is_bare, package_files, parse_cached_record
+from envmgr.packages.homes import make_home
 from envmgr.packages.identity import RECORD_JSON, distribution, homes_in, is_vouched_for
+from envmgr.packages.intact import first_change
 from envmgr.packages.layers import Layers
 from envmgr.packages.link_plan import PLAN_JSON, LinkPlan, difference_warning, parse_plan, render_plan
+from envmgr.packages.partial import claim_partial
 from envmgr.packages.prepare import Preparation, make_plan, prepare_package, reader
 from envmgr.packages.verify import Finding, check_manifest
 from envmgr.packages.work_area import WorkArea, remove_abandoned, work_area
@@ -49,6 +52,7 @@ _MOST_UNPACKERS = 4
 # Below this many bytes of archives the start of processes costs more than they save.
 WORTH_PROCESSES = 24 << 20
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+_FORBIDDEN = (errno.EPERM, errno.EACCES)
 
 
 class CachedPackage(Struct, frozen=True):
@@ -117,18 +121,26 @@ class PackageCache(Layers):
         contents = inspect_folder(package.folder, hashed=hashed)
         return tuple(check_manifest(package.files.paths, contents, vouched=False))
 
-    def discard(self, package: CachedPackage) -> None:
+    def check_quickly(self, package: CachedPackage) -> Finding | None:
+        """The first difference that times and sizes tell of, by a look at every file but mostly at no content."""
+        return first_change(str(package.folder), package.files.paths)
+
+    def discard(self, package: CachedPackage, inode: int) -> bool:
         """Takes an unpacked package that was found damaged out of its layer; its archive stays.
 
-        Who is linking it at this moment fails and changes nothing. Raises PrefixError where the layer cannot be
-        written.
+        *inode* is that of the folder that was looked at, since somebody else may have put a good one there by now.
+        Where the layer cannot be written, it is passed over from now on, and False is returned. Who is linking it
+        at this moment fails and changes nothing.
         """
         layer = next(each for each in self.layers if package.folder.is_relative_to(each))
         try:
             with work_area(layer) as area, contextlib.suppress(FileNotFoundError):
-                package.folder.rename(area.make_place() / "discarded")
-        except OSError as error:
-            raise _unwritable(layer, error) from error
+                if package.folder.stat().st_ino == inode:
+                    package.folder.rename(area.make_place() / "discarded")
+        except OSError:
+            self.avoid(package.folder)
+            return False
+        return True
 
     def _check_offline(self, missing: Sequence[PackageRecord]) -> None:
         remote = [
@@ -223,13 +235,16 @@ class _Intake(Struct):
         """The archive as a file whose checksum is right."""
         place = self.area.make_place()
         for path in self.cache.archives(record):
-            with contextlib.suppress(OSError, ChannelError):
+            try:
                 arrived = hash_archive(path, record, self.stop)
-                self.reporter.phase_advanced(Phase.DOWNLOAD, record.size or 0)
-                return _Job(record, place, path, arrived)
+            except (OSError, ChannelError) as error:
+                self.reporter.warned(f"an archive in the package cache is passed over: {error}")
+                continue
+            self.reporter.phase_advanced(Phase.DOWNLOAD, record.size or 0)
+            return _Job(record, place, path, arrived)
         if record.size is None:
             self.reporter.phase_grew(Phase.DOWNLOAD, 0)
-        archive = place / "archive"
+        archive = claim_partial(self.layer, record, place)
         arrived = Downloader(self.transport, self.reporter, self.stop).fetch(record, archive)
         if not is_vouched_for(record):
             where = "came without a checksum" if is_bare(record) else "has no checksum in its channel"
@@ -252,7 +267,7 @@ class _Intake(Struct):
         """Moves the package to its home in one step, or takes the equal one that stands there already."""
         record, name = job.record, distribution(job.record)
         for home in homes_in(self.layer, record):
-            home.mkdir(parents=True, exist_ok=True)
+            make_home(home, self.layer)
             if not self._move_folder(folder, home / name):
                 winner = self.cache.find(record)
                 if winner is None and home == self.layer:
@@ -273,7 +288,8 @@ class _Intake(Struct):
         try:
             source.rename(target)
         except OSError as error:
-            if error.errno not in _TAKEN:
+            # Of a folder with the sticky bit the system says first that what stands there is another user's.
+            if error.errno not in _TAKEN and not (error.errno in _FORBIDDEN and os.path.lexists(target)):
                 raise
             return False
         return True
@@ -282,9 +298,13 @@ class _Intake(Struct):
         if not job.downloaded:
             return job.archive
         if not self.keep_archives:
+            job.archive.unlink()
             return None
         target = home / job.record.file_name
-        os.replace(job.archive, target)
+        try:
+            os.replace(job.archive, target)
+        except PermissionError:
+            return None  # Another user's lies there, in a folder with the sticky bit.
         if home == self.layer:
             _note_url(self.layer, without_credentials(job.record.url))
         return target
@@ -313,7 +333,7 @@ def _read_package(record: PackageRecord, home: Path, cached: bytes) -> CachedPac
         # Conda or mamba unpacked it.
         plan = make_plan(folder, package_files(reader(folder)))
         _keep_plan(folder, plan)
-    whole = completed(record, parse_cached_record(cached, record), **_sums(cached))
+    whole = completed(record, parse_cached_record(cached, record, reader(folder)), **_sums(cached))
     return CachedPackage(whole, folder, archive if archive.is_file() else None, plan.files, plan.differing)
 
 

@@ -2,7 +2,8 @@
 
 It lies in the same file system as what it will become. It is told apart from one whose process was killed by an
 advisory lock that the system frees with the process; the lock decides only who may clean up, never what is true.
-Where locks do not exist, or the folder was made by another machine, age decides.
+Where locks do not exist, or the folder was made by another machine, age decides. Those of other users are theirs
+to clean up. What a download had brought by then is kept (`envmgr.packages.partial`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from envmgr.packages.partial import keep_partials, remove_stale_partials
+
 try:
     import fcntl
 except ImportError:  # pragma: no cover - Windows
@@ -31,6 +34,7 @@ PREFIX = ".envmgr-work-"
 _SETTLED_SECONDS = 60.0
 _FORGOTTEN_SECONDS = 86_400.0
 _LOCK = ".lock"
+_NO_LOCK = ".no-lock"
 
 
 class WorkArea(Struct, frozen=True):
@@ -53,12 +57,11 @@ def work_area(layer: Path) -> Iterator[WorkArea]:
     # Nobody may see the lock file before it is locked, so it gets its name afterwards.
     lock = os.open(folder / f"{_LOCK}-new", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        if fcntl is not None:
-            with contextlib.suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                (folder / f"{_LOCK}-new").rename(folder / _LOCK)
+        with contextlib.suppress(OSError):
+            (folder / f"{_LOCK}-new").rename(folder / (_LOCK if _take(lock) else _NO_LOCK))
         yield WorkArea(folder)
     finally:
+        keep_partials(folder, layer)
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
@@ -66,32 +69,56 @@ def work_area(layer: Path) -> Iterator[WorkArea]:
 def remove_abandoned(layer: Path) -> None:
     """Removes the work areas of processes that are gone; errors are of no account here."""
     for folder in abandoned_areas(layer):
+        keep_partials(folder, layer)
         shutil.rmtree(folder, ignore_errors=True)
+    remove_stale_partials(layer)
 
 
 def abandoned_areas(layer: Path) -> list[Path]:
     """The work areas in *layer* whose processes are gone; none where that cannot be read."""
-    found: list[Path] = []
-    with contextlib.suppress(OSError):
-        areas = [entry for entry in os.scandir(layer) if entry.name.startswith(PREFIX)]
-        found.extend(
-            Path(entry.path)
-            for entry in areas
-            if entry.is_dir(follow_symlinks=False) and _is_abandoned(entry)
-        )
-    return found
+    try:
+        with os.scandir(layer) as entries:
+            areas = [entry for entry in entries if entry.name.startswith(PREFIX)]
+    except OSError:
+        return []
+    return [Path(entry.path) for entry in areas if _is_abandoned(entry)]
 
 
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:
-    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    try:
+        status = entry.stat(follow_symlinks=False)
+        if not entry.is_dir(follow_symlinks=False) or not _may_remove(status):
+            return False
+    except OSError:
+        return False
+    age = time.time() - status.st_mtime
+    free = _is_free(entry.path)
     if age > _FORGOTTEN_SECONDS:
-        return _is_free(entry.path) is not False
+        return free is not False
     if not entry.name.startswith(f"{PREFIX}{_machine()}-"):
         return False
-    free = _is_free(entry.path)
     return free is True or (
-        free is None and not (Path(entry.path) / _LOCK).exists() and age > _SETTLED_SECONDS
+        # Its process ended before it could take the lock; one that cannot lock says so by a file.
+        free is None
+        and age > _SETTLED_SECONDS
+        and not any(os.path.lexists(f"{entry.path}/{name}") for name in (_LOCK, _NO_LOCK))
     )
+
+
+def _may_remove(status: os.stat_result) -> bool:
+    """Whether a work area is ours: only its owner and root can look into it."""
+    return not hasattr(os, "geteuid") or os.geteuid() in (0, status.st_uid)
+
+
+def _take(lock: int) -> bool:
+    """Take the lock of a new area; False where files cannot be locked."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _is_free(folder: str) -> bool | None:

@@ -28,7 +28,7 @@ from envmgr.prefix.store import PrefixStore, add_to_registry, remove_from_regist
 from envmgr.prefix.target import check_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -46,8 +46,8 @@ class PrefixCreation(Struct, frozen=True):
 
     *prefix* is absolute and equals ``plan.prefix``. *variables* go to conda-meta/state, *command_line*,
     *version* (envmgr's) and *specs* (what the user asked for) to the history. *environ* is the process's
-    environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_cache* is a
-    writable folder for compiled Python files, *registry* the list of environments to join; None for none.
+    environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_caches* are
+    folders with compiled Python files, *registry* is the list of environments to join; None for none.
     *channels* are the URLs that were searched.
     """
 
@@ -61,7 +61,7 @@ class PrefixCreation(Struct, frozen=True):
     link_scripts: str = "run"
     link_mode: LinkMode = "auto"
     compile_bytecode: bool = True
-    bytecode_cache: Path | None = None
+    bytecode_caches: Sequence[Path] = ()
     registry: Path | None = None
     root_prefix: str = ""
     channels: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class _Building(Struct):
             self.runner,
             self.reporter,
             request.environ,
-            request.bytecode_cache,
+            request.bytecode_caches,
         )
         for name, paths in compiler.compile().items():
             outcomes[name].bytecode = paths

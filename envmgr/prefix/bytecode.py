@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,9 @@ for source, target in (job["files"] if tag == job["tag"] else []):
 
 
 class Compiler(Struct, frozen=True):
-    """Brings bytecode into *root*, where the plan's files are; *cache* keeps it, None for nowhere.
+    """Brings bytecode into *root*, where the plan's files are; the folders *caches* are looked through for it.
 
+    The first of them that can be written keeps what is new.
     Where the plan brings no Python, that of the prefix *home* compiles.
     """
 
@@ -58,7 +60,7 @@ class Compiler(Struct, frozen=True):
     runner: Runner
     reporter: Reporter
     environ: Mapping[str, str]
-    cache: Path | None
+    caches: Sequence[Path]
     home: str = ""
 
     def compile(self) -> dict[str, tuple[str, ...]]:
@@ -74,8 +76,9 @@ class Compiler(Struct, frozen=True):
         return os.path.exists(f"{self.root}/{path}")
 
     def _link_cached(self, link: PackageLink) -> bool:
-        folder = self._cache_folder(link)
-        if folder is None or not folder.is_dir():
+        name = self._cached_name(link)
+        folder = next((cache / name for cache in self.caches if name and (cache / name).is_dir()), None)
+        if folder is None:
             return False
         kept = set(os.listdir(folder))
         pairs = [
@@ -120,14 +123,23 @@ class Compiler(Struct, frozen=True):
         return next((place for place in places if os.path.exists(place)), "")
 
     def _keep(self, link: PackageLink) -> None:
-        """Link what was compiled into the cache; a cache that cannot be written is left alone."""
-        folder = self._cache_folder(link)
-        if folder is None:
-            return
+        """Link what was compiled into a cache; one that cannot be written is passed over."""
+        name = self._cached_name(link)
+        if name is not None:
+            any(self._keep_in(cache, cache / name, link) for cache in self.caches)
+
+    def _keep_in(self, cache: Path, folder: Path, link: PackageLink) -> bool:
         paths = link.package.files.paths
         aside = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
-            aside.mkdir(parents=True)
+            if not aside.parent.is_dir():
+                # All who may write to the cache share it, whatever the umask of the first.
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                aside.parent.chmod(stat.S_IMODE(cache.stat().st_mode))
+            aside.mkdir()
+        except OSError:
+            return False
+        try:
             copy_or_link(
                 [
                     (f"{self.root}/{path}", f"{aside}/{index}.pyc")
@@ -138,10 +150,12 @@ class Compiler(Struct, frozen=True):
             aside.rename(folder)
         except OSError:
             shutil.rmtree(aside, ignore_errors=True)
+        return True
 
-    def _cache_folder(self, link: PackageLink) -> Path | None:
+    def _cached_name(self, link: PackageLink) -> str | None:
+        """Where the package's bytecode lies in a cache; None where it suits no other prefix."""
         layout = self.plan.python
-        if self.cache is None or layout is None or not layout.cache_tag:
+        if layout is None or not layout.cache_tag:
             return None
         if any(link.package.files.paths[index].placeholder is not None for index, _ in link.bytecode):
             return None
@@ -152,4 +166,4 @@ class Compiler(Struct, frozen=True):
             return None
         identity = [record.sha256 or record.md5 or record.url, layout.site_packages, str(moment)]
         digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:24]
-        return self.cache / layout.cache_tag / f"{record.dist_name}-{digest}"
+        return f"{layout.cache_tag}/{record.dist_name}-{digest}"

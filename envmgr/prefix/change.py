@@ -70,7 +70,7 @@ class PrefixChange(Struct, frozen=True):
     link_scripts: str = "run"
     link_mode: LinkMode = "auto"
     compile_bytecode: bool = True
-    bytecode_cache: Path | None = None
+    bytecode_caches: Sequence[Path] = ()
     root_prefix: str = ""
     strict: bool = False
 
@@ -197,7 +197,7 @@ class _Changing(Struct):
             self.runner,
             self.reporter,
             request.environ,
-            request.bytecode_cache,
+            request.bytecode_caches,
             str(request.prefix),
         )
         for name, paths in compiler.compile().items():

@@ -62,7 +62,7 @@ def test_bytecode_is_current_and_recorded(tmp_path: Path, python: PackageToLink)
 def test_the_second_prefix_links_what_the_first_compiled(tmp_path: Path, python: PackageToLink) -> None:
     packages = [python, tool(tmp_path, a="x = 1\n", b="y = 2\n")]
     for name in ("one", "two"):
-        create(tmp_path / name, packages, bytecode_cache=tmp_path / "pkgs/pyc")
+        create(tmp_path / name, packages, bytecode_caches=[tmp_path / "pkgs/pyc"])
     path = f"{SITE}/tool/__pycache__/a.{TAG}.pyc"
     assert starts(tmp_path) == 1
     assert (tmp_path / "one" / path).stat().st_ino == (tmp_path / "two" / path).stat().st_ino
@@ -74,9 +74,9 @@ def test_the_second_prefix_links_what_the_first_compiled(tmp_path: Path, python:
 
 def test_all_missing_packages_are_compiled_in_one_start(tmp_path: Path, python: PackageToLink) -> None:
     cache = tmp_path / "pkgs/pyc"
-    create(tmp_path / "one", [python, tool(tmp_path, "a", x="1\n")], bytecode_cache=cache)
+    create(tmp_path / "one", [python, tool(tmp_path, "a", x="1\n")], bytecode_caches=[cache])
     packages = [python, *(tool(tmp_path, name, x="1\n") for name in "abcd")]
-    create(tmp_path / "two", packages, bytecode_cache=cache)
+    create(tmp_path / "two", packages, bytecode_caches=[cache])
     assert starts(tmp_path) == 2
     assert all((tmp_path / "two" / SITE / name / "__pycache__" / f"x.{TAG}.pyc").is_file() for name in "abcd")
 
@@ -85,7 +85,7 @@ def test_files_that_do_not_compile_are_left_out_of_the_record(tmp_path: Path, py
     reporter = RecordingReporter()
     packages = [python, tool(tmp_path, good="x = 1\n", bad="print 'two'\n")]
     for name in ("one", "two"):
-        create(tmp_path / name, packages, reporter, bytecode_cache=tmp_path / "pkgs/pyc")
+        create(tmp_path / name, packages, reporter, bytecode_caches=[tmp_path / "pkgs/pyc"])
         files = PrefixStore(tmp_path / name).records()[1].files
         assert [path for path in files if path.endswith(".pyc")] == [
             f"{SITE}/tool/__pycache__/good.{TAG}.pyc"
@@ -97,7 +97,7 @@ def test_patched_sources_are_compiled_for_each_prefix(tmp_path: Path, python: Pa
     source = File(f"place = '{PLACEHOLDER}'\n".encode(), placeholder=PLACEHOLDER)
     packages = [python, tool(tmp_path, a=source)]
     for name in ("one", "two"):
-        create(tmp_path / name, packages, bytecode_cache=tmp_path / "pkgs/pyc")
+        create(tmp_path / name, packages, bytecode_caches=[tmp_path / "pkgs/pyc"])
         compiled = (tmp_path / name / SITE / "tool/__pycache__" / f"a.{TAG}.pyc").read_bytes()
         assert str(tmp_path / name).encode() in compiled
 
@@ -110,7 +110,7 @@ def test_a_python_that_fails_is_a_warning(tmp_path: Path) -> None:
         tmp_path / "env",
         [python, tool(tmp_path, a="x = 1\n")],
         reporter,
-        bytecode_cache=tmp_path / "pkgs/pyc",
+        bytecode_caches=[tmp_path / "pkgs/pyc"],
     )
     assert reporter.warnings == [
         "Python files are not compiled ahead, because the environment's Python failed (no library)."
@@ -135,7 +135,7 @@ def test_a_cache_that_cannot_be_written_is_no_matter(tmp_path: Path, python: Pac
         tmp_path / "env",
         [python, tool(tmp_path, a="x = 1\n")],
         reporter,
-        bytecode_cache=tmp_path / "file/pyc",
+        bytecode_caches=[tmp_path / "file/pyc"],
     )
     assert (tmp_path / "env" / SITE / "tool/__pycache__" / f"a.{TAG}.pyc").is_file()
     assert reporter.warnings == []
