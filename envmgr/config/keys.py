@@ -8,6 +8,7 @@ variables replaced.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -115,6 +116,23 @@ def _seconds(written: Written, _: Surroundings) -> float:
     if not 0 <= number < 1e9:
         raise WrongValueError(expected)
     return number
+
+
+_SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
+_UNLIMITED: Final = frozenset(("unlimited", "none"))
+
+
+def _size_limit(written: Written, _: Surroundings) -> int | None:
+    """A number of bytes; K, M, G and T are powers of 1000, Ki, Mi, Gi and Ti of 1024, each with B or without."""
+    expected = "a size such as 20GB or 500MiB, or unlimited"
+    text = _one(written, expected)
+    if text.lower() in _UNLIMITED:
+        return None
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise WrongValueError(expected)
+    power = " kmgt".index((found[2] or " ").lower())
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def _time_limit(written: Written, around: Surroundings) -> float:
@@ -355,6 +373,7 @@ KEYS: Final = (
     Key("index_max_age_seconds", _seconds),
     Key("use_stale_index", _boolean),
     Key("index_max_megabytes", _whole(0)),
+    Key("pkgs_size_limit", _size_limit),
     Key("channel_relations_max_depth", _whole(0), ("channel_relations_max_depth",)),
     Key("add_pip_as_python_dependency", _boolean, ("add_pip_as_python_dependency",)),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),

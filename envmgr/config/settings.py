@@ -108,6 +108,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether a stored index serves, however old, where the server of a channel does not answer."""
     index_max_megabytes: int = 2_000
     """How large the folder of indexes may grow, in megabytes of 10^6 bytes, before the oldest files go."""
+    pkgs_size_limit: int | None = None
+    """How many bytes the package cache may hold that no environment shares, before the oldest go; None: any."""
     channel_relations_max_depth: int = 10
     """How far the relations of channels are followed (CEP 42); 0 ignores them."""
 

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +23,7 @@ from msgspec import Struct, field
 from envmgr.errors import DataError, PrefixError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from envmgr.ops.context import Context
     from envmgr.prefix.store import InstalledPackage
@@ -104,7 +105,7 @@ def plan_clean(request: CleanRequest, context: Context) -> CleanPlan:
     layers = [layer for layer in dict.fromkeys(context.settings.pkgs_dirs) if layer.is_dir()]
     uses = None
     if "packages" in request.kinds and not request.used:
-        uses = _Uses.of(context, warnings)
+        uses = Uses.of(context, warnings)
     for layer in layers if {"packages", "tarballs"} & set(request.kinds) else ():
         if not os.access(layer, os.W_OK | os.X_OK):
             warnings.append(f"{layer} cannot be written and is left as it is.")
@@ -129,10 +130,10 @@ def clean(plan: CleanPlan, context: Context) -> Cleaned:
     in_caches = [item for item in plan.items if item.kind in ("packages", "tarballs")]
     for layer in dict.fromkeys(item.place for item in in_caches):
         chosen = [item for item in in_caches if item.place == layer]
-        removed += _remove_from_layer(layer, chosen, plan.request, warnings)
+        removed += remove_from_layer(layer, chosen, warnings, partial(_is_unused, plan.request))
     temporary = [item for item in plan.items if item.kind == "tempfiles"]
     for item in temporary:
-        _remove_temporary(item.path)
+        _remove_temporary(item, context.settings.pkgs_dirs)
     removed += _gone(temporary, warnings)
     return Cleaned(tuple(removed), tuple(warnings))
 
@@ -165,14 +166,14 @@ def _index_entries(index_dir: Path) -> list[Path]:
 # Package caches
 
 
-class _Uses(Struct, frozen=True):
+class Uses(Struct, frozen=True):
     """The packages that known environments are linked with, by distribution, and the folders they name."""
 
     installed: dict[str, list[InstalledPackage]] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, context: Context, warnings: list[str]) -> _Uses:
+    def of(cls, context: Context, warnings: list[str]) -> Uses:
         """Read from all environments; one that cannot be read is warned of, its links still count."""
         from envmgr.ops.environments import list_environments
         from envmgr.prefix.installed import COPY
@@ -210,7 +211,7 @@ class _Uses(Struct, frozen=True):
         return any(describes_same_archive(cached, each.record) for each in candidates)
 
 
-def _unused(layer: Path, uses: _Uses | None) -> Iterator[Item]:
+def _unused(layer: Path, uses: Uses | None) -> Iterator[Item]:
     """Unpacked packages and compiled files that nobody uses; all of them without *uses*."""
     from envmgr.packages.unused import iter_bytecode, iter_packages, measure
 
@@ -226,12 +227,25 @@ def _tarballs(layer: Path) -> list[Item]:
     return [Item("tarballs", layer, path, measure(path).size) for path in iter_archives(layer)]
 
 
-def _remove_from_layer(
-    layer: Path, items: Sequence[Item], request: CleanRequest, warnings: list[str]
-) -> list[Item]:
-    """Take *items* out of *layer* while nobody installs from it, then remove them."""
-    from envmgr.host.folder_lock import folder_alone
+def _is_unused(request: CleanRequest, item: Item) -> bool:
+    return item.kind != "packages" or request.used or not is_linked(item.path)
+
+
+def is_linked(path: Path) -> bool:
+    """Whether other places on the disk share files of the package at *path*."""
     from envmgr.packages.unused import measure
+
+    return measure(path).is_linked
+
+
+def remove_from_layer(
+    layer: Path, items: Sequence[Item], warnings: list[str], is_unused: Callable[[Item], bool]
+) -> list[Item]:
+    """Take those of *items* that *is_unused* out of *layer* while nobody installs from it, then remove them.
+
+    What is left of them and why is added to *warnings*; the items that went are returned.
+    """
+    from envmgr.host.folder_lock import folder_alone
     from envmgr.packages.work_area import work_area
 
     try:
@@ -241,9 +255,7 @@ def _remove_from_layer(
                 if not alone:
                     warnings.append(f"{layer} is in use by another process, so nothing of it was removed.")
                     return []
-                for item in items:
-                    if item.kind == "packages" and not request.used and measure(item.path).is_linked:
-                        continue
+                for item in filter(is_unused, items):
                     if _move(item.path, area.make_place() / "removed", warnings):
                         taken.append(item)
                         _remove_empty_home(item.path.parent, layer)
@@ -277,6 +289,8 @@ def _remove_empty_home(home: Path, layer: Path) -> None:
 
 def _tempfiles(layers: Iterable[Path], context: Context) -> Iterator[Item]:
     from envmgr.ops.environments import registry_file
+    from envmgr.packages.partial import iter_partials
+    from envmgr.packages.unused import iter_bytecode_remains
     from envmgr.packages.work_area import abandoned_areas
     from envmgr.prefix.staging import find_remains
     from envmgr.prefix.store import read_registry
@@ -284,6 +298,9 @@ def _tempfiles(layers: Iterable[Path], context: Context) -> Iterator[Item]:
     settings = context.settings
     for folder in (*layers, settings.root / "build"):
         yield from (_temporary(folder, path) for path in abandoned_areas(folder))
+    for folder in layers:
+        yield from (_temporary(folder, path) for path in iter_partials(folder))
+        yield from (_temporary(folder, path) for path in iter_bytecode_remains(folder))
     known = [prefix.parent for prefix in read_registry(registry_file(context))]
     for folder in dict.fromkeys([*settings.envs_dirs, *known]):
         yield from (_temporary(folder, path) for path in find_remains(folder))
@@ -293,11 +310,12 @@ def _tempfiles(layers: Iterable[Path], context: Context) -> Iterator[Item]:
             yield _temporary(settings.index_dir, path)
 
 
-def _remove_temporary(path: Path) -> None:
+def _remove_temporary(item: Item, layers: Sequence[Path]) -> None:
     from envmgr.packages.work_area import PREFIX
     from envmgr.prefix.staging import remove_folder
 
-    if path.name.startswith(PREFIX) or not path.is_dir():
+    path = item.path
+    if item.place in layers or path.name.startswith(PREFIX) or not path.is_dir():
         _remove_tree(path)
     else:
         remove_folder(path)

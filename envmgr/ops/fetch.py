@@ -108,7 +108,8 @@ def _note_use(package: CachedPackage) -> bool:
 def cache_in_use(context: Context) -> Iterator[None]:
     """Inside the block no `clean` of another process takes packages out of the cache.
 
-    To be held from before packages are looked up until they are linked. Waits while one is being cleaned.
+    To be held from before packages are looked up until they are linked. Waits while one is being cleaned. After a
+    block that ended well, the cache is kept within its limit.
     """
     from envmgr.host.folder_lock import using_folders
 
@@ -118,3 +119,7 @@ def cache_in_use(context: Context) -> Iterator[None]:
             layer.mkdir(parents=True, exist_ok=True)
     with using_folders(layers):
         yield
+    if context.settings.pkgs_size_limit is not None:
+        from envmgr.ops.collect import collect_packages
+
+        collect_packages(context)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,12 @@ from envmgr.packages.identity import BY_HASH, RECORD_JSON
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_STALE_SECONDS = 3600.0
+_SCHEMES = ("https", "http", "file", "oci", "s3")
+_MOST_DEPTH = 10
 _ARCHIVES = (".conda", ".tar.bz2")
 _BYTECODE = re.compile(r".+-[0-9a-f]{24}")
+_BYTECODE_ASIDE = re.compile(r"\..+-[0-9a-f]{24}\.[0-9]+-[0-9a-f]{8}")
 _BYTECODE_FILE = re.compile(r"[0-9]+\.pyc")
 
 
@@ -60,6 +65,19 @@ def iter_bytecode(layer: Path) -> Iterator[Path]:
             if _BYTECODE.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 files = _scan(entry.path)
                 if files and all(_BYTECODE_FILE.fullmatch(file.name) for file in files):
+                    yield Path(entry.path)
+
+
+def iter_bytecode_remains(layer: Path) -> Iterator[Path]:
+    """Folders of compiled files that a process was about to fill when it was killed, more than an hour ago."""
+    newest = time.time() - _STALE_SECONDS
+    for tag in _scan(layer):
+        if tag.name.startswith("cpython-") and tag.is_dir(follow_symlinks=False):
+            for entry in _scan(tag.path):
+                if (
+                    _BYTECODE_ASIDE.fullmatch(entry.name)
+                    and entry.stat(follow_symlinks=False).st_mtime < newest
+                ):
                     yield Path(entry.path)
 
 
@@ -107,11 +125,22 @@ def _statuses(path: Path) -> Iterator[os.stat_result]:
 
 
 def _entries(layer: Path) -> Iterator[os.DirEntry[str]]:
-    """What lies in the homes of packages: the layer, and the folders of those whose place was taken."""
-    for home in (str(layer), *(entry.path for entry in _scan(layer / BY_HASH))):
+    """What lies in the homes of packages: the layer, the folders of those whose place was taken, and mamba's."""
+    for home in (str(layer), *(entry.path for entry in _scan(layer / BY_HASH)), *_nested_homes(layer)):
         for entry in _scan(home):
             if not entry.name.startswith("."):
                 yield entry
+
+
+def _nested_homes(layer: Path) -> Iterator[str]:
+    """The folders below ``<layer>/<scheme>/``, as deep as URLs are, that are no packages."""
+    waiting = [(f"{layer}/{scheme}", _MOST_DEPTH) for scheme in _SCHEMES]
+    while waiting:
+        folder, depth = waiting.pop()
+        if depth and not os.path.isdir(f"{folder}/info"):
+            yield folder
+            inside = [entry.path for entry in _scan(folder) if entry.is_dir(follow_symlinks=False)]
+            waiting += [(path, depth - 1) for path in inside]
 
 
 def _scan(folder: Path | str) -> list[os.DirEntry[str]]:

@@ -90,15 +90,19 @@ class PrefixStore(Struct, frozen=True):
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / f"{generation.number}.json", write_generation(generation))
 
-    def generations(self) -> Generations:
-        """All generations, with what is wrong with those that cannot be read: no change needs every one."""
+    def generations(self, *, newest: int = 0) -> Generations:
+        """All generations, or only the *newest*, with what is wrong with those that cannot be read.
+
+        No change needs every one.
+        """
         try:
             names = os.listdir(self.prefix / GENERATIONS)
         except OSError:
             return Generations()
         known: list[Generation] = []
         damaged: dict[int, EnvmgrError] = {}
-        for number in sorted({int(found[1]) for name in names if (found := _GENERATION.fullmatch(name))}):
+        numbers = sorted({int(found[1]) for name in names if (found := _GENERATION.fullmatch(name))})
+        for number in numbers[-newest:]:
             path = self.prefix / GENERATIONS / f"{number}.json"
             try:
                 known.append(read_generation(_read_bytes(path), str(path), number))

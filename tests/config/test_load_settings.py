@@ -162,6 +162,26 @@ def test_a_value_of_nothing_counts_as_not_given(home):
 
 
 @pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        *(
+            ("0", 0),
+            ("1500", 1500),
+            ("1B", 1),
+            ("20GB", 20 * 10**9),
+            ("20 gb", 20 * 10**9),
+            ("1.5G", 1_500_000_000),
+        ),
+        *(("500MiB", 500 << 20), ("2Ti", 2 << 40), ("3k", 3000), ("unlimited", None), ("None", None)),
+    ],
+)
+def test_sizes_are_bytes_with_or_without_a_unit(home, tmp_path, text, size):
+    write(tmp_path / "config/envmgr/config.yml", "pkgs_size_limit: 7\n")
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "ENVMGR_PKGS_SIZE_LIMIT": text}
+    assert load_settings(environ, home=tmp_path, subdir="linux-64").settings.pkgs_size_limit == size
+
+
+@pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
         ("retires: 3\n", "1: there is no setting `retires`.", "Did you mean `retries`?"),
@@ -174,6 +194,11 @@ def test_a_value_of_nothing_counts_as_not_given(home):
         ("offline: maybe\n", "1: `offline` must be true or false, found `maybe`.", None),
         ("\nretries: -1\n", "2: `retries` must be a whole number of at least 0, found `-1`.", None),
         ("retries: 1.5\n", "1: `retries` must be a whole number of at least 0, found `1.5`.", None),
+        (
+            "pkgs_size_limit: 20 GX\n",
+            "1: `pkgs_size_limit` must be a size such as 20GB or 500MiB, or unlimited, found `20 GX`.",
+            None,
+        ),
         ("retries: [1]\n", "1: `retries` must be a whole number of at least 0, found a list.", None),
         (
             "download_threads: 0\n",
