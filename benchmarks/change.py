@@ -3,7 +3,7 @@
 Timed on each side: the whole process, with everything cached, over a channel that is a folder. Before each run the
 environment is brought back from a copy, untimed.
 
-- envmgr: ``envmgr install`` (nothing to do, and update), ``remove``, ``rollback`` and ``create --clone``. Changes go
+- envmgr: ``envmgr install`` (nothing to do, and update), ``remove``, ``rollback``, ``create --clone``. Changes go
   through the journal, and keep a generation to go back to.
 - py-rattler: peer.py: Gateway, ``solve`` and ``rattler.install`` into the environment; it has neither a journal nor
   generations. For a removal it installs the remaining records. It has no rollback and no clone.

@@ -17,7 +17,9 @@ def main() -> int:
             sys.stdout.write(f"envmgr {__version__}\n")
             sys.stdout.flush()
             return 0
-        _import_msgspec()
+        from envmgr.models.quick_start import import_msgspec
+
+        import_msgspec()
         from envmgr.cli.main import run_command_line
 
         return run_command_line(sys.argv[1:])
@@ -26,19 +28,6 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"envmgr: the output cannot be written: {error.strerror}.\n")
         return 1
-
-
-def _import_msgspec() -> None:
-    """Import msgspec without typing_extensions, which costs 10 ms where it is installed.
-
-    msgspec takes two names from it that `typing` has since Python 3.11, and falls back to those.
-    """
-    if sys.version_info >= (3, 11) and "typing_extensions" not in sys.modules:
-        sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # such a module "is not there"
-        try:
-            import msgspec  # noqa: F401
-        finally:
-            del sys.modules["typing_extensions"]
 
 
 if __name__ == "__main__":

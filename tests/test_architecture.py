@@ -53,6 +53,7 @@ EFFECT_MODULES = {
     "packages.layers",
     "packages.prepare",
     "packages.unpack_process",
+    "packages.unpack_worker",
     "packages.partial",
     "packages.store",
     "packages.unused",

@@ -29,6 +29,7 @@ _PIECE = 1 << 16
 # Nothing but what this process itself imports from may be imported, wherever it is started.
 _START = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
+    "from envmgr.models.quick_start import import_msgspec; import_msgspec(); "
     "from envmgr.channels.fill_process import main; main()"
 )
 
