@@ -380,6 +380,7 @@ KEYS: Final = (
     Key("pinned_packages", _texts, ("pinned_packages",), "&", "&"),
     Key("link_scripts", _choice("run", "refuse")),
     Key("durability", _choice("kill", "power")),
+    Key("extra_safety_checks", _boolean, ("extra_safety_checks",)),
     Key("link_mode", _choice("auto", "reflink", "hardlink", "symlink", "copy")),
     Key("lock_wait_seconds", _seconds),
     Key("always_copy", _boolean, ("always_copy", "copy")),

@@ -123,6 +123,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether packages' link scripts run, or packages that have them are refused."""
     durability: Durability = "kill"
     """What a change of an environment survives at any moment: a kill, or also a loss of power, which is slower."""
+    extra_safety_checks: bool = False
+    """Whether each file of a new package is held against the sum in its manifest, beyond the archive's own sum."""
     link_mode: LinkMode = "auto"
     """How files come from the package cache; `auto` takes the first of reflink, hardlink and copy that works."""
     lock_wait_seconds: float = 300.0

@@ -30,21 +30,20 @@ def obtain(
     downloaded, for a package whose channel may not be used.
     """
     from envmgr.ops.channels import channel_lists
-    from envmgr.packages.store import PackageCache
+    from envmgr.packages.store import ObtainOptions, PackageCache
 
     settings = context.settings
     channel_lists(context).check_records(records)
     cache = PackageCache(settings.pkgs_dirs)
+    options = ObtainOptions(
+        threads=settings.download_threads,
+        offline=settings.offline,
+        hashed=hashed or settings.extra_safety_checks,
+    )
     sound: dict[PackageRecord, CachedPackage] = {}
     missing, started = list(records), time.time_ns()
     for _ in range(_MOST_ROUNDS):
-        packages = cache.obtain(
-            missing,
-            context.transport,
-            context.reporter,
-            threads=settings.download_threads,
-            offline=settings.offline,
-        )
+        packages = cache.obtain(missing, context.transport, context.reporter, options)
         sound |= {
             record: package
             for record, package in packages.items()

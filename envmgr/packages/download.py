@@ -33,6 +33,7 @@ ATTEMPTS = 3
 """Tries in a row that bring less than a megabyte."""
 MOST_ATTEMPTS = 30
 _PROGRESS_BYTES = 1_000_000
+_CHUNK_BYTES = 1 << 18
 _PLAIN = {"accept-encoding": "identity"}
 _FRESH = {**_PLAIN, "cache-control": "no-cache"}
 
@@ -134,7 +135,7 @@ class Downloader(Struct, frozen=True):
     def _receive(self, part: _Part, response: Response, file: BinaryIO) -> None:
         size = part.record.size
         try:
-            for chunk in response.iter_bytes():
+            for chunk in response.iter_bytes(_CHUNK_BYTES):
                 self.check()
                 file.write(chunk)
                 part.digest.update(chunk)

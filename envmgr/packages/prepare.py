@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from envmgr.errors import DataError
 from envmgr.models.placeholder import find_placeholder
 from envmgr.models.record import PackageRecord  # noqa: TC001 - msgspec reads the annotation.
-from envmgr.packages.extract import Extraction, extract_archive
+from envmgr.packages.extract import Extraction, extract_archive, file_sha256
 from envmgr.packages.folder import INDEX_JSON, completed, package_files, parse_index, render_record
 from envmgr.packages.identity import RECORD_JSON, is_vouched_for
 from envmgr.packages.link_plan import PLAN_JSON, LinkPlan, measured_files, render_plan, with_measured
@@ -32,13 +32,18 @@ if TYPE_CHECKING:
 
 
 class Preparation(Struct, frozen=True):
-    """The archive of *record*, with the sum and size (bytes) that it really has, and the new folder to fill."""
+    """The archive of *record*, with the sum and size (bytes) that it really has, and the new folder to fill.
+
+    With *hashed* each file is held against the sum in the manifest, too. That is always done where the record
+    vouches for no archive; where it does, the archive's sum says that each file is what its channel published.
+    """
 
     record: PackageRecord
     archive: str
     folder: str
     sha256: str
     size: int
+    hashed: bool = False
 
 
 def prepare_package(order: Preparation, check: Callable[[], None] | None = None) -> None:
@@ -48,7 +53,8 @@ def prepare_package(order: Preparation, check: Callable[[], None] | None = None)
     OSError when the folder cannot be written; whoever made the place removes it.
     """
     record, folder = order.record, Path(order.folder)
-    request = Extraction(record.file_name, hashed=True, check=check)
+    hashed = order.hashed or not is_vouched_for(record)
+    request = Extraction(record.file_name, hashed=hashed, check=check)
     contents = extract_archive(Path(order.archive), folder, request)
     read = reader(folder)
     plan = _checked_plan(record, folder, contents)
@@ -86,6 +92,9 @@ def _checked_plan(record: PackageRecord, folder: Path, contents: Contents) -> Li
     damage = [finding for finding in findings if finding.damage]
     if damage:
         raise _damaged(name, damage)
+    for finding in findings:
+        if finding.path not in contents.hashes:
+            contents.hashes[finding.path] = file_sha256(folder / finding.path)
     differing = measured_files(findings, contents)
     return replace(make_plan(folder, with_measured(files, differing)), differing=differing)
 

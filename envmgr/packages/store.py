@@ -70,6 +70,25 @@ class CachedPackage(Struct, frozen=True):
     differing: Mapping[str, Measured]
 
 
+class ObtainOptions(Struct, frozen=True):
+    """How packages are brought in.
+
+    Attributes:
+        threads: downloads at a time.
+        keep_archives: whether archives stay beside what they unpack to.
+        offline: nothing is downloaded.
+        hashed: each unpacked file is held against the sum in its manifest, where otherwise the archive's own sum is
+            enough (`Preparation`).
+        processes_from: archives of this many bytes together, or more, are unpacked by processes, fewer by threads.
+    """
+
+    threads: int = 8
+    keep_archives: bool = True
+    offline: bool = False
+    hashed: bool = False
+    processes_from: int = WORTH_PROCESSES
+
+
 class PackageCache(Layers):
     """Finds packages in its layers, and brings in those that are missing."""
 
@@ -85,32 +104,25 @@ class PackageCache(Layers):
         records: Sequence[PackageRecord],
         transport: Transport,
         reporter: Reporter,
-        *,
-        threads: int = 8,
-        keep_archives: bool = True,
-        offline: bool = False,
-        processes_from: int = WORTH_PROCESSES,
+        options: ObtainOptions | None = None,
     ) -> dict[PackageRecord, CachedPackage]:
         """Every record's package, in the order of *records*; what is missing is downloaded, checked and unpacked.
 
-        *threads* is the number of downloads at a time; archives of *processes_from* bytes and more together are
-        unpacked by processes, less than that by threads. Raises ChannelError when an archive cannot be had,
-        DataError when one is damaged, PrefixError when the cache cannot be written. Nothing half-made stays behind;
-        packages that were complete by then do.
+        Raises ChannelError when an archive cannot be had, DataError when one is damaged, PrefixError when the cache
+        cannot be written. Nothing half-made stays behind; packages that were complete by then do.
         """
+        options = options or ObtainOptions()
         found = {record: self.find(record) for record in records}
         missing = [record for record, package in found.items() if package is None]
         for package in found.values():
             _warn_of_differences(package, reporter)
         if missing:
-            if offline:
+            if options.offline:
                 self._check_offline(missing)
             with self._work_area() as (layer, area):
                 phases = Phases(reporter, len(missing))
-                intake = _Intake(
-                    self, layer, area, transport, reporter, phases, keep_archives, processes_from
-                )
-                found.update(intake.run(missing, threads))
+                intake = _Intake(self, layer, area, transport, reporter, phases, options)
+                found.update(intake.run(missing))
         return {record: package for record, package in found.items() if package is not None}
 
     def check(self, package: CachedPackage, *, hashed: bool = True) -> tuple[Finding, ...]:
@@ -198,12 +210,11 @@ class _Intake(Struct):
     transport: Transport
     reporter: Reporter
     phases: Phases
-    keep_archives: bool
-    processes_from: int
+    options: ObtainOptions
     stop: Stop = field(default_factory=Stop)
     prepare: Callable[[Preparation, Callable[[], None]], None] = prepare_package
 
-    def run(self, missing: Sequence[PackageRecord], threads: int) -> dict[PackageRecord, CachedPackage]:
+    def run(self, missing: Sequence[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
         """Fetches the largest first, so that no long download starts last."""
         ordered = sorted(missing, key=lambda record: -(record.size or 0))
         for record in ordered:
@@ -213,9 +224,9 @@ class _Intake(Struct):
         unpackers = min(_MOST_UNPACKERS, _processors(), len(missing))
         with contextlib.ExitStack() as stack:
             stack.callback(self.phases.end)
-            if unpackers > 1 and total >= self.processes_from:
+            if unpackers > 1 and total >= self.options.processes_from:
                 self._start_processes(unpackers, stack)
-            first, second = Stage(self._fetch, threads), Stage(self._unpack, unpackers)
+            first, second = Stage(self._fetch, self.options.threads), Stage(self._unpack, unpackers)
             return dict(run_stages(ordered, first, second, self.stop))
 
     def _start_processes(self, count: int, stack: contextlib.ExitStack) -> None:
@@ -256,7 +267,10 @@ class _Intake(Struct):
         assert job.arrived is not None
         self.phases.unpacking()
         folder = str(job.place / "package")
-        order = Preparation(job.record, str(job.archive), folder, job.arrived.sha256, job.arrived.size)
+        arrived = job.arrived
+        order = Preparation(
+            job.record, str(job.archive), folder, arrived.sha256, arrived.size, hashed=self.options.hashed
+        )
         self.prepare(order, self.stop)
         package = self._publish(job, job.place / "package")
         _warn_of_differences(package, self.reporter)
@@ -297,7 +311,7 @@ class _Intake(Struct):
     def _keep_archive(self, job: _Job, home: Path) -> Path | None:
         if not job.downloaded:
             return job.archive
-        if not self.keep_archives:
+        if not self.options.keep_archives:
             job.archive.unlink()
             return None
         target = home / job.record.file_name

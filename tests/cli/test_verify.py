@@ -235,3 +235,24 @@ def test_names_that_are_no_text_are_shown(envmgr: Envmgr, prefix: Path) -> None:
         pass
     assert envmgr("verify", "-p", prefix, "--json").json["foreign"] == ["odd\\udcff\\x1b[31m"]
     assert "odd\\udcff\\x1b[31m belongs to no package" in envmgr("verify", "-p", prefix, "--foreign").out
+
+
+def test_a_repair_settles_a_package_whose_own_manifest_is_wrong(
+    envmgr: Envmgr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = pkg("a", files={"f": b"as published"})
+    entry = {"_path": "f", "path_type": "hardlink", "sha256": "0" * 64, "size_in_bytes": 12}
+    manifest = json.dumps({"paths_version": 1, "paths": [entry]}).encode()
+    wrong = pkg("a", files=right.files, info={"info/paths.json": manifest})
+    channel, made = make_channel(tmp_path / "channel", [wrong]), tmp_path / "env"
+    create = ("create", "-y", "--override-channels", "-c", channel, "a", "-p")
+    assert envmgr(*create, made).code == 0
+    assert kinds(envmgr("verify", "-p", made, "--json")) == {"f": "modified"}
+    repaired = envmgr("verify", "-p", made, "--repair", "-y")
+    assert repaired.code == 0, repaired.err
+    assert "published with 1 file that differs from its own manifest" in repaired.err
+    assert envmgr("verify", "-p", made).code == 0
+    monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / "another"))
+    monkeypatch.setenv("ENVMGR_EXTRA_SAFETY_CHECKS", "true")
+    assert "published with 1 file that differs" in envmgr(*create, tmp_path / "checked").err
+    assert envmgr("verify", "-p", tmp_path / "checked").code == 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envmgr.models.record import Origin, PackageRecord
+from envmgr.packages.link_plan import PLAN_JSON
 from envmgr.packages.store import PackageCache
 from envmgr.packages.work_area import PREFIX, abandoned_areas
 from envmgr.ports import RecordingReporter
@@ -101,7 +102,7 @@ def test_what_other_tools_unpacked_is_used_as_it_lies(
     home = f"http/127.0.0.1_{server.port}/linux-64" if nested else ""
     for package in (A, B):
         fill(site, package, FORMS[form](server, package), home, keep=keep)
-    before = {path: path.stat().st_mtime_ns for path in site.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in site.rglob("*") if path.is_file()}
     cache, reporter = PackageCache([site, tmp_path / "mine"]), RecordingReporter()
     assert all(map(cache.holds, wanted(server)))
     found = obtain(cache, wanted(server), reporter=reporter)
@@ -109,7 +110,11 @@ def test_what_other_tools_unpacked_is_used_as_it_lies(
     assert [(each.archive is not None) for each in found.values()] == [keep] * 2
     assert [each.record.depends for each in found.values()] == [["b"], []]
     assert (server.requests, reporter.warnings) == ([], [])
-    assert {path: path.stat().st_mtime_ns for path in site.rglob("*")} == before
+    after = {path: path.stat().st_mtime_ns for path in site.rglob("*") if path.is_file()}
+    assert {path for path in after if path not in before} == {
+        each.folder / PLAN_JSON for each in found.values()
+    }
+    assert {path: after.get(path) for path in before} == before
     assert not (tmp_path / "mine").exists()
 
 

@@ -23,7 +23,7 @@ from envmgr.net.http import HttpOptions, HttpTransport
 from envmgr.net.transport import AnyTransport
 from envmgr.packages.identity import BY_HASH
 from envmgr.packages.link_plan import PLAN_JSON, parse_plan
-from envmgr.packages.store import CachedPackage, PackageCache
+from envmgr.packages.store import CachedPackage, ObtainOptions, PackageCache
 from envmgr.packages.work_area import PREFIX
 from envmgr.ports import Phase, RecordingReporter
 from envmgr.prefix.check import verify_prefix
@@ -60,7 +60,8 @@ def channel_of(folder: Path, *packages: Pkg) -> list[PackageRecord]:
 def obtain(
     cache: PackageCache, records: Sequence[PackageRecord], **options: object
 ) -> dict[PackageRecord, CachedPackage]:
-    return cache.obtain(records, transport(), options.pop("reporter", RecordingReporter()), **options)
+    reporter = options.pop("reporter", RecordingReporter())
+    return cache.obtain(records, transport(), reporter, ObtainOptions(**options))
 
 
 def leftovers(layer: Path) -> list[str]:
@@ -402,7 +403,7 @@ def test_files_that_differ_in_a_verified_package_are_told_of_and_recorded_as_the
     cache = PackageCache([tmp_path / "pkgs"])
     for _ in range(2):
         reporter = RecordingReporter()
-        package = obtain(cache, [a], reporter=reporter)[a]
+        package = obtain(cache, [a], reporter=reporter, hashed=True)[a]
         (warning,) = reporter.warnings
         assert warning == (
             "a-1.0-0.conda was published with 3 files that differ from its own manifest: "
@@ -553,7 +554,7 @@ def test_offline_names_what_is_missing(tmp_path: Path) -> None:
         ChannelError, match=r"offline, and 2 package\(s\) .*: b-2.0-0.tar.bz2, a-1.0-0.conda\."
     ):
         PackageCache([tmp_path / "pkgs"]).obtain(
-            wanted, transport(offline=True), RecordingReporter(), offline=True
+            wanted, transport(offline=True), RecordingReporter(), ObtainOptions(offline=True)
         )
 
 

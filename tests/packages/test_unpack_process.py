@@ -15,7 +15,7 @@ import pytest
 
 from envmgr.errors import DataError, PrefixError
 from envmgr.packages.prepare import Preparation
-from envmgr.packages.store import PackageCache
+from envmgr.packages.store import ObtainOptions, PackageCache
 from envmgr.packages.unpack_process import UnpackProcesses
 from envmgr.ports import RecordingReporter
 from tests.builders import File, Pkg, link, pkg
@@ -39,7 +39,9 @@ def obtain(
     layer: Path, records: Sequence[PackageRecord], processes_from: int
 ) -> dict[PackageRecord, CachedPackage]:
     cache = PackageCache([layer])
-    return cache.obtain(records, transport(), RecordingReporter(), processes_from=processes_from)
+    return cache.obtain(
+        records, transport(), RecordingReporter(), ObtainOptions(processes_from=processes_from)
+    )
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
