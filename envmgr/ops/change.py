@@ -164,6 +164,8 @@ def _change(
     extras.check(goal.records)
     if plan.is_nothing and goal.requested == state.requested and not extras.is_anything:
         return Changed(plan, done=False)
+    for package in state.current:
+        package.listing.check()
     if not confirm(plan) or request.dry_run:
         return Changed(plan, done=False)
     messages: tuple[str, ...] = ()

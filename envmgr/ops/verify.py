@@ -134,7 +134,7 @@ def installed_for_repair(store: PrefixStore, past: Generations) -> tuple[Install
     for a record of a package that no generation has.
     """
     from envmgr.prefix.generation import record_of
-    from envmgr.prefix.installed import InstalledPackage
+    from envmgr.prefix.installed import InstalledPackage, Listing
 
     read = store.readable_records()
     found = list(read.packages)
@@ -143,7 +143,7 @@ def installed_for_repair(store: PrefixStore, past: Generations) -> tuple[Install
         for entry in entries:
             record = record_of(entry)
             if f"{record.dist_name}.json" == name:
-                found.append(InstalledPackage(record, (), (), tuple(entry.get("requested", ()))))
+                found.append(InstalledPackage(record, Listing(), tuple(entry.get("requested", ()))))
                 break
         else:
             error.hint = "No generation knows the package: remove the file, and install the package anew."
@@ -155,6 +155,8 @@ def with_own_files(plan: PrefixPlan) -> PrefixPlan:
     """*plan* with the files of packages whose records could not be read: what linking them brings again."""
     from msgspec.structs import replace
 
+    from envmgr.prefix.installed import Listing
+
     coming = {link.package.record: link for link in plan.link}
 
     def filled(package: InstalledPackage) -> InstalledPackage:
@@ -162,7 +164,7 @@ def with_own_files(plan: PrefixPlan) -> PrefixPlan:
         if package.paths or package.files or link is None:
             return package
         own = (*(target for _, target in link.pairs()), *(path for path, _ in link.entry_points))
-        return replace(package, files=own)
+        return replace(package, listing=Listing(own))
 
     return replace(plan, unlink=tuple(map(filled, plan.unlink)))
 

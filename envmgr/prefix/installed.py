@@ -1,12 +1,12 @@
 """A package as it lies in a prefix, and its conda-meta document (CEP 32), which conda, mamba and pixi share.
 
 Reading is forgiving, since four tools write these files; writing follows the standard. Pure: JSON bytes in
-and out. The hot path of `envmgr list` is `read_document`, so path entries stay plain dictionaries.
+and out. Most of a document is the list of files, which most commands do not need: it is read when it is asked for.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -15,9 +15,14 @@ from envmgr.errors import DataError
 from envmgr.models.channel import Channel, is_url, without_credentials
 from envmgr.models.record import Origin, PackageRecord
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # CEP 32, "link": how most files of the package came into the prefix.
 HARDLINK, SOFTLINK, COPY = 1, 2, 3
 
+_TEXTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NULL = msgspec.Raw(b"null")
 _OURS = frozenset(
     {
         "channel", "extracted_package_dir", "files", "fn", "link", "package_tarball_full_path", "paths_data",
@@ -26,20 +31,86 @@ _OURS = frozenset(
 )  # fmt: skip
 
 
+class Listing:
+    """The files of an installed package: read from the document's own text when they are first asked for.
+
+    Whoever asks gets a DataError, naming the document, where it lists what is no path inside an environment: who
+    removes the package would delete it.
+    """
+
+    __slots__ = ("_files", "_paths", "_place", "_texts")
+
+    def __init__(self, files: Sequence[str] = (), paths: Sequence[dict[str, Any]] = ()) -> None:
+        self._files, self._paths = tuple(files), tuple(paths)
+        self._texts: tuple[bytes, bytes] | None = None
+        self._place = ""
+
+    @classmethod
+    def unread(cls, files: bytes, paths_data: bytes, place: str) -> Listing:
+        """From the JSON texts of ``files`` and ``paths_data`` in the document *place*."""
+        listing = cls()
+        listing._texts, listing._place = (files, paths_data), place
+        return listing
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths that the package owns."""
+        return self._read()._files
+
+    @property
+    def paths(self) -> tuple[dict[str, Any], ...]:
+        """The entries of ``paths_data`` as written."""
+        return self._read()._paths
+
+    def check(self) -> None:
+        """Read it now."""
+        self._read()
+
+    def _read(self) -> Listing:
+        if self._texts is not None:
+            try:
+                files, paths_data = map(msgspec.json.decode, self._texts)
+                entries = _path_entries(paths_data)
+                self._files = _listed(files) or tuple([entry["_path"] for entry in entries])
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise DataError(f"{self._place} is not a JSON object.", file=self._place) from None
+            except DataError as error:
+                raise DataError(f"{self._place}: {error}", file=self._place) from None
+            self._paths, self._texts = entries, None
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Listing):
+            return NotImplemented
+        return (self.files, self.paths) == (other.files, other.paths)
+
+    def __hash__(self) -> int:
+        return hash(self.files)
+
+
 class InstalledPackage(Struct, frozen=True):
     """A package in a prefix.
 
-    ``paths`` are the entries of ``paths_data`` as written, ``files`` the paths that it owns, ``requested``
-    the specs that asked for it, and ``source`` the unpacked folder that it was linked from ("" if unknown).
+    ``requested`` are the specs that asked for it, and ``source`` the unpacked folder that it was linked from ("" if
+    unknown).
     """
 
     record: PackageRecord
-    files: tuple[str, ...]
-    paths: tuple[dict[str, Any], ...]
+    listing: Listing
     requested: tuple[str, ...] = ()
     source: str = ""
     archive: str = ""
     link_type: int = HARDLINK
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths that it owns; raises DataError as `Listing` does."""
+        return self.listing.files
+
+    @property
+    def paths(self) -> tuple[dict[str, Any], ...]:
+        """The entries of ``paths_data`` as written; raises DataError as `Listing` does."""
+        return self.listing.paths
 
     @property
     def document_name(self) -> str:
@@ -50,21 +121,20 @@ class InstalledPackage(Struct, frozen=True):
 def read_document(data: bytes, place: str) -> InstalledPackage:
     """The package that the conda-meta document *data*, read from the file *place*, describes.
 
-    Raises DataError naming *place* when it is no JSON object, lacks a name or version, or lists files that are
-    no paths inside an environment: who removes the package would delete them.
+    Raises DataError naming *place* when it is no JSON object, or lacks a name or version.
     """
     try:
-        document = msgspec.json.decode(data)
+        texts = _TEXTS.decode(data)
+        listing = Listing.unread(texts.pop("files", _NULL), texts.pop("paths_data", _NULL), place)
+        document = {key: msgspec.json.decode(text) for key, text in texts.items()}
         own = {key: document[key] for key in document if key not in _OURS}
         record = PackageRecord.parse(own, fn=_text(document, "fn") or _file_name(document))
-    except (msgspec.DecodeError, TypeError, AttributeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise DataError(f"{place} is not a JSON object.", file=place) from None
     except DataError as error:
         raise DataError(f"{place}: {error}", file=place) from None
     record.placed(record.fn, _origin(document, record))
     try:
-        entries = _path_entries(document)
-        files = _listed(document) or tuple([entry["_path"] for entry in entries])
         _check_name(record)
     except DataError as error:
         raise DataError(f"{place}: {error}", file=place) from None
@@ -73,8 +143,7 @@ def read_document(data: bytes, place: str) -> InstalledPackage:
     link_type = link.get("type")
     return InstalledPackage(
         record,
-        files=files,
-        paths=entries,
+        listing,
         requested=_requested(document),
         source=_text(document, "extracted_package_dir") or _text(link, "source"),
         archive=_text(document, "package_tarball_full_path"),
@@ -106,8 +175,8 @@ def write_document(package: InstalledPackage) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2) + b"\n"
 
 
-def _path_entries(document: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    paths_data = document.get("paths_data") or {}
+def _path_entries(paths_data: Any) -> tuple[dict[str, Any], ...]:
+    paths_data = paths_data or {}
     entries = (paths_data.get("paths") or []) if isinstance(paths_data, dict) else None
     if not isinstance(entries, list):
         raise DataError("paths_data does not hold a list of paths.")
@@ -116,8 +185,8 @@ def _path_entries(document: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     return tuple(kept)
 
 
-def _listed(document: dict[str, Any]) -> tuple[str, ...]:
-    files = document.get("files") or []
+def _listed(files: Any) -> tuple[str, ...]:
+    files = files or []
     if not isinstance(files, list):
         raise DataError("files is not a list of paths.")
     listed = [path for path in files if isinstance(path, str)]

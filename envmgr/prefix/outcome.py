@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
-from envmgr.prefix.installed import HARDLINK, InstalledPackage
+from envmgr.prefix.installed import HARDLINK, InstalledPackage, Listing
 from envmgr.prefix.paths import resolve_link
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def installed_package(
     paths += [{"_path": path, "path_type": "pyc_file"} for path in outcome.bytecode]
     return InstalledPackage(
         link.package.record,
-        files=tuple(sorted(entry["_path"] for entry in paths if entry["path_type"] != DIRECTORY)),
-        paths=tuple(paths),
+        Listing(sorted([entry["_path"] for entry in paths if entry["path_type"] != DIRECTORY]), paths),
         requested=link.package.requested,
         source=str(link.package.folder),
         archive=str(link.package.archive) if link.package.archive else "",

@@ -51,7 +51,10 @@ class PrefixStore(Struct, frozen=True):
         return (self._meta / "history").is_file() and not os.path.lexists(self.prefix / MARKER)
 
     def records(self) -> list[InstalledPackage]:
-        """The installed packages by file name; raises DataError naming a document that cannot be read."""
+        """The installed packages by file name; raises DataError naming a document that cannot be read.
+
+        What a document says of files is read only when it is asked for, and may be refused then (`Listing`).
+        """
         return [read_document(_read_bytes(path), str(path)) for path in self._documents()]
 
     def readable_records(self) -> ReadableRecords:
@@ -59,7 +62,9 @@ class PrefixStore(Struct, frozen=True):
         packages, damaged = [], {}
         for path in self._documents():
             try:
-                packages.append(read_document(_read_bytes(path), str(path)))
+                package = read_document(_read_bytes(path), str(path))
+                package.listing.check()
+                packages.append(package)
             except (DataError, PrefixError) as error:
                 damaged[path.name] = error
         return ReadableRecords(tuple(packages), damaged)

@@ -23,9 +23,9 @@ def read(**changes: Any) -> InstalledPackage:
 )
 def test_no_document_lists_a_path_outside_the_environment(path):
     with pytest.raises(DataError, match=r"^x-1-0\.json: files lists .* no path inside an environment"):
-        read(files=["bin/x", path])
+        read(files=["bin/x", path]).listing.check()
     with pytest.raises(DataError, match=r"^x-1-0\.json: paths_data lists"):
-        read(paths_data={"paths": [{"_path": "bin/x"}, {"_path": path}]})
+        read(paths_data={"paths": [{"_path": "bin/x"}, {"_path": path}]}).listing.check()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,14 @@ def test_no_document_names_a_package_that_lies_elsewhere(name):
 )
 def test_what_a_package_owns_must_be_readable(changes, complaint):
     with pytest.raises(DataError, match=rf"^x-1-0\.json: {complaint}"):
-        read(**changes)
+        read(**changes).listing.check()
+
+
+@pytest.mark.parametrize("text", [b'["\\x"]', b'["\xff"]', b'["\\ud800"]'])
+def test_damage_inside_the_list_of_files_is_told(text: bytes) -> None:
+    document = b'{"name": "x", "version": "1", "build": "0", "files": ' + text + b"}"
+    with pytest.raises(DataError, match=r"^x-1-0\.json is not a JSON object"):
+        read_document(document, "x-1-0.json").listing.check()
 
 
 def test_what_need_not_be_known_may_be_damaged():

@@ -9,7 +9,7 @@ import pytest
 from envmgr.errors import PrefixError
 from envmgr.ports import RecordingReporter
 from envmgr.prefix.check import verify_prefix
-from envmgr.prefix.installed import InstalledPackage
+from envmgr.prefix.installed import InstalledPackage, Listing
 from envmgr.prefix.plan import PrefixPlan, plan_prefix
 from envmgr.prefix.store import PrefixStore
 from tests.builders import File, Pkg, link, pkg
@@ -142,7 +142,7 @@ def test_bytecode_is_not_made_for_shipped_bytecode_or_other_folders(tmp_path: Pa
 
 def test_a_plan_against_installed_packages_links_and_unlinks_the_difference(tmp_path: Path) -> None:
     unpacked = {name: unpack(pkg(name), tmp_path / "pkgs") for name in "abc"}
-    current = [InstalledPackage(unpacked[name].record, (), ()) for name in "ab"]
+    current = [InstalledPackage(unpacked[name].record, Listing()) for name in "ab"]
     planned = plan_prefix(current, [unpacked["b"], unpacked["c"]], prefix="/e", subdir="linux-64")
     assert [package.record.name for package in planned.unlink] == ["a"]
     assert [each.package.record.name for each in planned.link] == ["c"]
