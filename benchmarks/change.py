@@ -62,7 +62,7 @@ class _Changes:
         own = {
             "change: nothing to do": ("old", "install", *self.where, *self.channels, *first),
             "change: update of 3 packages": ("old", "install", *self.where, *self.channels, *second),
-            "change: removal of 3 packages": ("old", "remove", *self.where, "--no-deps", *names),
+            "change: removal of 3 packages": ("old", "remove", *self.where, "--force", *names),
             "change: rollback of that update": ("new", "rollback", *self.where),
         }
         sides = {title: [self._own(*words)] for title, words in own.items()}

@@ -66,6 +66,7 @@ EFFECT_MODULES = {
     "prefix.claim",
     "prefix.foreign",
     "prefix.journal",
+    "prefix.launchers",
     "prefix.link",
     "prefix.placing",
     "prefix.scripts",

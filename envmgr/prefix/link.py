@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from envmgr.models.package_files import PathEntry
     from envmgr.ports import Reporter
-    from envmgr.prefix.plan import PackageLink, PrefixPlan
+    from envmgr.prefix.plan import PackageLink, PackageToLink, PrefixPlan
 
 # CEP 32, "link": a reflink is a file of its own, as a copy is.
 _LINK_TYPES: dict[Method, int] = {"reflink": 3, "hardlink": 1, "symlink": 2, "copy": 3}
@@ -100,8 +100,7 @@ class Linker(Struct):
                 self._try_otherwise(link, entry, (source, path), error)
             if entry.sha256 is None and target not in outcome.symlinks:
                 self._sum_up(path, target, outcome)
-        for path, script in link.entry_points:
-            self._write_entry_point(path, entry_point_script(script, self._python, self.plan.subdir), outcome)
+        self._write_entry_points(link, outcome)
         return outcome
 
     def _method(self, link: PackageLink) -> Method:
@@ -218,9 +217,24 @@ class Linker(Struct):
             path=entry.path,
         )
 
-    def _write_entry_point(self, target: str, script: bytes, outcome: LinkOutcome) -> None:
-        write_fresh(f"{self.root}/{target}", script, 0o755)
-        outcome.changed[target] = (hashlib.sha256(script).hexdigest(), len(script))
+    def _write_entry_points(self, link: PackageLink, outcome: LinkOutcome) -> None:
+        windows = self.plan.subdir.startswith("win-")
+        without_console = _gui_commands(link.package) if windows and link.entry_points else frozenset()
+        for target, entry in link.entry_points:
+            data = entry_point_script(entry, self._python, self.plan.subdir)
+            if windows and target.endswith(".exe"):
+                from envmgr.prefix.launchers import launcher
+
+                gui = entry.command in without_console
+                data = launcher(data, self.plan.prefix, self.plan.subdir, gui=gui)
+            write_fresh(f"{self.root}/{target}", data, 0o755)
+            outcome.changed[target] = (hashlib.sha256(data).hexdigest(), len(data))
+
+
+def _gui_commands(package: PackageToLink) -> frozenset[str]:
+    from envmgr.prefix.launchers import gui_commands
+
+    return gui_commands(package.folder, (entry.path for entry in package.files.paths))
 
 
 def write_fresh(path: str, data: bytes, mode: int) -> None:

@@ -50,14 +50,16 @@ def installed_package(
     link: PackageLink, outcome: LinkOutcome, sums: Mapping[str, str], subdir: str
 ) -> InstalledPackage:
     """The record of a linked package; *sums* (`sums_in_prefix`) covers all packages."""
-    script_type = (
-        "windows_python_entry_point_script" if subdir.startswith("win-") else "unix_python_entry_point"
-    )
     paths = [_entry(entry, target, outcome, sums) for entry, target in link.pairs()]
     for path, _ in link.entry_points:
         digest, size = outcome.changed[path]
         paths.append(
-            {"_path": path, "path_type": script_type, "sha256_in_prefix": digest, "size_in_bytes": size}
+            {
+                "_path": path,
+                "path_type": _entry_point_type(path, subdir),
+                "sha256_in_prefix": digest,
+                "size_in_bytes": size,
+            }
         )
     paths += [{"_path": path, "path_type": "pyc_file"} for path in outcome.bytecode]
     return InstalledPackage(
@@ -68,6 +70,12 @@ def installed_package(
         archive=str(link.package.archive) if link.package.archive else "",
         link_type=outcome.link_type,
     )
+
+
+def _entry_point_type(path: str, subdir: str) -> str:
+    if not subdir.startswith("win-"):
+        return "unix_python_entry_point"
+    return f"windows_python_entry_point_{'exe' if path.endswith('.exe') else 'script'}"
 
 
 def _entry(entry: PathEntry, target: str, outcome: LinkOutcome, sums: Mapping[str, str]) -> dict[str, Any]:

@@ -43,8 +43,9 @@ class PackageLink(Struct, frozen=True):
     """What linking one package does.
 
     ``targets`` runs parallel to ``package.files.paths``: where each entry lands, "" for one that loses its
-    path to another package. ``entry_points`` are scripts to be written, ``bytecode`` compiled files as (index
-    of the source in targets, path), ``scripts`` the actions of its link scripts.
+    path to another package. ``entry_points`` are scripts to be written, and launchers for Windows (``.exe``),
+    ``bytecode`` compiled files as (index of the source in targets, path), ``scripts`` the actions of its link
+    scripts.
     """
 
     package: PackageToLink
@@ -162,9 +163,11 @@ def _plan_package(package: PackageToLink, layout: PythonLayout | None, subdir: s
     bytecode: tuple[tuple[int, str], ...] = ()
     if layout is not None and is_noarch_python(package):
         targets = tuple(layout.target_of(entry.path) for entry in paths)
-        suffix = "-script.py" if subdir.startswith("win-") else ""
+        suffixes = ("-script.py", ".exe") if subdir.startswith("win-") else ("",)
         entry_points = tuple(
-            (f"{layout.scripts}/{each.command}{suffix}", each) for each in package.files.entry_points
+            (f"{layout.scripts}/{each.command}{suffix}", each)
+            for each in package.files.entry_points
+            for suffix in suffixes
         )
         bytecode = tuple(_bytecode(paths, targets, layout))
     else:
