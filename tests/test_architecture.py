@@ -42,6 +42,7 @@ EFFECT_MODULES = {
     "channels.threads",
     "config.own_file",
     "config.store",
+    "host.file_system",
     "host.folder_lock",
     "host.probe",
     "host.system",

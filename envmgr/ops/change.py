@@ -552,6 +552,7 @@ class _Ready(Struct):
             relink |= more
 
     def _plan_once(self, packages: Mapping[PackageRecord, CachedPackage], relink: set[str]) -> PrefixPlan:
+        from envmgr.host.file_system import file_system_at
         from envmgr.models.package_files import PackageFiles
         from envmgr.prefix.plan import PackageToLink, plan_prefix
 
@@ -572,6 +573,7 @@ class _Ready(Struct):
             prefix=str(self.state.prefix),
             subdir=self.state.subdir,
             relink=frozenset(relink),
+            file_system=file_system_at(self.state.prefix, self.state.subdir),
         )
 
     def _sharing(self, relink: set[str]) -> set[str]:

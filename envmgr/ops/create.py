@@ -276,6 +276,7 @@ def link_packages(
 ) -> tuple[str, ...]:
     """Make the prefix out of cached packages; returns the link scripts' messages."""
     from envmgr import __version__
+    from envmgr.host.file_system import file_system_at
     from envmgr.prefix.apply import PrefixCreation, create_prefix
     from envmgr.prefix.plan import PackageToLink, plan_prefix
 
@@ -289,7 +290,13 @@ def link_packages(
     settings = context.settings
     creation = PrefixCreation(
         prefix=request.prefix,
-        plan=plan_prefix((), wanted, prefix=str(request.prefix), subdir=request.subdir),
+        plan=plan_prefix(
+            (),
+            wanted,
+            prefix=str(request.prefix),
+            subdir=request.subdir,
+            file_system=file_system_at(request.prefix, request.subdir),
+        ),
         command_line=request.command_line,
         version=__version__,
         environ=context.environ,

@@ -5,8 +5,10 @@ what applying it will do.
 
 Contested paths: of several packages that bring the same path, the last in the order of *desired* wins, and
 the solver's order puts dependencies first; so a package overrides what it depends on, and names decide among
-strangers. Equal contents are no conflict. A path that is a file for one package and a folder for another
-cannot be planned, unless the file is a symlink to a folder: then the files below it go where it points.
+strangers. Equal contents are no conflict. Where the file system takes paths that differ in case for one, they
+are contested like equal ones; of two such paths of a single package the last in its list is kept. A path that
+is a file for one package and a folder for another cannot be planned, unless the file is a symlink to a folder:
+then the files below it go where it points.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
+from envmgr.models.file_system import FileSystem
 from envmgr.models.package_files import DIRECTORY, SOFTLINK
 from envmgr.prefix.noarch import PythonLayout, python_layout
 from envmgr.prefix.paths import link_script, parents_of
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from envmgr.models.package_files import EntryPoint, PackageFiles, PathEntry
     from envmgr.models.record import PackageRecord
     from envmgr.prefix.installed import InstalledPackage
+
+
+# How much longer a path is while the prefix is made beside its place, or a change in a folder of its own.
+_ASIDE = 80
 
 
 class PackageToLink(Struct, frozen=True):
@@ -67,13 +74,22 @@ class PackageLink(Struct, frozen=True):
 
 
 class Clobber(Struct, frozen=True):
-    """A path that several packages (``name-version-build``) bring; *winner* keeps it."""
+    """A path that several packages (``name-version-build``) bring; *winner* keeps it.
+
+    *spellings* are the losers' paths where the file system takes them for the same and they are not.
+    """
 
     path: str
     winner: str
     losers: tuple[str, ...]
+    spellings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.spellings:
+            return (
+                f"{', '.join(self.spellings)} of {', '.join(self.losers)} and {self.path} of {self.winner} are one "
+                f"path here, where capitals do not count; that of {self.winner} is kept."
+            )
         owners = ", ".join(self.losers)
         return f"{self.path} comes with {owners} and {self.winner}; that of {self.winner} is kept."
 
@@ -91,6 +107,7 @@ class PrefixPlan(Struct, frozen=True):
     clobbers: tuple[Clobber, ...] = ()
     python: PythonLayout | None = None
     shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    file_system: FileSystem = FileSystem()
 
     @property
     def file_count(self) -> int:
@@ -110,19 +127,23 @@ def plan_prefix(
     prefix: str,
     subdir: str,
     relink: Collection[str] = (),
+    file_system: FileSystem | None = None,
 ) -> PrefixPlan:
     """The plan that turns a prefix holding *current* into one holding exactly *desired*.
 
     *desired* is in link order, dependencies first. *prefix* is the absolute path that the files will know; it
-    need not exist. Packages named in *relink* come anew even where they stay. Raises PrefixError for what can never
-    work, naming packages and paths.
+    need not exist. Packages named in *relink* come anew even where they stay. *file_system* is what the place can
+    hold (None: names of 255 bytes, capitals told from small letters). Raises PrefixError for what can never work,
+    naming packages and paths.
     """
+    file_system = file_system or FileSystem()
     layout = _layout(current, desired, subdir)
     kept = {package.record for package in current} & {package.record for package in desired}
     kept = {record for record in kept if record.name not in relink}
     links = [_plan_package(package, layout, subdir) for package in desired if package.record not in kept]
     _check_room(links, prefix)
-    clobbers, links, shared = _settle(links)
+    _check_lengths(links, prefix, file_system)
+    clobbers, links, shared = _settle(links, file_system)
     return PrefixPlan(
         prefix,
         subdir,
@@ -131,6 +152,7 @@ def plan_prefix(
         clobbers,
         layout,
         shared,
+        file_system,
     )
 
 
@@ -203,24 +225,58 @@ def _check_room(links: Sequence[PackageLink], prefix: str) -> None:
                 )
 
 
-class _Contest(Struct):
-    """The owners of paths, while packages are added one by one; the newest claim of a path holds it."""
+def _check_lengths(links: Sequence[PackageLink], prefix: str, file_system: FileSystem) -> None:
+    """Refuses paths that the file system cannot hold, also while they are made in a folder aside."""
+    length = file_system.length
+    room = file_system.path_most - length(prefix) - 1
+    room -= 0 if file_system.counts_utf16 else _ASIDE
+    # A letter has four bytes at most, so most paths need no closer look.
+    harmless = min(room, file_system.name_most) // 4
+    for link in links:
+        for target in (*link.targets, *(path for path, _ in link.entry_points)):
+            if len(target) <= harmless:
+                continue
+            if length(target) > room:
+                raise PrefixError(
+                    f"the path {prefix} is too long for {target} of {link.name}: both together may have "
+                    f"{room + length(prefix) + 1} {'characters' if file_system.counts_utf16 else 'bytes'} there.",
+                    hint="Choose a shorter path for the environment.",
+                    package=link.name,
+                )
+            name = max(target.split("/"), key=length)
+            if length(name) > file_system.name_most:
+                raise PrefixError(
+                    f"the name {name} in {target} of {link.name} is too long: the file system takes "
+                    f"{file_system.name_most} bytes.",
+                    package=link.name,
+                )
 
+
+class _Contest(Struct):
+    """The owners of paths, while packages are added one by one; the newest claim of a path holds it.
+
+    Both mappings go by what the file system makes of a path; ``spelling`` is the newest one's.
+    """
+
+    file_system: FileSystem
     owners: dict[str, int] = field(default_factory=dict)
     losses: dict[str, list[int]] = field(default_factory=dict)
+    spelling: dict[str, str] = field(default_factory=dict)
 
     def claim(self, index: int, path: str) -> None:
-        before = self.owners.get(path)
+        key = self.file_system.key(path)
+        before = self.owners.get(key)
         if before is not None and before != index:
-            self.losses.setdefault(path, []).append(before)
-        self.owners[path] = index
+            self.losses.setdefault(key, []).append(before)
+        self.owners[key] = index
+        self.spelling[key] = path
 
 
 def _settle(
-    links: list[PackageLink],
+    links: list[PackageLink], file_system: FileSystem
 ) -> tuple[tuple[Clobber, ...], list[PackageLink], dict[str, tuple[str, ...]]]:
     """The conflicts among *links*, the links without the paths that they lose, and all paths of several owners."""
-    contest = _Contest()
+    contest = _Contest(file_system)
     for index, link in enumerate(links):
         for entry, target in zip(link.package.files.paths, link.targets, strict=True):
             if entry.path_type != DIRECTORY:
@@ -229,7 +285,7 @@ def _settle(
             contest.claim(index, path)
         for _, path in link.bytecode:
             contest.claim(index, path)
-    _check_folders(links, contest.owners)
+    _check_folders(links, contest)
     settled = [
         _without_lost(
             link, {path for path, losers in contest.losses.items() if index in losers}, index, contest
@@ -237,27 +293,43 @@ def _settle(
         for index, link in enumerate(links)
     ]
     clobbers = (
-        Clobber(path, links[contest.owners[path]].name, tuple(links[loser].name for loser in losers))
-        for path, losers in sorted(contest.losses.items())
-        if not _same_content(path, [links[index] for index in (*losers, contest.owners[path])])
+        _clobber(key, links[contest.owners[key]], [links[loser] for loser in losers], contest)
+        for key, losers in sorted(contest.losses.items())
+        if not _same_content(key, [links[index] for index in (*losers, contest.owners[key])], contest)
     )
     shared = {
-        path: tuple(links[index].package.record.name for index in (*losers, contest.owners[path]))
-        for path, losers in contest.losses.items()
+        contest.spelling[key]: tuple(
+            links[index].package.record.name for index in (*losers, contest.owners[key])
+        )
+        for key, losers in contest.losses.items()
     }
     return tuple(clobbers), settled, shared
+
+
+def _clobber(key: str, winner: PackageLink, losers: Sequence[PackageLink], contest: _Contest) -> Clobber:
+    path = contest.spelling[key]
+    spellings: dict[str, None] = {}
+    if contest.file_system.folds_case:
+        spellings = {
+            each: None
+            for link in losers
+            for each in (*link.targets, *(place for place, _ in link.entry_points))
+            if each != path and contest.file_system.key(each) == key
+        }
+    return Clobber(path, winner.name, tuple(link.name for link in losers), tuple(spellings))
 
 
 def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> set[str]:
     """The packages that stay and have a path that the plan brings anew: who wins is settled by linking both."""
     gone = {package.document_name for package in plan.unlink}
+    key = plan.file_system.key
     coming = {
-        target for link in plan.link for entry, target in link.pairs() if entry.path_type != DIRECTORY
-    } | {path for link in plan.link for path, _ in link.entry_points}
+        key(target) for link in plan.link for entry, target in link.pairs() if entry.path_type != DIRECTORY
+    } | {key(path) for link in plan.link for path, _ in link.entry_points}
     return {
         package.record.name
         for package in current
-        if package.document_name not in gone and not coming.isdisjoint(package.files)
+        if package.document_name not in gone and not coming.isdisjoint(map(key, package.files))
     }
 
 
@@ -278,29 +350,35 @@ def passing_through(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> se
 
 
 def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Contest) -> PackageLink:
-    duplicates = len(set(link.targets)) < len(link.targets)
-    if not lost and not duplicates:
+    keys = tuple(map(contest.file_system.key, link.targets))
+    if not lost and len(set(keys)) == len(keys):
         return link
-    last = {target: position for position, target in enumerate(link.targets)}
-    lost = {path for path in lost if contest.owners[path] != index}
+    key = contest.file_system.key
+    last = {each: position for position, each in enumerate(keys)}
+    lost = {each for each in lost if contest.owners[each] != index}
     targets = tuple(
-        "" if target in lost or last[target] != position else target
-        for position, target in enumerate(link.targets)
+        "" if each in lost or last[each] != position else link.targets[position]
+        for position, each in enumerate(keys)
     )
     return PackageLink(
         link.package,
         targets,
-        tuple((path, entry) for path, entry in link.entry_points if path not in lost),
-        tuple((position, path) for position, path in link.bytecode if path not in lost and targets[position]),
+        tuple((path, entry) for path, entry in link.entry_points if key(path) not in lost),
+        tuple(
+            (position, path)
+            for position, path in link.bytecode
+            if key(path) not in lost and targets[position]
+        ),
         link.scripts,
     )
 
 
-def _same_content(path: str, owners: Sequence[PackageLink]) -> bool:
+def _same_content(key: str, owners: Sequence[PackageLink], contest: _Contest) -> bool:
     """Whether all *owners* bring the same bytes; never for generated files other than bytecode."""
-    if path.endswith(".pyc"):
+    if key.endswith(".pyc"):
         return True
-    entries = [entry for link in owners for entry, target in _all_pairs(link) if target == path]
+    of = contest.file_system.key
+    entries = [entry for link in owners for entry, target in _all_pairs(link) if of(target) == key]
     sums = {(entry.sha256, entry.path_type, entry.placeholder) for entry in entries}
     return len(entries) >= len(owners) and len(sums) == 1 and None not in next(iter(sums))[:1]
 
@@ -309,8 +387,9 @@ def _all_pairs(link: PackageLink) -> Iterator[tuple[PathEntry, str]]:
     return zip(link.package.files.paths, link.targets, strict=True)
 
 
-def _check_folders(links: Sequence[PackageLink], owners: dict[str, int]) -> None:
+def _check_folders(links: Sequence[PackageLink], contest: _Contest) -> None:
     """Refuses a path that one package needs as a file and another as a folder (a symlink may be both)."""
+    owners, of = contest.owners, contest.file_system.key
     folders: dict[str, str] = {}
     for path in owners:
         folder = path.rpartition("/")[0]
@@ -319,17 +398,17 @@ def _check_folders(links: Sequence[PackageLink], owners: dict[str, int]) -> None
             folder = folder.rpartition("/")[0]
     for link in links:
         for entry, target in link.pairs():
-            if entry.path_type == DIRECTORY and target in owners:
-                _refuse(target, links[owners[target]].name, link.name)
+            if entry.path_type == DIRECTORY and of(target) in owners:
+                _refuse(target, links[owners[of(target)]].name, link.name)
     for folder, below in folders.items():
-        if folder in owners and not _is_symlink(links[owners[folder]], folder):
-            _refuse(folder, links[owners[folder]].name, links[owners[below]].name)
+        if folder in owners and not _is_symlink(links[owners[folder]], folder, contest):
+            _refuse(contest.spelling[folder], links[owners[folder]].name, links[owners[below]].name)
 
 
-def _is_symlink(link: PackageLink, path: str) -> bool:
+def _is_symlink(link: PackageLink, key: str, contest: _Contest) -> bool:
     # Packages without sums come without paths.json, which would tell symlinks from files.
     return any(
-        target == path and (entry.path_type == SOFTLINK or entry.sha256 is None)
+        contest.file_system.key(target) == key and (entry.path_type == SOFTLINK or entry.sha256 is None)
         for entry, target in _all_pairs(link)
     )
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Packages write the prefix into shell scripts as it is, mostly in quotes. A space does no harm there.
+_SHELL_WORDS = "\"'`$\\"
+
+
 def check_target(prefix: Path) -> None:
     """Whether a prefix can be created at *prefix*, as far as can be told without writing.
 
@@ -60,6 +64,8 @@ def check_path(prefix: Path) -> None:
         what = "a control character"
     elif any(unicodedata.category(character) == "Cs" for character in text):
         what = "bytes that are not UTF-8"
+    elif os.sep == "/" and (odd := next((each for each in text if each in _SHELL_WORDS), None)):
+        what = f"{odd}, to which the scripts of packages give a meaning of their own"
     else:
         return
     raise PrefixError(f"no environment can be created at {text!r}: the path holds {what}.", prefix=text)

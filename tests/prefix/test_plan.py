@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envmgr.errors import PrefixError
+from envmgr.models.file_system import WINDOWS, FileSystem
+from envmgr.models.package_files import PackageFiles, PathEntry
 from envmgr.ports import RecordingReporter
 from envmgr.prefix.check import verify_prefix
 from envmgr.prefix.installed import InstalledPackage, Listing
-from envmgr.prefix.plan import PrefixPlan, plan_prefix
+from envmgr.prefix.plan import PrefixPlan, contested_names, plan_prefix
 from envmgr.prefix.store import PrefixStore
 from tests.builders import File, Pkg, link, pkg
 from tests.prefixes import create, python_package, unpack
@@ -154,3 +156,85 @@ def test_long_prefix_counts_bytes_not_characters(tmp_path: Path) -> None:
     plan_prefix([], [package], prefix="/1234567", subdir="linux-64")
     with pytest.raises(PrefixError, match="has 10 bytes"):
         plan_prefix([], [package], prefix="/123üüü", subdir="linux-64")
+
+
+FOLDED = FileSystem(folds_case=True)
+
+
+def folded(tmp_path: Path, *packages: Pkg, subdir: str = "linux-64") -> PrefixPlan:
+    unpacked = [unpack(package, tmp_path / "pkgs") for package in packages]
+    return plan_prefix([], unpacked, prefix=str(tmp_path / "env"), subdir=subdir, file_system=FOLDED)
+
+
+def test_paths_that_differ_in_case_are_contested_where_capitals_do_not_count(tmp_path: Path) -> None:
+    packages = (pkg("a", files={"share/Readme": "a"}), pkg("b", files={"Share/README": "b"}))
+    assert plan(tmp_path, *packages).clobbers == ()
+    planned = folded(tmp_path, *packages)
+    assert [link.targets for link in planned.link] == [("",), ("Share/README",)]
+    assert planned.shared == {"Share/README": ("a", "b")}
+    assert [str(clobber) for clobber in planned.clobbers] == [
+        (
+            "share/Readme of a-1.0-0 and Share/README of b-1.0-0 are one path here, where capitals do not count; "
+            "that of b-1.0-0 is kept."
+        )
+    ]
+
+
+def test_equal_files_whose_paths_differ_in_case_are_no_conflict(tmp_path: Path) -> None:
+    planned = folded(tmp_path, pkg("a", files={"LICENSE": "x"}), pkg("b", files={"license": "x"}))
+    assert (planned.clobbers, planned.link[0].targets) == ((), ("",))
+
+
+def test_of_two_such_paths_of_one_package_the_last_is_kept(tmp_path: Path) -> None:
+    """As ncurses has them: terminal types that differ in case."""
+    planned = folded(tmp_path, pkg("ncurses", files={"terminfo/E/Eterm": "E", "terminfo/e/eterm": "e"}))
+    assert planned.link[0].targets == ("", "terminfo/e/eterm")
+    assert planned.clobbers == ()
+
+
+def test_a_file_against_a_folder_that_differs_in_case_is_refused_with_both_owners(tmp_path: Path) -> None:
+    packages = (pkg("a", files={"Share/X": "file"}), pkg("b", files={"share/x/y": "below"}))
+    plan(tmp_path, *packages)
+    with pytest.raises(PrefixError, match=r"a-1.0-0 brings the file Share/X, which is a folder in b-1.0-0"):
+        folded(tmp_path, *packages)
+
+
+def test_packages_that_stay_are_linked_anew_with_what_contests_their_paths_in_another_case(
+    tmp_path: Path,
+) -> None:
+    stays = InstalledPackage(unpack(pkg("a"), tmp_path / "pkgs").record, ("share/Readme",), ())
+    comes = unpack(pkg("b", files={"share/README": "b"}), tmp_path / "pkgs")
+    for file_system, expected in ((FileSystem(), set()), (FOLDED, {"a"})):
+        planned = plan_prefix(
+            [stays],
+            [unpack(pkg("a"), tmp_path / "pkgs"), comes],
+            prefix="/e",
+            subdir="linux-64",
+            file_system=file_system,
+        )
+        assert contested_names(planned, [stays]) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "file_system", "said"),
+    [
+        ("/e", "n" * 255, FileSystem(), None),
+        ("/e", "lib/" + "n" * 256, FileSystem(), "is too long: the file system takes 255 bytes"),
+        ("/e", "ü" * 128, FileSystem(), "the file system takes 255 bytes"),
+        ("/e", "ü" * 128, WINDOWS, None),
+        ("/" + "p" * 100, "/".join(["d" * 100] * 9), FileSystem(path_most=1024), "too long for d"),
+        ("C:/" + "e" * 100, "d" * 155, WINDOWS, None),
+        ("C:/" + "e" * 100, "d" * 156, WINDOWS, "both together may have 259 characters"),
+    ],
+)
+def test_paths_that_the_file_system_cannot_hold_are_refused(
+    tmp_path: Path, prefix: str, path: str, file_system: FileSystem, said: str | None
+) -> None:
+    package = unpack(pkg("a"), tmp_path / "pkgs")
+    files = PackageFiles((PathEntry(path, sha256="0" * 64),))
+    long = type(package)(package.record, package.folder, None, files)
+    if said is None:
+        plan_prefix([], [long], prefix=prefix, subdir="linux-64", file_system=file_system)
+        return
+    with pytest.raises(PrefixError, match=said):
+        plan_prefix([], [long], prefix=prefix, subdir="linux-64", file_system=file_system)
