@@ -67,6 +67,10 @@ def _show_plan(plan: ChangePlan, local: str) -> None:
     if rows:
         for line in table(rows, ["  package", "version", "build", "channel", "size"]):
             note(f"  {line}")
+    for record, why in plan.relink:
+        note(f"  = {record.name} {record.version} is linked anew: {why}")
+    for clobber in plan.clobbers:
+        note(f"  ! {clobber}")
     size = sum(record.size or 0 for record in plan.fetch)
     kept = count_text(plan.kept, "package")
     note(f"\n  {len(plan.fetch)} to download ({size_text(size)}); {kept} stay as they are\n")
@@ -113,6 +117,7 @@ def _write_json(
         "FETCH": [record_fields(record) for record in plan.fetch],
         "LINK": [record_fields(record) for record in plan.link],
         "UNLINK": [record_fields(record) for record in plan.unlink],
+        "RELINK": [{**record_fields(record), "reason": why} for record, why in plan.relink],
     }
     outcome: dict[str, Any] = {
         "success": True,
@@ -120,6 +125,9 @@ def _write_json(
         "prefix": str(plan.prefix),
         "actions": actions,
         "generation": changed.generation,
+        "clobbers": [
+            {"path": each.path, "winner": each.winner, "losers": list(each.losers)} for each in plan.clobbers
+        ],
     }
     if plan.is_nothing:
         outcome["message"] = "All requested packages already installed."

@@ -15,7 +15,7 @@ from envmgr.ops.request import Asked, EnvironmentRequest, read_request
 from envmgr.ops.resolve import ResolveOptions, Standing, resolve_change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.channel import Channel
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from envmgr.packages.store import CachedPackage
     from envmgr.prefix.generation import Generation, Generations
     from envmgr.prefix.installed import InstalledPackage
-    from envmgr.prefix.plan import PrefixPlan
+    from envmgr.prefix.plan import Clobber, PrefixPlan
     from envmgr.solver.update import UpdateMode
 
 Kind = Literal["install", "update", "remove", "rollback", "repair"]
@@ -59,7 +59,11 @@ class ChangeRequest(Struct, frozen=True):
 
 
 class ChangePlan(Struct, frozen=True):
-    """What a change will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached."""
+    """What a change will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
+
+    ``relink`` are packages that stay and whose files are linked anew, with why, as far as it is known before
+    everything is fetched. ``clobbers`` tell who wins paths that several packages bring.
+    """
 
     prefix: Path
     kind: Kind
@@ -67,6 +71,8 @@ class ChangePlan(Struct, frozen=True):
     unlink: tuple[PackageRecord, ...]
     fetch: tuple[PackageRecord, ...]
     kept: int
+    relink: tuple[tuple[PackageRecord, str], ...] = ()
+    clobbers: tuple[Clobber, ...] = ()
 
     @property
     def is_nothing(self) -> bool:
@@ -166,19 +172,22 @@ def _change(
         return Changed(plan, done=False)
     for package in state.current:
         package.listing.check()
+    ready = _Ready(request, state, goal, context)
+    if not plan.is_nothing:
+        plan = ready.foreseen(plan)
     if not confirm(plan) or request.dry_run:
         return Changed(plan, done=False)
     messages: tuple[str, ...] = ()
     number = None
     if not plan.is_nothing or goal.requested != state.requested:
         with cache_in_use(context):
-            ready = _Ready(request, state, goal, context)
             packages = ready.obtain(link)
             if request.download_only:
                 return Changed(plan, done=False)
             if wanted.explicit:
                 ready.put_in_order(packages)
-            messages, number = ready.apply(packages)
+            messages, number, relinked = ready.apply(packages)
+            plan = ready.told(plan, relinked)
         if request.kind == "repair":
             check_repaired(prefix)
     extras.apply(number)
@@ -505,13 +514,50 @@ class _Ready(Struct):
         ordered = _in_order(whole, self.goal.requested)
         self.goal = replace(self.goal, records=tuple(goal[record.name] for record in ordered))
 
-    def apply(self, packages: dict[PackageRecord, CachedPackage]) -> tuple[tuple[str, ...], int]:
-        """Carry it out; the messages of link scripts and the number of the new generation."""
+    def foreseen(self, plan: ChangePlan) -> ChangePlan:
+        """*plan* with what else will be linked anew, and who wins, as the packages that are cached tell."""
+        from msgspec.structs import replace
+
+        from envmgr.packages.store import PackageCache
+
+        cache = PackageCache(self.context.settings.pkgs_dirs)
+
+        def cached(records: Sequence[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
+            found = {record: cache.find(record) for record in records}
+            return {record: package for record, package in found.items() if package is not None}
+
+        planned, why = self._plan(cached(plan.link), cached)
+        return replace(self._with_relinked(plan, why), clobbers=planned.clobbers)
+
+    def told(self, plan: ChangePlan, why: Mapping[str, str]) -> ChangePlan:
+        """*plan* with all packages that were linked anew; what was not foreseen is told now."""
+        known = {record.name for record, _ in plan.relink}
+        whole = self._with_relinked(plan, why)
+        for record, reason in whole.relink:
+            if record.name not in known:
+                self.context.reporter.warned(f"{record.dist_name} was linked anew: {reason}.")
+        return whole
+
+    def _with_relinked(self, plan: ChangePlan, why: Mapping[str, str]) -> ChangePlan:
+        from msgspec.structs import replace
+
+        moving, then = {record.name for record in plan.link}, set(self.goal.records)
+        relink = tuple(
+            (record, why[record.name])
+            for record in self.state.records
+            if record.name in why and record.name not in moving and record in then
+        )
+        return replace(plan, relink=relink, kept=plan.kept - (len(relink) - len(plan.relink)))
+
+    def apply(
+        self, packages: dict[PackageRecord, CachedPackage]
+    ) -> tuple[tuple[str, ...], int, dict[str, str]]:
+        """Carry it out; the messages of link scripts, the new generation's number, and what was linked anew."""
         from envmgr.ops.verify import with_own_files
         from envmgr.prefix.change import PrefixChange, change_prefix
 
         context, settings = self.context, self.context.settings
-        plan = self._plan(packages)
+        plan, why = self._plan(packages, self.obtain)
         if self.request.kind == "repair":
             plan = with_own_files(plan)
         generations = self._generations(plan)
@@ -529,29 +575,47 @@ class _Ready(Struct):
             strict=settings.durability == "power",
         )
         messages = change_prefix(change, context.runner, context.reporter, context.clock)
-        return messages, generations[-1].number
+        return messages, generations[-1].number, why
 
-    def _plan(self, packages: dict[PackageRecord, CachedPackage]) -> PrefixPlan:
-        """The plan; packages that share paths with what changes are linked anew with it."""
+    def _plan(
+        self,
+        packages: dict[PackageRecord, CachedPackage],
+        get: Callable[[Sequence[PackageRecord]], dict[PackageRecord, CachedPackage]],
+    ) -> tuple[PrefixPlan, dict[str, str]]:
+        """The plan, and why packages that stay are linked anew: they share paths with what changes, mostly.
+
+        *get* brings the packages that turn out to be needed, or those of them that it has.
+        """
         from envmgr.prefix.plan import contested_names, passing_through
 
-        relink = set(self.goal.again)
+        why = dict.fromkeys(self.goal.again, "it was asked for")
+        asked: set[PackageRecord] = set()
+        now = set(self.state.records)
         while True:
-            relink |= self._sharing(relink)
+            why = self._sharing(set(why)) | why
             missing = [
                 record
                 for record in self.goal.records
-                if record not in packages and (record.name in relink or record not in set(self.state.records))
+                if record not in packages
+                and record not in asked
+                and (record.name in why or record not in now)
             ]
-            packages |= self.obtain(missing) if missing else {}
-            plan = self._plan_once(packages, relink)
-            more = contested_names(plan, self.state.current) - relink
-            more |= (self._homeless(plan) | passing_through(plan, self.state.current)) - relink
-            if not more:
-                return plan
-            relink |= more
+            asked.update(missing)
+            packages |= get(missing) if missing else {}
+            plan = self._plan_once(packages, why.keys())
+            contested = contested_names(plan, self.state.current).items()
+            passing = passing_through(plan, self.state.current).items()
+            more = {name: f"{path} comes with another package, too" for name, path in contested}
+            more |= self._homeless(plan) | {
+                name: f"its files are behind the symlink {path}" for name, path in passing
+            }
+            if more.keys() <= why.keys():
+                return plan, why
+            why = more | why
 
-    def _plan_once(self, packages: Mapping[PackageRecord, CachedPackage], relink: set[str]) -> PrefixPlan:
+    def _plan_once(
+        self, packages: Mapping[PackageRecord, CachedPackage], relink: Collection[str]
+    ) -> PrefixPlan:
         from envmgr.host.file_system import file_system_at
         from envmgr.models.package_files import PackageFiles
         from envmgr.prefix.plan import PackageToLink, plan_prefix
@@ -576,30 +640,36 @@ class _Ready(Struct):
             file_system=file_system_at(self.state.prefix, self.state.subdir),
         )
 
-    def _sharing(self, relink: set[str]) -> set[str]:
-        """The packages that share a path with one that goes or is linked anew."""
+    def _sharing(self, relink: set[str]) -> dict[str, str]:
+        """The packages that share a path with one that goes or is linked anew, with why."""
         if not self.state.generations:
-            return set()
+            return {}
         then = {record.name: record for record in self.goal.records}
         moving = {record.name for record in self.state.records if then.get(record.name) != record} | relink
-        found: set[str] = set()
-        for owners in self.state.generations[-1].shared.values():
-            if moving.intersection(owners):
-                found.update(name for name in owners if name in then and name in self.state.names)
+        found: dict[str, str] = {}
+        for path, owners in self.state.generations[-1].shared.items():
+            movers = [name for name in owners if name in moving]
+            for name in owners if movers else ():
+                if name in then and name in self.state.names:
+                    others = ", ".join(each for each in movers if each != name) or "another package"
+                    found[name] = f"it shares {path} with {others}"
         return found
 
-    def _homeless(self, plan: PrefixPlan) -> set[str]:
+    def _homeless(self, plan: PrefixPlan) -> dict[str, str]:
         """Noarch Python packages that stay, while the place of Python's packages moves."""
         from envmgr.prefix.noarch import python_layout
 
         before = next((record for record in self.state.records if record.name == "python"), None)
         if before is None or plan.python is None:
-            return set()
+            return {}
         if python_layout(before, self.state.subdir) == plan.python:
-            return set()
+            return {}
         then = set(self.goal.records)
+        why = f"Python's packages move to {plan.python.site_packages}"
         return {
-            record.name for record in self.state.records if record in then and record.noarch_kind == "python"
+            record.name: why
+            for record in self.state.records
+            if record in then and record.noarch_kind == "python"
         }
 
     def _generations(self, plan: PrefixPlan) -> tuple[Generation, ...]:

@@ -319,34 +319,44 @@ def _clobber(key: str, winner: PackageLink, losers: Sequence[PackageLink], conte
     return Clobber(path, winner.name, tuple(link.name for link in losers), tuple(spellings))
 
 
-def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> set[str]:
-    """The packages that stay and have a path that the plan brings anew: who wins is settled by linking both."""
-    gone = {package.document_name for package in plan.unlink}
+def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> dict[str, str]:
+    """The packages that stay and have a path that the plan brings anew, with one such path.
+
+    Who wins is settled by linking both.
+    """
     key = plan.file_system.key
     coming = {
         key(target) for link in plan.link for entry, target in link.pairs() if entry.path_type != DIRECTORY
     } | {key(path) for link in plan.link for path, _ in link.entry_points}
     return {
-        package.record.name
-        for package in current
-        if package.document_name not in gone and not coming.isdisjoint(map(key, package.files))
+        package.record.name: next(path for path in package.files if key(path) in coming)
+        for package in _staying(plan, current)
+        if not coming.isdisjoint(map(key, package.files))
     }
 
 
-def passing_through(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> set[str]:
-    """The packages that stay and have files behind a symlink that goes or comes: their files are linked anew."""
+def passing_through(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> dict[str, str]:
+    """The packages that stay and have files behind a symlink that goes or comes, with that symlink.
+
+    Their files are linked anew.
+    """
     symlinks = {
         entry["_path"]
         for package in plan.unlink
         for entry in package.paths
         if entry.get("path_type") == SOFTLINK
     } | {target for link in plan.link for entry, target in link.pairs() if entry.path_type == SOFTLINK}
+    found = {}
+    for package in _staying(plan, current):
+        through = symlinks.intersection(parents_of(list(package.files)))
+        if through:
+            found[package.record.name] = min(through)
+    return found
+
+
+def _staying(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> Iterator[InstalledPackage]:
     gone = {package.document_name for package in plan.unlink}
-    return {
-        package.record.name
-        for package in current
-        if package.document_name not in gone and not symlinks.isdisjoint(parents_of(list(package.files)))
-    }
+    return (package for package in current if package.document_name not in gone)
 
 
 def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Contest) -> PackageLink:

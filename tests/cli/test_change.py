@@ -205,6 +205,24 @@ def test_a_path_of_two_packages_comes_back_when_its_winner_goes(envmgr, prefix):
     assert envmgr("verify", "-p", prefix).code == 0
 
 
+def relinked(outcome):
+    return {each["name"]: each["reason"] for each in outcome.json["actions"]["RELINK"]}
+
+
+def test_packages_that_are_linked_anew_are_in_the_plan_with_why(envmgr, prefix):
+    done = envmgr("install", "-p", prefix, "-y", "--json", "rival")
+    why = {"lib": "lib/common comes with another package, too"}
+    assert relinked(done) == why
+    assert f"lib-1.0-0 was linked anew: {why['lib']}." in done.err, "it was not known before the download"
+    clobbers = [{"path": "lib/common", "winner": "rival-1.0-0", "losers": ["lib-1.0-0"]}]
+    removal = envmgr("remove", "-p", prefix, "--dry-run", "--json", "rival")
+    assert relinked(removal) == {"lib": "it shares lib/common with rival"}
+    assert "  = lib 1.0 is linked anew: it shares" in envmgr("remove", "-p", prefix, "-y", "rival").err
+    again = envmgr("install", "-p", prefix, "--dry-run", "--json", "rival")
+    assert (relinked(again), again.json["clobbers"], again.err) == (why, clobbers, "")
+    assert "linked anew" not in envmgr("install", "-p", prefix, "-y", "--json", "rival").err
+
+
 def test_a_file_of_nobody_makes_room_and_is_kept(envmgr, prefix):
     (prefix / "extra").mkdir()
     (prefix / "extra/x").write_text("mine")

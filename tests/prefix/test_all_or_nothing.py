@@ -81,6 +81,10 @@ def start_child(base: Path, stop: str) -> subprocess.Popen[str]:
         ("a\nb", "a control character"),
         ("a\x1b[0m", "a control character"),
         ("a:b", "':', which separates the folders of PATH"),
+        *(
+            (f"a{odd}b", f"{odd}, to which the scripts of packages give a meaning of their own")
+            for odd in "'\"$`\\"
+        ),
         (os.fsdecode(b"a\xff"), "bytes that are not UTF-8"),
     ],
 )

@@ -173,7 +173,7 @@ def test_entry_points_run_with_the_prefix_python(tmp_path: Path, cache: Path) ->
     assert entry["sha256_in_prefix"] == hashlib.sha256((prefix / "bin/tool").read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("name", ["with space", "d" * 150])
+@pytest.mark.parametrize("name", ["with space", "d" * 150, "ünï çödé 环境"])
 def test_entry_points_start_from_paths_that_no_shebang_can_hold(
     tmp_path: Path, cache: Path, name: str
 ) -> None:

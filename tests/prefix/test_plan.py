@@ -204,7 +204,7 @@ def test_packages_that_stay_are_linked_anew_with_what_contests_their_paths_in_an
 ) -> None:
     stays = InstalledPackage(unpack(pkg("a"), tmp_path / "pkgs").record, ("share/Readme",), ())
     comes = unpack(pkg("b", files={"share/README": "b"}), tmp_path / "pkgs")
-    for file_system, expected in ((FileSystem(), set()), (FOLDED, {"a"})):
+    for file_system, expected in ((FileSystem(), {}), (FOLDED, {"a": "share/Readme"})):
         planned = plan_prefix(
             [stays],
             [unpack(pkg("a"), tmp_path / "pkgs"), comes],
