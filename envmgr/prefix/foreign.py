@@ -26,6 +26,7 @@ def foreign_files(prefix: Path, owned: Collection[str]) -> tuple[str, ...]:
             links_to_folders.append(path)
     left = files - set(owned)
     left -= set(_behind(prefix, links_to_folders, owned)) if left and links_to_folders else set()
+    left -= set(_spelt_otherwise(prefix, left, files, owned)) if left else set()
     return tuple(sorted(path for path in left if not _is_bytecode_of(path, files)))
 
 
@@ -57,6 +58,16 @@ def _behind(prefix: Path, links: list[str], owned: Collection[str]) -> Iterator[
             folder, _, name = path.rpartition("/")
             real = os.path.relpath(os.path.realpath(prefix / folder), root).replace(os.sep, "/")
             yield name if real == "." else f"{real}/{name}"
+
+
+def _spelt_otherwise(prefix: Path, left: set[str], files: set[str], owned: Collection[str]) -> Iterator[str]:
+    """Those of the files *left* that are owned by another spelling, where capitals do not count."""
+    by_letters = {path.casefold(): path for path in left}
+    for path in owned:
+        found = by_letters.get(path.casefold())
+        # Where capitals count, the owned spelling is a file of its own, or missing.
+        if found is not None and path not in files and os.path.lexists(prefix / path):
+            yield found
 
 
 def _is_bytecode_of(path: str, files: set[str]) -> bool:

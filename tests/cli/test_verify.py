@@ -230,6 +230,17 @@ def test_the_cache_is_not_believed_about_another_archive(
     assert (done.code, done.json["files_read"]) == (0, 4)
 
 
+def test_what_differs_from_a_missing_file_in_case_is_foreign_where_capitals_count(
+    envmgr: Envmgr, prefix: Path
+) -> None:
+    (prefix / "common").rename(prefix / "Common")
+    done = envmgr("verify", "-p", prefix, "--json")
+    if os.path.lexists(prefix / "COMMON"):
+        assert (kinds(done), done.json["foreign"]) == ({}, [])
+    else:
+        assert (kinds(done), done.json["foreign"]) == ({"common": "missing"}, ["Common"])
+
+
 def test_names_that_are_no_text_are_shown(envmgr: Envmgr, prefix: Path) -> None:
     with open(os.path.join(os.fsencode(prefix), b"odd\xff\x1b[31m"), "wb"):
         pass
