@@ -202,7 +202,7 @@ def test_a_file_against_a_folder_that_differs_in_case_is_refused_with_both_owner
 def test_packages_that_stay_are_linked_anew_with_what_contests_their_paths_in_another_case(
     tmp_path: Path,
 ) -> None:
-    stays = InstalledPackage(unpack(pkg("a"), tmp_path / "pkgs").record, ("share/Readme",), ())
+    stays = InstalledPackage(unpack(pkg("a"), tmp_path / "pkgs").record, Listing(("share/Readme",)))
     comes = unpack(pkg("b", files={"share/README": "b"}), tmp_path / "pkgs")
     for file_system, expected in ((FileSystem(), {}), (FOLDED, {"a": "share/Readme"})):
         planned = plan_prefix(
