@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from envmgr.models.package_files import DIRECTORY, SOFTLINK
-from envmgr.prefix.installed import HARDLINK, InstalledPackage, Listing
+from envmgr.models.package_files import DIRECTORY, HARDLINK, SOFTLINK
+from envmgr.prefix import installed
+from envmgr.prefix.installed import InstalledPackage, Listing
 from envmgr.prefix.paths import resolve_link
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class LinkOutcome(Struct):
     bytecode files that exist.
     """
 
-    link_type: int = HARDLINK
+    link_type: int = installed.HARDLINK
     changed: dict[str, tuple[str, int]] = field(default_factory=dict)
     symlinks: dict[str, str] = field(default_factory=dict)
     bytecode: tuple[str, ...] = ()
@@ -79,6 +80,15 @@ def _entry_point_type(path: str, subdir: str) -> str:
 
 
 def _entry(entry: PathEntry, target: str, outcome: LinkOutcome, sums: Mapping[str, str]) -> dict[str, Any]:
+    digest, size = entry.sha256, entry.size
+    if _is_as_promised(entry):
+        return {
+            "_path": target,
+            "path_type": HARDLINK,
+            "sha256": digest,
+            "sha256_in_prefix": digest,
+            "size_in_bytes": size,
+        }
     known: dict[str, Any] = {
         "_path": target,
         "path_type": SOFTLINK if target in outcome.symlinks else entry.path_type,
@@ -89,7 +99,6 @@ def _entry(entry: PathEntry, target: str, outcome: LinkOutcome, sums: Mapping[st
         known["no_link"] = True
     if entry.path_type == DIRECTORY:
         return known
-    digest, size = entry.sha256, entry.size
     in_prefix = digest
     if target in outcome.changed:
         in_prefix, new_size = outcome.changed[target]
@@ -103,6 +112,17 @@ def _entry(entry: PathEntry, target: str, outcome: LinkOutcome, sums: Mapping[st
     if size is not None:
         known["size_in_bytes"] = size
     return known
+
+
+def _is_as_promised(entry: PathEntry) -> bool:
+    """Whether nothing of the entry can be another in the prefix than in the package, as of nearly all."""
+    return (
+        entry.path_type == HARDLINK
+        and entry.placeholder is None
+        and entry.sha256 is not None
+        and entry.size is not None
+        and not entry.no_link
+    )
 
 
 def _sum_behind(path: str, symlinks: Mapping[str, str], sums: Mapping[str, str]) -> str | None:

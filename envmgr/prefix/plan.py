@@ -215,7 +215,7 @@ def _check_room(links: Sequence[PackageLink], prefix: str) -> None:
     """Binary files have room for a prefix as long as their placeholder (CEP 34)."""
     length = len(prefix.encode(errors="surrogateescape"))
     for link in links:
-        for entry, target in link.pairs():
+        for entry, target in _all_pairs(link):
             room = len(entry.placeholder) if entry.placeholder and entry.file_mode == "binary" else length
             if room < length:
                 raise PrefixError(
@@ -230,11 +230,11 @@ def _check_lengths(links: Sequence[PackageLink], prefix: str, file_system: FileS
     length = file_system.length
     room = file_system.path_most - length(prefix) - 1
     room -= 0 if file_system.counts_utf16 else _ASIDE
-    # A letter has four bytes at most, so most paths need no closer look.
-    harmless = min(room, file_system.name_most) // 4
+    # Most paths need no closer look: each letter is one byte, and the whole is no longer than a name may be.
+    harmless = min(room, file_system.name_most)
     for link in links:
         for target in (*link.targets, *(path for path, _ in link.entry_points)):
-            if len(target) <= harmless:
+            if len(target) <= harmless and target.isascii():
                 continue
             if length(target) > room:
                 raise PrefixError(
@@ -255,68 +255,102 @@ def _check_lengths(links: Sequence[PackageLink], prefix: str, file_system: FileS
 class _Contest(Struct):
     """The owners of paths, while packages are added one by one; the newest claim of a path holds it.
 
-    Both mappings go by what the file system makes of a path; ``spelling`` is the newest one's.
+    ``owners`` and ``losses`` go by what the file system makes of a path; ``spellings`` has the newest spelling of
+    each, where that may be another.
     """
 
+    links: Sequence[PackageLink]
     file_system: FileSystem
     owners: dict[str, int] = field(default_factory=dict)
     losses: dict[str, list[int]] = field(default_factory=dict)
-    spelling: dict[str, str] = field(default_factory=dict)
+    spellings: dict[str, str] = field(default_factory=dict)
 
-    def claim(self, index: int, path: str) -> None:
-        key = self.file_system.key(path)
-        before = self.owners.get(key)
-        if before is not None and before != index:
-            self.losses.setdefault(key, []).append(before)
-        self.owners[key] = index
-        self.spelling[key] = path
+    def claim(self, index: int, paths: Sequence[str]) -> None:
+        """The link at *index* brings *paths*."""
+        keys = self.keys(paths)
+        for key in self.owners.keys() & keys:
+            self.losses.setdefault(key, []).append(self.owners[key])
+        self.owners.update(dict.fromkeys(keys, index))
+        if self.file_system.folds_case:
+            self.spellings.update(zip(keys, paths, strict=True))
+
+    def keys(self, paths: Sequence[str]) -> Sequence[str]:
+        """What the file system makes of *paths*."""
+        return [*map(self.file_system.key, paths)] if self.file_system.folds_case else paths
+
+    def winner(self, key: str) -> PackageLink:
+        return self.links[self.owners[key]]
+
+    def losers(self, key: str) -> list[PackageLink]:
+        return [self.links[index] for index in self.losses[key]]
+
+    def spelling(self, key: str) -> str:
+        return self.spellings.get(key, key)
+
+    def lost(self) -> dict[int, set[str]]:
+        """What each link loses, by its index."""
+        found: dict[int, set[str]] = {}
+        for key, losers in self.losses.items():
+            for index in losers:
+                found.setdefault(index, set()).add(key)
+        return found
+
+    def claims(self) -> dict[str, list[tuple[str, PathEntry | None]]]:
+        """Of each contested path all spellings, with the entries that they belong to (None for generated files)."""
+        found: dict[str, list[tuple[str, PathEntry | None]]] = {key: [] for key in self.losses}
+        involved = {index for losers in self.losses.values() for index in losers}
+        involved |= {self.owners[key] for key in self.losses}
+        for index in sorted(involved):
+            link = self.links[index]
+            entries: list[tuple[str, PathEntry | None]] = [
+                (target, entry) for entry, target in _all_pairs(link)
+            ]
+            entries += [(path, None) for path, _ in link.entry_points]
+            for target, entry in entries:
+                key = self.file_system.key(target)
+                if key in found:
+                    found[key].append((target, entry))
+        return found
+
+
+def _claimed(link: PackageLink) -> list[str]:
+    """All files that *link* makes."""
+    paths = [target for entry, target in _all_pairs(link) if entry.path_type != DIRECTORY]
+    paths += [path for path, _ in link.entry_points]
+    paths += [path for _, path in link.bytecode]
+    return paths
 
 
 def _settle(
     links: list[PackageLink], file_system: FileSystem
 ) -> tuple[tuple[Clobber, ...], list[PackageLink], dict[str, tuple[str, ...]]]:
     """The conflicts among *links*, the links without the paths that they lose, and all paths of several owners."""
-    contest = _Contest(file_system)
+    contest = _Contest(links, file_system)
     for index, link in enumerate(links):
-        for entry, target in zip(link.package.files.paths, link.targets, strict=True):
-            if entry.path_type != DIRECTORY:
-                contest.claim(index, target)
-        for path, _ in link.entry_points:
-            contest.claim(index, path)
-        for _, path in link.bytecode:
-            contest.claim(index, path)
-    _check_folders(links, contest)
+        contest.claim(index, _claimed(link))
+    _check_folders(contest)
+    lost, claims = contest.lost(), contest.claims()
     settled = [
-        _without_lost(
-            link, {path for path, losers in contest.losses.items() if index in losers}, index, contest
-        )
-        for index, link in enumerate(links)
+        _without_lost(link, lost.get(index, set()), index, contest) for index, link in enumerate(links)
     ]
-    clobbers = (
-        _clobber(key, links[contest.owners[key]], [links[loser] for loser in losers], contest)
-        for key, losers in sorted(contest.losses.items())
-        if not _same_content(key, [links[index] for index in (*losers, contest.owners[key])], contest)
+    clobbers = tuple(
+        _clobber(key, claims[key], contest)
+        for key in sorted(contest.losses)
+        if not _same_content(key, claims[key], contest)
     )
     shared = {
-        contest.spelling[key]: tuple(
-            links[index].package.record.name for index in (*losers, contest.owners[key])
+        contest.spelling(key): tuple(
+            link.package.record.name for link in (*contest.losers(key), contest.winner(key))
         )
-        for key, losers in contest.losses.items()
+        for key in contest.losses
     }
-    return tuple(clobbers), settled, shared
+    return clobbers, settled, shared
 
 
-def _clobber(key: str, winner: PackageLink, losers: Sequence[PackageLink], contest: _Contest) -> Clobber:
-    path = contest.spelling[key]
-    spellings: dict[str, None] = {}
-    if contest.file_system.folds_case:
-        spellings = {
-            each: None
-            for link in losers
-            for each in (*link.targets, *(place for place, _ in link.entry_points))
-            if each != path and contest.file_system.key(each) == key
-        }
-    return Clobber(path, winner.name, tuple(link.name for link in losers), tuple(spellings))
+def _clobber(key: str, claims: Sequence[tuple[str, PathEntry | None]], contest: _Contest) -> Clobber:
+    path, losers = contest.spelling(key), contest.losers(key)
+    spellings = dict.fromkeys(target for target, _ in claims if target != path)
+    return Clobber(path, contest.winner(key).name, tuple(link.name for link in losers), tuple(spellings))
 
 
 def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> dict[str, str]:
@@ -360,7 +394,7 @@ def _staying(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> Iterator[
 
 
 def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Contest) -> PackageLink:
-    keys = tuple(map(contest.file_system.key, link.targets))
+    keys = contest.keys(link.targets)
     if not lost and len(set(keys)) == len(keys):
         return link
     key = contest.file_system.key
@@ -383,21 +417,21 @@ def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Conte
     )
 
 
-def _same_content(key: str, owners: Sequence[PackageLink], contest: _Contest) -> bool:
-    """Whether all *owners* bring the same bytes; never for generated files other than bytecode."""
+def _same_content(key: str, claims: Sequence[tuple[str, PathEntry | None]], contest: _Contest) -> bool:
+    """Whether all owners bring the same bytes; never for generated files other than bytecode."""
     if key.endswith(".pyc"):
         return True
-    of = contest.file_system.key
-    entries = [entry for link in owners for entry, target in _all_pairs(link) if of(target) == key]
+    entries = [entry for _, entry in claims if entry is not None]
     sums = {(entry.sha256, entry.path_type, entry.placeholder) for entry in entries}
-    return len(entries) >= len(owners) and len(sums) == 1 and None not in next(iter(sums))[:1]
+    enough = len(entries) > len(contest.losses[key])
+    return enough and len(sums) == 1 and None not in next(iter(sums))[:1]
 
 
 def _all_pairs(link: PackageLink) -> Iterator[tuple[PathEntry, str]]:
     return zip(link.package.files.paths, link.targets, strict=True)
 
 
-def _check_folders(links: Sequence[PackageLink], contest: _Contest) -> None:
+def _check_folders(contest: _Contest) -> None:
     """Refuses a path that one package needs as a file and another as a folder (a symlink may be both)."""
     owners, of = contest.owners, contest.file_system.key
     folders: dict[str, str] = {}
@@ -406,13 +440,14 @@ def _check_folders(links: Sequence[PackageLink], contest: _Contest) -> None:
         while folder and folder not in folders:
             folders[folder] = path
             folder = folder.rpartition("/")[0]
-    for link in links:
-        for entry, target in link.pairs():
+    for link in contest.links:
+        for entry, target in _all_pairs(link):
             if entry.path_type == DIRECTORY and of(target) in owners:
-                _refuse(target, links[owners[of(target)]].name, link.name)
-    for folder, below in folders.items():
-        if folder in owners and not _is_symlink(links[owners[folder]], folder, contest):
-            _refuse(contest.spelling[folder], links[owners[folder]].name, links[owners[below]].name)
+                _refuse(target, contest.winner(of(target)).name, link.name)
+    for folder in folders.keys() & owners.keys():
+        if not _is_symlink(contest.winner(folder), folder, contest):
+            below = contest.winner(folders[folder])
+            _refuse(contest.spelling(folder), contest.winner(folder).name, below.name)
 
 
 def _is_symlink(link: PackageLink, key: str, contest: _Contest) -> bool:
