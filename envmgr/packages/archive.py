@@ -11,6 +11,7 @@ part may add to it: conda-build puts licenses there), and nothing lies behind th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -20,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import DataError
-from envmgr.packages.member_paths import safe_path
+from envmgr.packages.member_paths import quoted, safe_path
 from envmgr.packages.tar import Kind, Limits, TarReader
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ METADATA_BYTES = 1 << 16
 MOST_METADATA_BYTES = 1 << 26
 # More than 100,000 entries; the standard library makes objects of all of them.
 MOST_DIRECTORY_BYTES = 1 << 23
+_MOST_WORDS = 200
+_MOST_OFFSET = 1 << 62
 _END_RECORD, _END_RECORD_BYTES = b"PK\5\6", 22
 # No real package unpacks to more than this many times its size, beyond the free first part.
 FREE_BYTES = 2 << 30
@@ -56,7 +59,7 @@ class Part(Struct, frozen=True):
         path = safe_path(path, archive)
         if self.role == INFO and path not in ("", INFO) and not path.startswith("info/"):
             raise DataError(
-                f"{archive}: the info part holds {path!r}, which lies outside info/.", member=path
+                f"{archive}: the info part holds {quoted(path)}, which lies outside info/.", member=path
             )
         return path
 
@@ -97,15 +100,21 @@ def read_metadata(file: IO[bytes], name: str, path: str) -> bytes:
 def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
     import zipfile
 
-    try:
-        with zipfile.ZipFile(_Measured(file, name)) as archive:
-            _check_end(file, archive, name)
-            inner = _entries(archive, name)
-            _check_metadata(archive, inner["metadata.json"], name)
-            for role in (INFO, PKG):
-                with archive.open(inner[role]) as source:
-                    yield Part(role, TarReader(_unzstd(source, name), name, limits))
-    except (
+    with _zip_errors(name), zipfile.ZipFile(_Measured(file, name)) as archive:
+        _check_end(file, archive, name)
+        inner = _entries(archive, name)
+        _check_metadata(archive, inner["metadata.json"], name)
+        for role in (INFO, PKG):
+            with archive.open(inner[role]) as source:
+                yield Part(role, TarReader(_unzstd(source, name), name, limits))
+
+
+@contextlib.contextmanager
+def _zip_errors(name: str) -> Iterator[None]:
+    """What the standard library raises for a broken zip becomes one DataError."""
+    import zipfile
+
+    errors = (
         zipfile.BadZipFile,
         NotImplementedError,
         RuntimeError,
@@ -113,17 +122,25 @@ def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
         struct.error,
         zlib.error,
         ValueError,
-    ) as error:
+    )
+    try:
+        yield
+    except errors as error:
         raise DataError(f"{name} is no sound zip archive: {_sentence(error)}.") from None
 
 
 class _Measured:
-    """A zip's file for `zipfile`, which reads the whole directory at once: refuses one that is absurdly large."""
+    """A zip's file for `zipfile`, which believes what the zip says of sizes and places."""
 
     def __init__(self, file: IO[bytes], name: str) -> None:
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-        self._read = file.read
+        self.tell, self.seekable = file.tell, file.seekable
+        self._read, self._seek = file.read, file.seek
         self._name = name
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_SET and not 0 <= offset <= _MOST_OFFSET:
+            raise DataError(f"{self._name} is no sound zip archive: it names a place outside of itself.")
+        return self._seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
         if size > MOST_DIRECTORY_BYTES:
@@ -148,9 +165,9 @@ def _entries(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
         base = entry.filename.rpartition("/")[2]
         role = wanted.get(base)
         if role is None and base.endswith(".tar.zst"):
-            raise DataError(f"{name} holds {base!r}, which belongs to another package.", member=base)
+            raise DataError(f"{name} holds {quoted(base)}, which belongs to another package.", member=base)
         if role is not None and role in found:
-            raise DataError(f"{name} holds {base!r} twice.", member=base)
+            raise DataError(f"{name} holds {quoted(base)} twice.", member=base)
         if role is not None:
             found[role] = entry
     missing = [base for base, role in wanted.items() if role not in found]
@@ -166,10 +183,12 @@ def _check_metadata(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str)
         text = source.read(METADATA_BYTES)
     try:
         version = json.loads(text)["conda_pkg_format_version"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise DataError(f"{name}: metadata.json states no conda_pkg_format_version.") from None
     if version != FORMAT_VERSION:
-        raise DataError(f"{name} has the format version {version!r}; only version {FORMAT_VERSION} is known.")
+        raise DataError(
+            f"{name} has the format version {repr(version)[:_MOST_WORDS]}; only version {FORMAT_VERSION} is known."
+        )
 
 
 def _unzstd(source: IO[bytes], name: str) -> Iterator[memoryview]:
@@ -180,9 +199,12 @@ def _unzstd(source: IO[bytes], name: str) -> Iterator[memoryview]:
     view = memoryview(buffer)
     decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
     try:
-        with decompressor.stream_reader(
-            source, read_size=CHUNK_BYTES, read_across_frames=True, closefd=False
-        ) as reader:
+        with (
+            _zip_errors(name),
+            decompressor.stream_reader(
+                source, read_size=CHUNK_BYTES, read_across_frames=True, closefd=False
+            ) as reader,
+        ):
             while count := reader.readinto(buffer):
                 yield view[:count]
     except zstandard.ZstdError as error:
@@ -214,5 +236,5 @@ def _bunzip(source: IO[bytes], name: str) -> Iterator[bytes]:
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error).strip().rstrip(".")
+    text = str(error).strip().rstrip(".")[:_MOST_WORDS]
     return text[:1].lower() + text[1:] if text else type(error).__name__

@@ -29,7 +29,7 @@ from envmgr.packages.archive import Part, default_limits, iter_parts, read_metad
 from envmgr.packages.folder import INDEX_JSON, parse_index
 from envmgr.packages.identity import RECORD_JSON
 from envmgr.packages.link_plan import PLAN_JSON
-from envmgr.packages.member_paths import case_twin, check_links
+from envmgr.packages.member_paths import case_twin, check_links, quoted
 from envmgr.packages.tar import Kind, Limits, Member, TarReader
 from envmgr.packages.verify import Contents
 
@@ -168,7 +168,7 @@ class _Unpacker(Struct):
                 if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
                     raise
                 raise DataError(
-                    f"{self.name}: {path!r} is no possible file name here: {error.strerror}."
+                    f"{self.name}: {quoted(path)} is no possible file name here: {error.strerror}."
                 ) from None
 
     def _write(self, path: str, member: Member, part: Part) -> None:
@@ -253,10 +253,12 @@ class _Unpacker(Struct):
         twin = case_twin(path, {**made.sizes, **made.links}, made.folders)
         if twin is None:
             return DataError(
-                f"{self.name}: the member {path!r} needs a place that another one has taken.", member=path
+                f"{self.name}: the member {quoted(path)} needs a place that another one has taken.",
+                member=path,
             )
         return DataError(
-            f"{self.name}: {path!r} and {twin!r} differ in case only, and the file system here takes them for one.",
+            f"{self.name}: {quoted(path)} and {quoted(twin)} differ in case only, "
+            "and the file system here takes them for one.",
             hint="Set pkgs_dirs to a folder on a file system that tells upper from lower case.",
             member=path,
         )
@@ -265,7 +267,8 @@ class _Unpacker(Struct):
         """A tar hard link: only to a file that this archive brought before."""
         if target not in self.contents.sizes:
             raise DataError(
-                f"{self.name}: the hard link {path!r} names {target!r}, which is no earlier file of the archive.",
+                f"{self.name}: the hard link {quoted(path)} names {quoted(target)}, "
+                "which is no earlier file of the archive.",
                 member=path,
             )
         source, place = f"{self.root}/{target}", f"{self.root}/{path}"

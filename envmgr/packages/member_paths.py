@@ -7,7 +7,6 @@ lies on the disk can change the answer.
 from __future__ import annotations
 
 import os
-import unicodedata
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 # As many links as Linux follows in one path.
 _MOST_LINKS = 40
+_MOST_SHOWN = 120
 # Many programs go through folders by recursion, those that remove them included.
 _MOST_FOLDERS = 128
 # What all links together may take, in steps of a path for each path above: no real package comes near.
@@ -39,7 +39,7 @@ def safe_path(path: str, archive: str, *, windows: bool = os.name == "nt") -> st
     if path[:10].lower() == "conda-meta" and path[10:11] in ("", "/"):
         raise _refused(archive, path, "lies in conda-meta/, which belongs to the environment")
     if len(path) > 2 * _MOST_FOLDERS and path.count("/") > _MOST_FOLDERS:
-        raise _refused(archive, f"{path[:40]}...", f"lies in more than {_MOST_FOLDERS} folders")
+        raise _refused(archive, path, f"lies in more than {_MOST_FOLDERS} folders")
     return path
 
 
@@ -54,10 +54,17 @@ def _normal(path: str, archive: str) -> str:
     return "/".join(parts)
 
 
+def quoted(name: str) -> str:
+    """*name* as messages show it: in quotes, without control characters, and not longer than a reader can bear."""
+    return repr(name if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]}...")
+
+
 def fold_case(path: str) -> str:
     """*path* as a file system sees it that tells neither case nor the ways to write an accent apart."""
     if path.isascii():
         return path.lower()
+    import unicodedata
+
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
@@ -86,13 +93,13 @@ def check_links(links: Mapping[str, str], archive: str) -> None:
     for path, target in links.items():
         if not target:
             raise DataError(
-                f"{archive} is damaged at its source: the symlink {path!r} has an empty target.",
+                f"{archive} is damaged at its source: the symlink {quoted(path)} has an empty target.",
                 hint="Report it to the channel, or choose another build of the package.",
                 member=path,
             )
         if "\0" in target or walk.leads_out(path):
             raise DataError(
-                f"{archive}: the symlink {path!r} points to {target!r}, out of the package.",
+                f"{archive}: the symlink {quoted(path)} points to {quoted(target)}, out of the package.",
                 member=path,
                 target=target,
             )
@@ -139,4 +146,4 @@ class _Walk:
 
 
 def _refused(archive: str, path: str, why: str) -> DataError:
-    return DataError(f"{archive}: the member {path!r} {why}.", member=path)
+    return DataError(f"{archive}: the member {quoted(path)} {why}.", member=path)

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.packages import sparse
+from envmgr.packages.member_paths import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,7 +190,10 @@ class TarReader:
         size = self._size(header, pax, path)
         if kind is Kind.FILE and raw.endswith(b"/"):
             kind = Kind.DIRECTORY
-        if kind is not Kind.FILE:
+        if kind is not Kind.FILE and size:
+            # GNU tar passes over the content of folders and symlinks where others see the next header.
+            if kind is not Kind.HARDLINK:
+                raise self._damage(f"holds the {kind.value} {quoted(path)} with content, as none has")
             size = 0
         self.spend(size, path)
         self._left, self._padding = size, -size % BLOCK
@@ -217,7 +221,7 @@ class TarReader:
                 stored -= before.taken
             extents = sparse.read_map(numbers, size, stored)
         except ValueError as error:
-            raise self._damage(f"holds the sparse file {path!r}, which {error}") from None
+            raise self._damage(f"holds the sparse file {quoted(path)}, which {error}") from None
         self.spend(size, path)
         self._left, self._padding = stored, -stored % BLOCK
         return Member(path, Kind.FILE, self._number(header[100:108], path) & 0o7777, size, "", extents)
@@ -262,7 +266,7 @@ class TarReader:
             blank = body.find(b" ", at, at + 20)
             length = int(body[at:blank]) if blank > at and body[at:blank].isdigit() else 0
             line = body[blank + 1 : at + length]
-            if length <= blank - at or at + length > len(body) or not line.endswith(b"\n"):
+            if not length or length <= blank - at or at + length > len(body) or not line.endswith(b"\n"):
                 raise self._damage("holds a pax header that does not follow its format")
             key, _, value = line[:-1].partition(b"=")
             if key in _PAX_KEYS:
@@ -309,7 +313,7 @@ class TarReader:
             raise self._no_number(path) from None
 
     def _no_number(self, path: str) -> DataError:
-        return self._damage(f"gives no number where the size or mode of {path!r} belongs")
+        return self._damage(f"gives no number where the size or mode of {quoted(path)} belongs")
 
     def _text(self, raw: bytes) -> str:
         try:
@@ -317,7 +321,8 @@ class TarReader:
         except UnicodeDecodeError:
             name = raw.decode("utf-8", "backslashreplace")
             raise DataError(
-                f"{self._name}: the name {name!r} is no UTF-8, as names in packages must be.", member=name
+                f"{self._name}: the name {quoted(name)} is no UTF-8, as names in packages must be.",
+                member=name,
             ) from None
 
     def _check_sum(self, header: bytes) -> None:
@@ -340,7 +345,7 @@ class TarReader:
         self._budget -= size
         if self._budget < 0:
             allowed = self._limits.content_bytes
-            raise self._damage(f"unpacks to more than {allowed} bytes (reached at {path!r})")
+            raise self._damage(f"unpacks to more than {allowed} bytes (reached at {quoted(path)})")
 
     def _take(self, count: int) -> bytes:
         """The next *count* bytes as a copy."""
@@ -391,7 +396,7 @@ class TarReader:
         if flag == b"S" or flag in _KINDS:
             what = "a sparse file in a form that nobody writes"
         return DataError(
-            f"{self._name}: the member {path!r} is {what}, which no package may hold.", member=path
+            f"{self._name}: the member {quoted(path)} is {what}, which no package may hold.", member=path
         )
 
     def _damage(self, what: str) -> DataError:

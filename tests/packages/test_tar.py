@@ -66,12 +66,14 @@ def read_all(data: bytes, size: int = 700, limits: Limits | None = None) -> list
 
 
 def expected(data: bytes) -> list[tuple]:
-    kinds = {**{value: key for key, value in TYPES.items()}, tarfile.GNUTYPE_SPARSE: Kind.FILE}
+    kinds = {value: key for key, value in TYPES.items()}
+    kinds |= dict.fromkeys([tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE], Kind.FILE)
     found = []
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         for each in tar:
             content = tar.extractfile(each).read() if each.isreg() else b""
-            found.append((each.name.rstrip("/"), kinds[each.type], each.mode, each.linkname, content))
+            target = each.linkname if each.islnk() or each.issym() else ""
+            found.append((each.name.rstrip("/"), kinds[each.type], each.mode & 0o7777, target, content))
     return found
 
 
@@ -132,6 +134,16 @@ def test_what_no_package_holds_is_refused(flag: bytes, word: str) -> None:
     entry.type = flag
     with pytest.raises(DataError, match=f"'bin/strange' is .*{word}"):
         read_all(entry.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+
+
+@pytest.mark.parametrize(
+    "body", [b"x" * 30, b"6 a=b\n" + b"x" * 30, b"6 a=b\n 6 a=b\n", b"6 a=b\n0 a=b\n", b"2 \n", b"9 a=b\n"]
+)
+def test_pax_header_that_does_not_follow_its_format_is_refused(body: bytes) -> None:
+    entry = tarfile.TarInfo("header")
+    entry.type, entry.size = tarfile.XHDTYPE, len(body)
+    with pytest.raises(DataError, match="a pax header that does not follow its format"):
+        read_all(entry.tobuf(tarfile.USTAR_FORMAT) + body.ljust(512, b"\0") + bytes(1024))
 
 
 def test_pax_size_goes_before_the_header_size() -> None:
