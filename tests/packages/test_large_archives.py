@@ -7,6 +7,7 @@ It needs twice as much disk below the temporary folder.
 from __future__ import annotations
 
 import bz2
+import copy
 import hashlib
 import io
 import os
@@ -34,10 +35,12 @@ CHUNK = 16 << 20
 
 
 def write_conda(file: IO[bytes], pkg_part: Iterator[bytes], more: int = 0) -> None:
-    """A .conda whose pkg part is written piece by piece, after *more* members that mean nothing."""
+    """A .conda whose pkg part is written piece by piece, with *more* empty members that share one place."""
     with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("more", b"")
         for at in range(more):
-            archive.writestr(f"more/{at}", b"")
+            archive.filelist.append(copy.copy(archive.getinfo("more")))
+            archive.filelist[-1].filename = f"more/{at}"
         archive.writestr("metadata.json", '{"conda_pkg_format_version": 2}')
         archive.writestr("info-a-1-0.tar.zst", zstandard.compress(tar_bytes(INFO)))
         with archive.open("pkg-a-1-0.tar.zst", "w", force_zip64=True) as part:
