@@ -209,7 +209,17 @@ def test_damage_in_a_read_only_layer_is_passed_over(
     assert (home / "two/share/a").stat().st_ino == (home / "mine/a-1.0-0/share/a").stat().st_ino
 
 
-WITHOUT_FLOCK = ["strace", "-f", "--seccomp-bpf", "-o", os.devnull, "-e", "inject=flock:error=ENOLCK"]
+WITHOUT_FLOCK = [
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-o",
+    os.devnull,
+    "-e",
+    "trace=flock",
+    "-e",
+    "inject=flock:error=ENOLCK",
+]
 
 
 def has_strace() -> bool:

@@ -1,0 +1,182 @@
+"""Many processes and users over one cache, some killed, one cleaning: the cache and all environments stay whole.
+
+``ENVMGR_TEST_CROWD=COMMANDS`` lets each of the eight run so many commands; a few do for the suite.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from envmgr.packages.store import PackageCache
+from tests.builders import Pkg, link, make_channel, pkg, script
+from tests.packages.crowd_names import NAMES
+from tests.packages.test_layers import WITHOUT_FLOCK, needs_strace
+from tests.packages.test_store import obtain, records_of
+from tests.servers import serve
+from tests.users import CAN_BE_OTHERS, as_user, reachable_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+MEMBERS = 8
+COMMANDS = int(os.environ.get("ENVMGR_TEST_CROWD", "4"))
+KILLS = 0.3
+GROUP = 54_321
+USERS = (54_001, 54_002, 54_003)
+
+
+def packages(seed: int) -> list[Pkg]:
+    """Three versions of each name; the files differ from channel to channel."""
+    chance = random.Random(seed)
+    return [
+        pkg(
+            name,
+            version,
+            depends=[NAMES[at + 1]] if at % 3 == 0 and at + 1 < len(NAMES) else [],
+            extension=".tar.bz2" if at == 5 else ".conda",
+            files={
+                f"bin/{name}": script(f"echo {version}"),
+                f"lib/{name}.so": link(f"{name}.so.{version}"),
+                f"lib/{name}.so.{version}": chance.randbytes(150_000),
+                **{f"share/{name}/{number}": chance.randbytes(500) for number in range(20)},
+            },
+        )
+        for at, name in enumerate(NAMES)
+        for version in "123"
+    ]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        yield folder
+
+
+def prepare_layers(place: Path) -> list[Path]:
+    """A site's layer that nobody may write to, with some packages and archives, and one that all share."""
+    site, shared = place / "site", place / "shared"
+    shared.mkdir()
+    records = list(records_of((place / "served/one").as_uri(), place / "served/one").values())
+    before = os.umask(0o022)
+    obtain(PackageCache([site]), records[:4])
+    os.umask(before)
+    name = records[5].file_name
+    (site / name).write_bytes((place / "served/one/linux-64" / name).read_bytes())
+    if CAN_BE_OTHERS:
+        os.chown(shared, 0, GROUP)
+        shared.chmod(0o2775)
+        return [site, shared]
+    return [shared, site]
+
+
+def start(place: Path, member: int, urls: list[str], before: list[str]) -> subprocess.Popen[str]:
+    home = place / f"member-{member}"
+    home.mkdir()
+    layers = os.pathsep.join(map(str, prepared_layers(place)))
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(home), "ENVMGR_ROOT": str(home / "root")}
+    who: list[str] = []
+    if CAN_BE_OTHERS:
+        user = USERS[member % len(USERS)]
+        os.chown(home, user, GROUP)
+        who = as_user(user, GROUP)
+    program = str(Path(__file__).with_name("crowd_member.py"))
+    arguments = [str(home), str(member), str(COMMANDS), str(KILLS), *urls]
+    return subprocess.Popen(
+        [*before, *who, sys.executable, program, *arguments],
+        env={**environ, "ENVMGR_PKGS_DIRS": layers, "XDG_CONFIG_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def prepared_layers(place: Path) -> list[Path]:
+    return [place / "site", place / "shared"] if CAN_BE_OTHERS else [place / "shared", place / "site"]
+
+
+def clean(place: Path, before: list[str]) -> subprocess.CompletedProcess[str]:
+    """A member without environments frees what it may: hard links alone tell it what is used."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "ENVMGR_PKGS_DIRS": str(place / "shared")}
+    command = [*before, sys.executable, "-m", "envmgr", "clean", "-p", "-t", "--tempfiles", "-y"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def gather(place: Path, before: list[str]) -> list[dict[str, Any]]:
+    """Let the crowd run to its end; how each command ended."""
+    with serve(place / "served") as server:
+        urls = [f"{server.url}/one", f"{server.url}/two"]
+        crowd = [start(place, member, urls, before) for member in range(MEMBERS)]
+        limit = time.monotonic() + 60 + 5 * COMMANDS
+        while any(each.poll() is None for each in crowd) and time.monotonic() < limit:
+            time.sleep(0.5)
+            assert clean(place, before).returncode in (0, 1)
+        ended = [each.communicate(timeout=60)[0] for each in crowd]
+    assert [each.returncode for each in crowd] == [0] * MEMBERS, ended
+    return [json.loads(line) for text in ended for line in text.splitlines()]
+
+
+def sums(place: Path) -> dict[str, set[str]]:
+    """The checksums of the archives in both channels, by file name."""
+    found: dict[str, set[str]] = {}
+    for archive in place.glob("served/*/linux-64/p*"):
+        found.setdefault(archive.name, set()).add(hashlib.sha256(archive.read_bytes()).hexdigest())
+    return found
+
+
+def check_layer(layer: Path, expected: dict[str, set[str]]) -> int:
+    """Every file of every package is what its manifest says, and nothing else lies there; how many there are."""
+    count = 0
+    for home in (layer, *(layer / ".by-hash").glob("*")):
+        for path in home.iterdir():
+            if path.name in (".by-hash", "urls.txt"):
+                continue
+            if path.is_file():
+                assert hashlib.sha256(path.read_bytes()).hexdigest() in expected[path.name], path
+                continue
+            record = json.loads((path / "info/repodata_record.json").read_bytes())
+            assert record["sha256"] in expected[record["fn"]], path
+            assert record["fn"].startswith(f"{path.name}."), path
+            entries = json.loads((path / "info/paths.json").read_bytes())["paths"]
+            for entry in entries:
+                content = (path / entry["_path"]).read_bytes()
+                assert hashlib.sha256(content).hexdigest() == entry["sha256"], path / entry["_path"]
+            assert len(entries) == 23
+            count += 1
+    return count
+
+
+@pytest.mark.timeout(60 + 20 * COMMANDS)
+@pytest.mark.parametrize(
+    "before",
+    [pytest.param([], id="with flock"), pytest.param(WITHOUT_FLOCK, id="without flock", marks=needs_strace)],
+)
+def test_a_crowd_leaves_the_cache_and_every_environment_whole(before: list[str], place: Path) -> None:
+    for seed, name in enumerate(("one", "two")):
+        make_channel(place / "served" / name, packages(seed))
+    prepare_layers(place)
+    site = {path: path.stat().st_mtime_ns for path in (place / "site").rglob("*")}
+    results = gather(place, before)
+    failed = [each for each in results if each["code"] != 0 and not each["killed"]]
+    if before:
+        # Without locks an installation may lose a package to the cleaning; it says so and changes nothing.
+        failed = [each for each in failed if "is damaged: " not in each["said"]]
+    assert failed == []
+    expected = sums(place)
+    assert clean(place, []).returncode == 0
+    assert check_layer(place / "site", expected) == 4
+    assert check_layer(place / "shared", expected) > 0
+    assert {path: path.stat().st_mtime_ns for path in (place / "site").rglob("*")} == site
+    assert sum(each["words"][0] == "verify" for each in results) > 0
+    print(f"{len(results)} commands, {sum(each['killed'] for each in results)} killed")
