@@ -161,7 +161,7 @@ def _make_environment(
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.ops.channels import parse_channels
     from envmgr.ops.create import LinkRequest, link_packages
-    from envmgr.ops.fetch import obtain
+    from envmgr.ops.fetch import cache_in_use, obtain
     from envmgr.ops.index import index_channel
     from envmgr.ops.resolve import ResolveOptions, resolve
 
@@ -174,4 +174,6 @@ def _make_environment(
     )
     subdir = context.settings.subdir
     records = resolve(requirements, channels, subdir, ResolveOptions(), context) if placed else ()
-    link_packages(LinkRequest(prefix, subdir, requirements, copy=True), obtain(records, context), context)
+    with cache_in_use(context):
+        packages = obtain(records, context)
+        link_packages(LinkRequest(prefix, subdir, requirements, copy=True), packages, context)

@@ -116,8 +116,9 @@ def test_pip_and_compileall_never_write_through_a_link(
     envmgr: Envmgr, channel: Path, cached: Path, tmp_path: Path
 ):
     pytest.importorskip("pip")
-    prefix = tmp_path / "env"
-    create(envmgr, channel, prefix)
+    prefix, other = tmp_path / "env", tmp_path / "other"
+    for each in (prefix, other):
+        create(envmgr, channel, each)
     shared = [path for path in contents(prefix) if (prefix / path).stat().st_nlink > 1]
     assert {"bin/tool", f"{SITE}/tool/table.txt", f"{SITE}/tool-1.0.dist-info/RECORD"} <= set(shared)
     before = contents(cached)
@@ -129,10 +130,11 @@ def test_pip_and_compileall_never_write_through_a_link(
     assert contents(cached) == before
     compiling = [python, "-m", "compileall", "-q", "-f", prefix / SITE / "tool"]
     subprocess.run(compiling, check=True, timeout=60)
-    pip(python, *install, "--upgrade", wheel(tmp_path, "2.0"))
+    pip(python, *install, "--no-compile", "--upgrade", wheel(tmp_path, "2.0"))
     assert "'2.0'" in (prefix / SITE / "tool/__init__.py").read_text()
-    pip(python, "uninstall", "-y", "tool")
-    assert not (prefix / SITE / "tool").exists()
+    assert contents(cached) == before
+    pip(put_python(other), "uninstall", "-y", "tool")
+    assert not (other / SITE / "tool").exists() and not (other / "bin/tool").exists()
     assert contents(cached) == before
     again = create(envmgr, channel, tmp_path / "again")
     assert "damaged" not in again

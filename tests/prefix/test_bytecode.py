@@ -141,6 +141,19 @@ def test_a_cache_that_cannot_be_written_is_no_matter(tmp_path: Path, python: Pac
     assert reporter.warnings == []
 
 
+def test_what_any_layer_keeps_is_used_and_the_first_writable_one_keeps_what_is_new(
+    tmp_path: Path, python: PackageToLink
+) -> None:
+    (tmp_path / "file").write_text("")
+    packages = [python, tool(tmp_path, a="x = 1\n")]
+    create(tmp_path / "one", packages, bytecode_caches=[tmp_path / "file", tmp_path / "site"])
+    create(tmp_path / "two", packages, bytecode_caches=[tmp_path / "mine", tmp_path / "site"])
+    assert starts(tmp_path) == 1 and not (tmp_path / "mine").exists()
+    (kept,) = (tmp_path / "site" / TAG).glob("*/*.pyc")
+    path = tmp_path / "two" / SITE / "tool/__pycache__" / f"a.{TAG}.pyc"
+    assert path.stat().st_ino == kept.stat().st_ino
+
+
 def test_compiling_can_be_switched_off(tmp_path: Path, python: PackageToLink) -> None:
     create(tmp_path / "env", [python, tool(tmp_path, a="x = 1\n")], compile_bytecode=False)
     assert starts(tmp_path) == 0
