@@ -149,3 +149,17 @@ def test_what_is_kept_of_downloads_and_compilers_goes_with_the_temporary_files(
     cleaned = envmgr("clean", "--tempfiles", "--json").json
     assert set(cleaned["tempfiles"]) == {str(kept), str(aside)}
     assert not kept.exists() and not aside.exists() and fresh.exists()
+
+
+def test_what_mamba_keeps_by_url_is_cleaned_like_all_else(
+    envmgr: Envmgr, channel: Path, layer: Path, tmp_path: Path
+) -> None:
+    change(envmgr, channel, "create", tmp_path / "env", "a", "b")
+    home = layer / "https" / "conda.anaconda.org" / "conda-forge" / "linux-64"
+    home.mkdir(parents=True)
+    for path in layer.glob("[ab]-1-0*"):
+        path.rename(home / path.name)
+    shutil.rmtree(tmp_path / "env")
+    (home / "notes").mkdir()
+    assert envmgr("clean", "-p", "-t", "-y").code == 0
+    assert [path.name for path in home.iterdir()] == ["notes"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envmgr.models.record import Origin, PackageRecord
+from envmgr.packages.identity import BY_HASH
 from envmgr.packages.link_plan import PLAN_JSON
 from envmgr.packages.store import PackageCache
 from envmgr.packages.work_area import PREFIX, abandoned_areas
@@ -207,6 +208,21 @@ def test_damage_in_a_read_only_layer_is_passed_over(
     assert second.returncode == 0, second.stderr
     assert not [path for path in server.paths if path.endswith((".conda", ".tar.bz2"))]
     assert (home / "two/share/a").stat().st_ino == (home / "mine/a-1.0-0/share/a").stat().st_ino
+
+
+def test_folders_that_all_users_share_can_be_written_by_all(server: Server, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o2775)
+    (shared / "a-1.0-0" / "rest").mkdir(parents=True)
+    before = os.umask(0o077)
+    try:
+        a = wanted(server)[0]
+        home = obtain(PackageCache([shared]), [a])[a].folder.parent
+    finally:
+        os.umask(before)
+    assert home.parent == shared / BY_HASH
+    assert [each.stat().st_mode & 0o7777 for each in (home, home.parent)] == [0o2775, 0o2775]
 
 
 WITHOUT_FLOCK = [
