@@ -19,7 +19,7 @@ from envmgr.packages.link_plan import PLAN_JSON
 from envmgr.packages.store import PackageCache
 from envmgr.packages.work_area import PREFIX, abandoned_areas
 from envmgr.ports import RecordingReporter
-from tests.builders import Pkg, archive_bytes, index_json, make_channel, pkg, repodata_entry, script
+from tests.builders import Pkg, index_json, make_channel, pkg, repodata_entry, script
 from tests.packages.test_store import obtain, records_of
 from tests.prefixes import unpack_bytes
 from tests.servers import Server, serve
@@ -44,13 +44,18 @@ def wanted(server: Server) -> list[PackageRecord]:
     return [found[A.file_name], found[B.file_name]]
 
 
+def served(server: Server, package: Pkg) -> bytes:
+    """The archive in the channel."""
+    return (server.folder / "linux-64" / package.file_name).read_bytes()
+
+
 def urls_of(server: Server, package: Pkg) -> dict[str, str]:
     base = f"{server.url}/linux-64"
     return {"channel": base, "url": f"{base}/{package.file_name}", "fn": package.file_name}
 
 
 def written_by_conda(server: Server, package: Pkg) -> dict[str, Any]:
-    return {**repodata_entry(package, archive_bytes(package)), **urls_of(server, package)}
+    return {**repodata_entry(package, served(server, package)), **urls_of(server, package)}
 
 
 def written_by_mamba(server: Server, package: Pkg) -> dict[str, Any]:
@@ -69,13 +74,15 @@ def written_for_a_url(server: Server, package: Pkg) -> dict[str, Any]:
     """As mamba 2.1.1 wrote it for an explicit file: an md5 is all that it knew."""
     named = {"name": package.name, "version": package.version, "build": package.build, "subdir": "linux-64"}
     unknown = {"build_number": 0, "depends": [], "constrains": [], "license": "", "timestamp": 0, "size": 0}
-    md5 = hashlib.md5(archive_bytes(package)).hexdigest()
+    md5 = hashlib.md5(served(server, package)).hexdigest()
     return {**named, **unknown, "md5": md5, "sha256": "", **urls_of(server, package)}
 
 
-def fill(layer: Path, package: Pkg, record: dict[str, Any], home: str = "", *, keep: bool = True) -> None:
+def fill(
+    server: Server, layer: Path, package: Pkg, record: dict[str, Any], home: str = "", *, keep: bool = True
+) -> None:
     """Put *package* into *layer* as conda and mamba do, with the files that they keep beside."""
-    place, content = layer / home, archive_bytes(package)
+    place, content = layer / home, served(server, package)
     place.mkdir(parents=True, exist_ok=True)
     folder = place / f"{package.name}-{package.version}-{package.build}"
     unpack_bytes(content, package.file_name, folder)
@@ -102,7 +109,7 @@ def test_what_other_tools_unpacked_is_used_as_it_lies(
     site = tmp_path / "site"
     home = f"http/127.0.0.1_{server.port}/linux-64" if nested else ""
     for package in (A, B):
-        fill(site, package, FORMS[form](server, package), home, keep=keep)
+        fill(server, site, package, FORMS[form](server, package), home, keep=keep)
     before = {path: path.stat().st_mtime_ns for path in site.rglob("*") if path.is_file()}
     cache, reporter = PackageCache([site, tmp_path / "mine"]), RecordingReporter()
     assert all(map(cache.holds, wanted(server)))
@@ -126,7 +133,7 @@ def test_an_archive_in_any_layer_is_unpacked_into_the_writable_one(
     place = tmp_path / "site" / (f"http/127.0.0.1_{server.port}/linux-64" if nested else "")
     place.mkdir(parents=True)
     for package in (A, B):
-        (place / package.file_name).write_bytes(archive_bytes(package))
+        (place / package.file_name).write_bytes(served(server, package))
     found = obtain(PackageCache([tmp_path / "mine", tmp_path / "site"]), wanted(server), offline=True)
     assert [each.folder.parent for each in found.values()] == [tmp_path / "mine"] * 2
     assert [each.archive.parent for each in found.values() if each.archive] == [place] * 2
@@ -137,7 +144,7 @@ def test_a_package_that_is_known_by_its_url_learns_the_rest_from_the_cache(
     server: Server, tmp_path: Path
 ) -> None:
     """What mamba wrote for its explicit files says of dependencies that there are none."""
-    fill(tmp_path / "site", A, written_for_a_url(server, A), keep=False)
+    fill(server, tmp_path / "site", A, written_for_a_url(server, A), keep=False)
     origin = Origin(server.url, "linux-64", f"{server.url}/linux-64/")
     bare = PackageRecord(name="a", version="1.0", build="0", fn=A.file_name, origin=origin)
     found = obtain(PackageCache([tmp_path / "site"]), [bare])[bare].record
@@ -147,7 +154,7 @@ def test_a_package_that_is_known_by_its_url_learns_the_rest_from_the_cache(
 
 def test_what_cannot_be_told_to_be_the_same_archive_is_fetched(server: Server, tmp_path: Path) -> None:
     record = {**written_by_conda(server, A), "md5": None, "sha256": None}
-    fill(tmp_path / "site", A, record, keep=False)
+    fill(server, tmp_path / "site", A, record, keep=False)
     a = wanted(server)[0]
     assert (
         obtain(PackageCache([tmp_path / "mine", tmp_path / "site"]), [a])[a].folder.parent
@@ -186,8 +193,8 @@ def test_damage_in_a_read_only_layer_is_passed_over(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ENVMGR_ROOT", str(home / "root"))
     monkeypatch.setenv("ENVMGR_PKGS_DIRS", f"{site}{os.pathsep}{home / 'mine'}")
-    fill(site, A, written_by_conda(server, A))
-    (site / B.file_name).write_bytes(b"?" * len(archive_bytes(B)))
+    fill(server, site, A, written_by_conda(server, A))
+    (site / B.file_name).write_bytes(b"?" * len(served(server, B)))
     later = (site / "a-1.0-0/info/repodata_record.json").stat().st_mtime + 5
     (site / "a-1.0-0/share/a").write_bytes(b"b" * 5000)
     os.utime(site / "a-1.0-0/share/a", (later, later))
