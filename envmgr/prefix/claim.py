@@ -60,26 +60,34 @@ def claimed(prefix: Path, command: str) -> Iterator[str]:
 
 def read_claims(prefix: Path, besides: str = "") -> list[Claim]:
     """The claims on *prefix* of processes that live, or of another machine, where nobody can tell."""
-    return [claim for _, claim in _iter_claims(prefix, besides) if claim.owner.is_alive() is not False]
+    found = (claim for _, claim in _iter_claims(prefix, besides) if claim is not None)
+    return [claim for claim in found if claim.owner.is_alive() is not False]
 
 
 def clear_claims(prefix: Path, besides: str, *, of_others: bool) -> None:
-    """Remove what dead processes left; with *of_others*, claims of other machines, too."""
+    """Remove what dead processes left; with *of_others*, claims of other machines and unfinished ones, too."""
     for path, claim in _iter_claims(prefix, besides):
-        alive = claim.owner.is_alive()
+        alive = claim.owner.is_alive() if claim is not None else None
         if alive is False or (alive is None and of_others):
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
-def _iter_claims(prefix: Path, besides: str) -> Iterator[tuple[Path, Claim]]:
+def _iter_claims(prefix: Path, besides: str) -> Iterator[tuple[Path, Claim | None]]:
+    """Each claim with its file; None for one that a kill left half-written."""
     folder = prefix / FOLDER
     try:
         names = sorted(os.listdir(folder))
     except OSError:
         return
     for name in names:
-        if name != besides and name.lstrip(".").startswith(_NAME):
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                claim = msgspec.json.decode((folder / name).read_bytes(), type=Claim)
-                yield folder / name, msgspec.structs.replace(claim, place=str(folder / name))
+        if name == besides or not name.lstrip(".").startswith(_NAME):
+            continue
+        try:
+            claim = msgspec.json.decode((folder / name).read_bytes(), type=Claim)
+        except OSError:
+            continue
+        except msgspec.DecodeError:
+            yield folder / name, None
+        else:
+            yield folder / name, msgspec.structs.replace(claim, place=str(folder / name))

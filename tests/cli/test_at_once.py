@@ -191,6 +191,7 @@ def test_where_nothing_can_be_locked_a_claim_of_another_machine_is_respected(
 @pytest.mark.parametrize("owner", [Owner("elsewhere/boot", 5, "1"), Owner.of_process(2**22 + 1)])
 def test_what_dead_processes_left_is_in_nobodys_way(envmgr: Envmgr, prefix: Path, owner: Owner) -> None:
     """The system's lock tells that nobody of another machine is at work."""
-    place = leave_claim(prefix, owner)
+    leave_claim(prefix, owner)
+    (prefix / "conda-meta/envmgr/.claim-0").touch()
     assert envmgr("install", "-y", "-p", prefix, "x0").code == 0
-    assert not place.exists()
+    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
