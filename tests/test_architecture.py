@@ -69,6 +69,7 @@ EFFECT_MODULES = {
     "prefix.journal",
     "prefix.launchers",
     "prefix.link",
+    "prefix.lookup",
     "prefix.placing",
     "prefix.scripts",
     "prefix.staging",

@@ -2,8 +2,9 @@
 
 It lies in the same file system as what it will become. It is told apart from one whose process was killed by an
 advisory lock that the system frees with the process; the lock decides only who may clean up, never what is true.
-Where locks do not exist, or the folder was made by another machine, age decides. Those of other users are theirs
-to clean up. What a download had brought by then is kept (`envmgr.packages.partial`).
+Where locks do not exist, the process's id decides, and age where the folder was made by another machine. A clock
+that jumps takes nobody's area away: ages are told by the times of the file system that holds the areas. Those of
+other users are theirs to clean up. What a download had brought by then is kept (`envmgr.packages.partial`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import secrets
 import shutil
 import socket
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,55 +54,74 @@ def work_area(layer: Path) -> Iterator[WorkArea]:
     """A work area in *layer*, which exists only inside the block; raises OSError when none can be made."""
     folder = layer / f"{PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(6)}"
     folder.mkdir(mode=0o700)
-    # Nobody may see the lock file before it is locked, so it gets its name afterwards.
-    lock = os.open(folder / f"{_LOCK}-new", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    lock = None
     try:
+        # Nobody may see the lock file before it is locked, so it gets its name afterwards.
+        lock = os.open(folder / f"{_LOCK}-new", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         with contextlib.suppress(OSError):
             (folder / f"{_LOCK}-new").rename(folder / (_LOCK if _take(lock) else _NO_LOCK))
         yield WorkArea(folder)
     finally:
         keep_partials(folder, layer)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        _remove(folder)
+        if lock is not None:
+            os.close(lock)
 
 
 def remove_abandoned(layer: Path) -> None:
     """Removes the work areas of processes that are gone; errors are of no account here."""
     for folder in abandoned_areas(layer):
         keep_partials(folder, layer)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     remove_stale_partials(layer)
 
 
 def abandoned_areas(layer: Path) -> list[Path]:
     """The work areas in *layer* whose processes are gone; none where that cannot be read."""
     try:
+        # It was that late, by the clock that dates the areas, too, when something last came into the layer or went.
+        now = os.stat(layer).st_mtime
         with os.scandir(layer) as entries:
             areas = [entry for entry in entries if entry.name.startswith(PREFIX)]
     except OSError:
         return []
-    return [Path(entry.path) for entry in areas if _is_abandoned(entry)]
+    return [Path(entry.path) for entry in areas if _is_abandoned(entry, now)]
 
 
-def _is_abandoned(entry: os.DirEntry[str]) -> bool:
+def _remove(folder: Path) -> None:
+    # With a disk that fails, `rmtree` raises some errors all the same.
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(entry: os.DirEntry[str], now: float) -> bool:
+    """Whether nobody is at work in an area any more; *now* is a time by the clock that dates it."""
     try:
         status = entry.stat(follow_symlinks=False)
         if not entry.is_dir(follow_symlinks=False) or not _may_remove(status):
             return False
     except OSError:
         return False
-    age = time.time() - status.st_mtime
+    age = now - status.st_mtime
     free = _is_free(entry.path)
-    if age > _FORGOTTEN_SECONDS:
-        return free is not False
     if not entry.name.startswith(f"{PREFIX}{_machine()}-"):
+        return age > _FORGOTTEN_SECONDS and free is not False
+    if free is not None:
+        return free
+    # Its process may not have come to lock it yet; one that cannot says so by a file.
+    is_made = any(os.path.lexists(f"{entry.path}/{name}") for name in (_LOCK, _NO_LOCK))
+    return age > (_FORGOTTEN_SECONDS if is_made else _SETTLED_SECONDS) and not _is_running(entry.name)
+
+
+def _is_running(name: str) -> bool:
+    """Whether the process that an area of this machine is called after still runs."""
+    try:
+        os.kill(int(name[len(PREFIX) :].split("-")[1]), 0)
+    except (ValueError, IndexError, ProcessLookupError):
         return False
-    return free is True or (
-        # Its process ended before it could take the lock; one that cannot lock says so by a file.
-        free is None
-        and age > _SETTLED_SECONDS
-        and not any(os.path.lexists(f"{entry.path}/{name}") for name in (_LOCK, _NO_LOCK))
-    )
+    except OSError:
+        return True
+    return True
 
 
 def _may_remove(status: os.stat_result) -> bool:

@@ -8,6 +8,7 @@ when one of these fails, the change is taken back.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -33,13 +34,14 @@ from envmgr.prefix.journal import (
     take_back,
 )
 from envmgr.prefix.link import Linker
+from envmgr.prefix.lookup import exists, is_folder, is_link, iter_files, iter_folders, names_in
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
 from envmgr.prefix.paths import parents_of
 from envmgr.prefix.scripts import ScriptRunner
 from envmgr.prefix.store import PrefixStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -105,25 +107,28 @@ def change_prefix(request: PrefixChange, runner: Runner, reporter: Reporter, clo
         change = _Changing(request, runner, reporter, clock)
         try:
             journal, messages = change.prepare()
-            decide(request.prefix, journal, strict=request.strict)
+            decide(request.prefix, journal)
         except BaseException:
-            if pending(request.prefix) is None:
-                clear_works(request.prefix)
-                raise
-        messages += _complete(journal, request.prefix, change.scripts, strict=request.strict)
+            # An interrupt may have come right after the decision.
+            decided = pending(request.prefix)
+            if decided is not None:
+                _take_back(request.prefix, decided.journal)
+            clear_works(request.prefix)
+            raise
+        messages += _complete(journal, request.prefix, change.scripts)
     return tuple(messages)
 
 
-def _complete(journal: Journal, prefix: Path, scripts: ScriptRunner, *, strict: bool = False) -> list[str]:
+def _complete(journal: Journal, prefix: Path, scripts: ScriptRunner) -> list[str]:
     """From the decision to the end; a failure takes the change back."""
     try:
         carry_out(prefix, journal)
         messages = _run_post_link(journal, prefix, scripts)
     except BaseException:
-        take_back(prefix, journal)
+        _take_back(prefix, journal)
         raise
     try:
-        finish(prefix, journal, strict=strict)
+        finish(prefix, journal)
     except OSError as error:
         raise PrefixError(
             f"the change of {prefix} is made but for its last step: {error.strerror}.",
@@ -131,6 +136,18 @@ def _complete(journal: Journal, prefix: Path, scripts: ScriptRunner, *, strict: 
             prefix=str(prefix),
         ) from error
     return messages
+
+
+def _take_back(prefix: Path, journal: Journal) -> None:
+    try:
+        take_back(prefix, journal)
+    except OSError as error:
+        raise PrefixError(
+            f"{prefix} could not be changed, and is not yet as it was: "
+            f"{error.filename or prefix}: {error.strerror}.",
+            hint="The next command on the environment brings it back.",
+            prefix=str(prefix),
+        ) from error
 
 
 def _run_post_link(journal: Journal, prefix: Path, scripts: ScriptRunner) -> list[str]:
@@ -169,6 +186,7 @@ class _Changing(Struct):
         messages = [*self._run_pre_link(), *self._run_pre_unlink()]
         for generation in request.generations:
             _write(root / GENERATIONS / f"{generation.number}.json", write_generation(generation))
+        self._write_history(root)
         return self._journal(work), messages
 
     def _make_files(self, root: Path) -> None:
@@ -230,6 +248,12 @@ class _Changing(Struct):
             messages += [f"{package.record.dist_name}: {said}"] if said else []
         return messages
 
+    def _write_history(self, root: Path) -> None:
+        """The whole history as it will be: there must be room for it before the decision, as for all else."""
+        before = self.request.prefix / "conda-meta" / "history"
+        _write(root / "conda-meta" / "history", before.read_bytes() + history_block(self._change()).encode())
+        shutil.copymode(before, root / "conda-meta" / "history")
+
     def _journal(self, work: str) -> Journal:
         request = self.request
         prefix, plan = request.prefix, request.plan
@@ -246,9 +270,9 @@ class _Changing(Struct):
             for path in package.files
         }
         placed = set(place)
-        drop = sorted(path for path in going - placed - owners.keys() if os.path.lexists(prefix / path))
+        drop = sorted(path for path in going - placed - owners.keys() if exists(prefix / path))
         standing = [path for path in place if tree.holds(path)]
-        files = [path for path in standing if not _is_folder(prefix / path)]
+        files = [path for path in standing if not is_folder(prefix / path)]
         in_the_way = _in_the_way(prefix, [path for path in place if path in going])
         saved = [path for path in files if path not in going and path not in owners and not _is_ours(path)]
         saved += [path for path in in_the_way.files if path not in going and path not in owners]
@@ -271,9 +295,8 @@ class _Changing(Struct):
             folders=tuple(
                 folder for folder in parents_of(place) if folder in making_room or not tree.holds(folder)
             ),
-            history=history_block(self._change()),
-            history_size=_history_size(prefix),
             scripts=tuple(link.name for link in plan.link if "post-link" in link.scripts),
+            strict=request.strict,
         )
 
     def _settle_staged(self, work: str, tree: _Tree) -> None:
@@ -329,13 +352,13 @@ class _Tree:
             if parent in self._going:
                 return False
             parent = parent.rpartition("/")[0]
-        return os.path.lexists(self._prefix / path)
+        return exists(self._prefix / path)
 
     def _folder(self, folder: str) -> str:
         found = self._folders.get(folder)
         if found is None:
             found = self.real(folder)
-            if found not in self._going and os.path.islink(self._prefix / found):
+            if found not in self._going and is_link(self._prefix / found):
                 target = os.path.relpath(os.path.realpath(self._prefix / found), self._root)
                 if target.startswith(".."):
                     raise PrefixError(
@@ -350,7 +373,7 @@ class _Tree:
 
 
 def _going_symlinks(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]:
-    return {path for each in packages for path in each.files if os.path.islink(prefix / path)}
+    return {path for each in packages for path in each.files if is_link(prefix / path)}
 
 
 class _InTheWay(Struct):
@@ -364,19 +387,13 @@ def _in_the_way(prefix: Path, paths: Sequence[str]) -> _InTheWay:
     """What stands in the way of *paths*, which a package that goes had and that come again."""
     found = _InTheWay()
     for path in paths:
-        if _is_folder(prefix / path):
-            found.files += _files_below(prefix, path)
-            found.folders += [path, *_folders_below(prefix, path)]
+        if is_folder(prefix / path):
+            found.files += (f"{path}/{each}" for each in iter_files(prefix / path))
+            found.folders += [path, *(f"{path}/{each}" for each in iter_folders(prefix / path))]
     for folder in parents_of(list(paths)):
-        if os.path.lexists(prefix / folder) and not (prefix / folder).is_dir():
+        if exists(prefix / folder) and not (prefix / folder).is_dir():
             found.files.append(folder)
     return found
-
-
-def _folders_below(prefix: Path, folder: str) -> Iterator[str]:
-    for parent, folders, _ in os.walk(prefix / folder):
-        inside = os.path.relpath(parent, prefix).replace(os.sep, "/")
-        yield from (f"{inside}/{name}" for name in folders if not os.path.islink(os.path.join(parent, name)))
 
 
 def _check_room(
@@ -392,9 +409,10 @@ def _check_room(
                 path=folder,
             )
     for path in place:
-        if not (tree.holds(path) and _is_folder(prefix / path)):
+        if not (tree.holds(path) and is_folder(prefix / path)):
             continue
-        left = next((each for each in _files_below(prefix, path) if each not in going), None)
+        below = (f"{path}/{each}" for each in iter_files(prefix / path))
+        left = next((each for each in below if each not in going), None)
         if left is not None:
             owner = owners.get(left)
             raise PrefixError(
@@ -403,19 +421,6 @@ def _check_room(
                 hint=None if owner else f"Move {left} away.",
                 path=path,
             )
-
-
-def _files_below(prefix: Path, folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(prefix / folder):
-        inside = os.path.relpath(parent, prefix).replace(os.sep, "/")
-        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
-        yield from (f"{inside}/{name}" for name in [*names, *links])
-
-
-def _history_size(prefix: Path) -> int:
-    """How long the history is; OSError when it cannot be written to, which must be known before the decision."""
-    with open(prefix / "conda-meta" / "history", "ab") as file:
-        return file.tell()
 
 
 def _owned_paths(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]:
@@ -432,13 +437,11 @@ def _owned_paths(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]
                 cache = f"{parent}/__pycache__" if parent else "__pycache__"
                 folders.setdefault(cache, []).append(f"{name[:-3]}.")
     for folder, stems in folders.items():
-        try:
-            names = os.listdir(prefix / folder)
-        except OSError:
-            continue
         wanted = tuple(stems)
         found.update(
-            f"{folder}/{name}" for name in names if name.startswith(wanted) and name.endswith(".pyc")
+            f"{folder}/{name}"
+            for name in names_in(prefix / folder)
+            if name.startswith(wanted) and name.endswith(".pyc")
         )
     return found
 
@@ -449,11 +452,7 @@ def _emptied(prefix: Path, drop: Sequence[str], unlinked: Iterable[InstalledPack
     for package in unlinked:
         folders.update(entry["_path"] for entry in package.paths if entry.get("path_type") == "directory")
     folders -= {"conda-meta", *(folder for folder in folders if folder.startswith(_OURS))}
-    return sorted((folder for folder in folders if _is_folder(prefix / folder)), reverse=True)
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+    return sorted((folder for folder in folders if is_folder(prefix / folder)), reverse=True)
 
 
 def _is_ours(path: str) -> bool:

@@ -7,12 +7,15 @@ finds the journal after a kill goes on with it. What goes is kept in ``WORK/old`
 whose last steps fail (a link script) can be taken back: the journal is renamed, and from then on everybody goes
 backwards.
 
-    conda-meta/envmgr/journal.json    decided: go on          conda-meta/envmgr/undo.json    taken back: go
-    backwards conda-meta/envmgr/WORK/new, old   files that come, and those that went; without a journal, nobody
-    needs them
+    conda-meta/envmgr/journal.json     decided: go on
+    conda-meta/envmgr/undo.json        taken back: go backwards
+    conda-meta/envmgr/WORK/new, old    files that come, and those that went; without a journal, nobody needs them
 
 Paths are relative to the prefix, with forward slashes. Files of nobody that stand where a package puts one are
 not lost: they are moved to ``conda-meta/envmgr/saved/WORK``.
+
+A change with ``strict`` survives a loss of power as it does a kill, on file systems that make changes of names in
+their order: all that it made is on the disk before the journal, and all renames before the journal goes.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ import msgspec
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
+from envmgr.prefix.lookup import exists, iter_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,7 +38,9 @@ if TYPE_CHECKING:
 
 FOLDER = "conda-meta/envmgr"
 _JOURNAL, _UNDO = "journal.json", "undo.json"
-_LAYOUT = 1
+_LAYOUT = 2
+# What a file system answers that cannot sync a folder.
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 
 
 class Journal(Struct, frozen=True):
@@ -43,8 +49,8 @@ class Journal(Struct, frozen=True):
     ``drop`` are paths that go, ``place`` those that come from ``work``/new, of which ``replaced`` have a file
     now. ``saved`` are files of nobody that must make room. ``leave`` are folders that go when they are empty, the
     deepest first, with their permission bits in ``modes``; ``folders`` are those that come, parents first.
-    ``history`` is appended where the history ends at ``history_size`` bytes. ``scripts`` are the packages
-    (``name-version-build``) whose post-link scripts run before the end.
+    ``scripts`` are the packages (``name-version-build``) whose post-link scripts run before the end. ``strict``
+    says what it survives, for whoever goes on with it.
     """
 
     work: str
@@ -55,9 +61,8 @@ class Journal(Struct, frozen=True):
     leave: tuple[str, ...] = ()
     modes: tuple[int, ...] = ()
     folders: tuple[str, ...] = ()
-    history: str = ""
-    history_size: int = 0
     scripts: tuple[str, ...] = ()
+    strict: bool = False
     layout: int = field(default=_LAYOUT)
 
 
@@ -81,12 +86,9 @@ def staged(prefix: Path, work: str) -> Path:
     return prefix / FOLDER / work / "new"
 
 
-def decide(prefix: Path, journal: Journal, *, strict: bool) -> None:
-    """Write the journal: the change will be made, whatever happens.
-
-    With *strict* all new files are on the disk before, so that a loss of power is like a kill.
-    """
-    if strict:
+def decide(prefix: Path, journal: Journal) -> None:
+    """Write the journal: the change will be made, whatever happens. Raises OSError."""
+    if journal.strict:
         os.sync()
     folder = prefix / FOLDER
     aside = folder / f".{_JOURNAL}.{os.getpid()}"
@@ -95,12 +97,12 @@ def decide(prefix: Path, journal: Journal, *, strict: bool) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.rename(folder / _JOURNAL)
-    _sync_folder(folder)
+    sync_folder(folder, strict=journal.strict)
 
 
 def is_pending(prefix: Path) -> bool:
-    """Whether there is a change that is not over."""
-    return any(os.path.lexists(prefix / FOLDER / name) for name in (_UNDO, _JOURNAL))
+    """Whether there is a change that is not over; raises OSError where that cannot be told."""
+    return any(exists(prefix / FOLDER / name) for name in (_UNDO, _JOURNAL))
 
 
 def pending(prefix: Path) -> Pending | None:
@@ -144,7 +146,7 @@ def carry_out(prefix: Path, journal: Journal) -> None:
     replaced = frozenset(journal.replaced)
     for path in journal.place:
         source = work / "new" / path
-        if not os.path.lexists(source):
+        if not exists(source):
             continue
         if path in replaced:
             _keep(prefix / path, work / "old" / path)
@@ -156,14 +158,14 @@ def take_back(prefix: Path, journal: Journal) -> None:
     folder = prefix / FOLDER
     with contextlib.suppress(FileNotFoundError):
         (folder / _JOURNAL).rename(folder / _UNDO)
-    _sync_folder(folder)
+    sync_folder(folder, strict=journal.strict)
     work = folder / journal.work
     replaced = frozenset(journal.replaced)
     for path in reversed(journal.place):
         target, old = prefix / path, work / "old" / path
         if path not in replaced:
             _move(target, work / "new" / path)
-        elif os.path.lexists(old):
+        elif exists(old):
             os.replace(old, target)
     _remove_folders(prefix, reversed(journal.folders))
     for path in reversed(journal.leave):
@@ -173,54 +175,40 @@ def take_back(prefix: Path, journal: Journal) -> None:
     for path in reversed(journal.saved):
         _move(folder / "saved" / journal.work / path, prefix / path)
     _bring_back_modes(prefix, journal, journal.leave)
-    _clear(prefix, _UNDO)
+    _clear(prefix, _UNDO, strict=journal.strict)
 
 
-def finish(prefix: Path, journal: Journal, *, strict: bool) -> None:
-    """The change is made: tell so in the history, and let go of what went."""
-    _append(prefix / "conda-meta" / "history", journal.history.encode(), journal.history_size)
-    if strict:
-        os.sync()
-    _clear(prefix, _JOURNAL)
-
-
-def _append(history: Path, block: bytes, size: int) -> None:
-    """Append *block* where the history ended at *size*, also where that was begun before."""
-    with open(history, "r+b" if history.exists() else "w+b") as file:
-        file.seek(min(size, file.seek(0, os.SEEK_END)))
-        begun = file.read()
-        if block.startswith(begun):
-            file.seek(-len(begun), os.SEEK_END)
-            file.write(block)
-        elif not begun.startswith(block):
-            file.write(block)
+def finish(prefix: Path, journal: Journal) -> None:
+    """The change is made: let go of the journal, and of what went."""
+    _clear(prefix, _JOURNAL, strict=journal.strict)
 
 
 def clear_works(prefix: Path) -> None:
-    """Remove what changes left that were never decided, or whose end was interrupted."""
+    """Remove what changes left that were never decided, or were not cleared up, as far as that is possible."""
     folder = prefix / FOLDER
-    try:
-        entries = [entry for entry in os.scandir(folder) if entry.name.startswith(("work-", f".{_JOURNAL}."))]
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                os.unlink(entry.path)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(("work-", f".{_JOURNAL}.")):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
 
 
-def _clear(prefix: Path, name: str) -> None:
+def _clear(prefix: Path, name: str, *, strict: bool) -> None:
+    if strict:
+        os.sync()
     with contextlib.suppress(FileNotFoundError):
         (prefix / FOLDER / name).unlink()
-    _sync_folder(prefix / FOLDER)
+    sync_folder(prefix / FOLDER)
     clear_works(prefix)
 
 
 def _move(source: Path, target: Path) -> None:
     """Move a file, unless that was done before, or it is not there."""
-    if not os.path.lexists(source) or os.path.lexists(target):
+    if not exists(source) or exists(target):
         return
     try:
         source.rename(target)
@@ -232,7 +220,7 @@ def _move(source: Path, target: Path) -> None:
 
 def _keep(source: Path, target: Path) -> None:
     """Keep a second name of the file, so that the path is never without one; move it where that is impossible."""
-    if os.path.lexists(target) or not os.path.lexists(source):
+    if exists(target) or not exists(source):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -260,21 +248,21 @@ def _bring_back_modes(prefix: Path, journal: Journal, folders: Iterable[str]) ->
             (prefix / folder).chmod(modes[folder])
 
 
-def _sync_folder(folder: Path) -> None:
-    """Have the names in *folder* on the disk, where the system can do that."""
-    with contextlib.suppress(OSError):
+def sync_folder(folder: Path, *, strict: bool = False) -> None:
+    """Have the names in *folder* on the disk, where the system can do that; raises OSError only if *strict*."""
+    if os.name == "nt":
+        return
+    try:
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        if strict and error.errno not in _NO_SYNC:
+            raise
 
 
 def iter_work_files(prefix: Path, work: str) -> Iterator[str]:
     """The paths of all new files of a change, as they will be in the prefix."""
-    root = staged(prefix, work)
-    for parent, folders, names in os.walk(root):
-        inside = os.path.relpath(parent, root).replace(os.sep, "/")
-        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
-        for name in [*names, *links]:
-            yield name if inside == "." else f"{inside}/{name}"
+    return iter_files(staged(prefix, work))

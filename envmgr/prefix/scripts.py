@@ -6,6 +6,7 @@ script runs by itself from the unpacked package. What scripts leave in ``.messag
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -47,12 +48,14 @@ class ScriptRunner(Struct, frozen=True):
         script = (folder or self.prefix) / link_script(record.name, action, self.subdir)
         if not script.is_file():
             return ""
-        finished = self.runner.run(
-            self._command(script, activated=action != "pre-link"),
-            env=self._variables(record, script),
-            cwd=script.parent,
-        )
-        messages = self._take_messages()
+        try:
+            finished = self.runner.run(
+                self._command(script, activated=action != "pre-link"),
+                env=self._variables(record, script),
+                cwd=script.parent,
+            )
+        finally:
+            messages = self._take_messages()
         if finished.returncode != 0:
             output = "\n".join(
                 (finished.stdout + finished.stderr + messages).strip().splitlines()[-_MOST_LINES:]
@@ -99,8 +102,9 @@ class ScriptRunner(Struct, frozen=True):
     def _take_messages(self) -> str:
         path = self.prefix / ".messages.txt"
         try:
-            text = path.read_text(encoding="utf-8", errors="replace").strip()
-            path.unlink()
+            return path.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
-        return text
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -19,6 +19,7 @@ from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import Generations, read_generation, write_generation
 from envmgr.prefix.history import history_block
 from envmgr.prefix.installed import InstalledPackage, read_document, write_document
+from envmgr.prefix.lookup import exists
 from envmgr.prefix.marker import MARKER
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class PrefixStore(Struct, frozen=True):
 
     def is_environment(self) -> bool:
         """Whether a finished environment stands here: it has a history, and nobody is building it."""
-        return (self._meta / "history").is_file() and not os.path.lexists(self.prefix / MARKER)
+        return (self._meta / "history").is_file() and not exists(self.prefix / MARKER)
 
     def records(self) -> list[InstalledPackage]:
         """The installed packages by file name; raises DataError naming a document that cannot be read.

@@ -489,18 +489,3 @@ def test_a_file_of_the_user_where_a_folder_is_to_come_is_told(envmgr, prefix):
     assert done.code == 1
     assert "is a file of no package, and a package brings a folder so called" in done.err
     assert (prefix / "extra").read_text() == "mine"
-
-
-def test_a_history_that_was_begun_is_completed(envmgr, prefix):
-    from envmgr.prefix.journal import Journal, finish
-
-    history = prefix / "conda-meta/history"
-    size = history.stat().st_size
-    for begun in (b"", b"==> no", b"==> now <==\n"):
-        with history.open("r+b") as file:
-            file.truncate(size)
-            file.seek(size)
-            file.write(begun)
-        for _ in range(2):
-            finish(prefix, Journal("work-x", history="==> now <==\n", history_size=size), strict=False)
-            assert history.read_bytes()[size:] == b"==> now <==\n"
