@@ -27,6 +27,7 @@ from envmgr.prefix.journal import (
     clear_works,
     decide,
     finish,
+    is_pending,
     iter_work_files,
     new_work,
     pending,
@@ -80,7 +81,8 @@ class PrefixChange(Struct, frozen=True):
 def recover(prefix: Path, runner: Runner, environ: Mapping[str, str], *, root_prefix: str = "") -> str | None:
     """Go on with a change that was interrupted, or back; what was done in a few words, None for nothing.
 
-    The caller has the prefix alone. A change whose link script fails is taken back.
+    The caller has the prefix alone. A change whose link script fails is taken back. Raises PrefixError where it is
+    still neither the old nor the new.
     """
     found = pending(prefix)
     if found is None:
@@ -93,6 +95,8 @@ def recover(prefix: Path, runner: Runner, environ: Mapping[str, str], *, root_pr
         try:
             _complete(found.journal, prefix, ScriptRunner(runner, prefix, "", environ, root_prefix))
         except PrefixError as error:
+            if is_pending(prefix):
+                raise
             return f"was taken back, because {str(error).rstrip('.')}"
     return "was completed"
 

@@ -19,7 +19,7 @@ from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import Generations, read_generation, write_generation
 from envmgr.prefix.history import history_block
 from envmgr.prefix.installed import InstalledPackage, read_document, write_document
-from envmgr.prefix.lookup import exists
+from envmgr.prefix.lookup import exists, names_in
 from envmgr.prefix.marker import MARKER
 
 if TYPE_CHECKING:
@@ -99,12 +99,13 @@ class PrefixStore(Struct, frozen=True):
     def generations(self, *, newest: int = 0) -> Generations:
         """All generations, or only the *newest*, with what is wrong with those that cannot be read.
 
-        No change needs every one.
+        No change needs every one. Raises PrefixError where it cannot be told which there are.
         """
         try:
-            names = os.listdir(self.prefix / GENERATIONS)
-        except OSError:
-            return Generations()
+            names = names_in(self.prefix / GENERATIONS)
+        except OSError as error:
+            # Without them the next one would get the number, and the file, of an earlier one.
+            raise PrefixError(f"{self.prefix / GENERATIONS} cannot be read: {error.strerror}.") from error
         known: list[Generation] = []
         damaged: dict[int, EnvmgrError] = {}
         numbers = sorted({int(found[1]) for name in names if (found := _GENERATION.fullmatch(name))})

@@ -1,0 +1,73 @@
+"""A change or creation that is killed, or interrupted, at any instant leaves the old or the new environment.
+
+ENVMGR_TEST_KILLS is the number of kills, ENVMGR_TEST_SEED chooses the instants; the seed of each run is told.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections import Counter
+
+import pytest
+
+from tests.faults import CHANGES, Harm
+
+KILLS = int(os.environ.get("ENVMGR_TEST_KILLS", "12"))
+SEED = int(os.environ.get("ENVMGR_TEST_SEED", "0") or "0") or random.SystemRandom().randrange(1, 10**6)
+
+
+@pytest.mark.timeout(60 + KILLS)
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_kill_at_any_instant_leaves_the_old_or_the_new(world, kind):
+    chance = random.Random(f"{SEED} {kind}")
+    found = Counter()
+    for cold in (False, True):
+        states = world.both_states(kind, cold=cold)
+        for number in range(-(-KILLS // (2 * len(CHANGES)))):
+            world.restore(kind, cold=cold)
+            # Half of the kills are late, where files of the environment are changed.
+            instant = chance.uniform(0.5 * (number % 2), 1.05) * states.done.seconds
+            killed = world.change(kind, Harm(after=instant))
+            pending = (world.prefix / "conda-meta/envmgr/journal.json").exists()
+            if pending and number % 2:
+                world.look(Harm(after=chance.uniform(0.0, 0.02)))  # Recovery is killed, too.
+            state = world.settle(kind, states)
+            found[state if killed.code == -signal.SIGKILL else "in time", "decided" if pending else ""] += 1
+            assert not world.spoilt_packages()
+    print(f"seed {SEED}, {kind}: {dict(found)}")
+    assert sum(found.values()) >= KILLS / len(CHANGES)
+
+
+@pytest.mark.timeout(60 + KILLS)
+@pytest.mark.parametrize("kind", CHANGES)
+def test_an_interrupt_at_any_instant_leaves_the_old_or_the_new(world, kind):
+    chance = random.Random(f"{SEED} {kind} interrupt")
+    states = world.both_states(kind, cold=True)
+    found = Counter()
+    for number in range(-(-KILLS // (2 * len(CHANGES)))):
+        world.restore(kind, cold=True)
+        signum = (signal.SIGINT, signal.SIGTERM)[number % 2]
+        ended = world.change(kind, Harm(after=chance.uniform(0.0, 1.1 * states.done.seconds), signal=signum))
+        assert "Traceback" not in ended.err
+        assert ended.code in (0, 128 + signum, -signum), ended.err
+        if ended.code == 128 + signum:
+            assert ended.sentences in ([], ["envmgr: interrupted; nothing was left half-done."])
+            assert world.work_areas() == []
+        found[world.settle(kind, states), ended.code] += 1
+        assert not world.spoilt_packages()
+    print(f"seed {SEED}, {kind}: {dict(found)}")
+
+
+def test_the_files_of_a_killed_download_go_with_the_next(world):
+    """What a kill leaves in the cache is removed by whoever brings in packages next."""
+    states = world.both_states("install", cold=True)
+    for part in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+        world.restore("install", cold=True)
+        world.change("install", Harm(after=part * states.done.seconds))
+        if world.work_areas():
+            break
+    world.restore("install")
+    world.run("install", "--download-only", *world.words("install", "app=2", "noisy", "pure", "failing")[1:])
+    assert world.work_areas() == []
