@@ -308,6 +308,7 @@ def link_packages(
         registry=request.registry,
         root_prefix=str(settings.root),
         channels=request.channels,
+        strict=settings.durability == "power",
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
     return outcome.messages

@@ -39,6 +39,7 @@ def obtain(
         threads=settings.download_threads,
         offline=settings.offline,
         hashed=hashed or settings.extra_safety_checks,
+        strict=settings.durability == "power",
     )
     sound: dict[PackageRecord, CachedPackage] = {}
     missing, started = list(records), time.time_ns()

@@ -79,6 +79,7 @@ class ObtainOptions(Struct, frozen=True):
         offline: nothing is downloaded.
         hashed: each unpacked file is held against the sum in its manifest, where otherwise the archive's own sum is
             enough (`Preparation`).
+        strict: each package is on the disk before it is in the cache: a loss of power cannot empty its files.
         processes_from: archives of this many bytes together, or more, are unpacked by processes, fewer by threads.
     """
 
@@ -86,6 +87,7 @@ class ObtainOptions(Struct, frozen=True):
     keep_archives: bool = True
     offline: bool = False
     hashed: bool = False
+    strict: bool = False
     processes_from: int = WORTH_PROCESSES
 
 
@@ -280,6 +282,8 @@ class _Intake(Struct):
     def _publish(self, job: _Job, folder: Path) -> CachedPackage:
         """Moves the package to its home in one step, or takes the equal one that stands there already."""
         record, name = job.record, distribution(job.record)
+        if self.options.strict:
+            os.sync()
         for home in homes_in(self.layer, record):
             make_home(home, self.layer)
             if not self._move_folder(folder, home / name):

@@ -48,7 +48,7 @@ class PrefixCreation(Struct, frozen=True):
     *version* (envmgr's) and *specs* (what the user asked for) to the history. *environ* is the process's
     environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_caches* are
     folders with compiled Python files, *registry* is the list of environments to join; None for none.
-    *channels* are the URLs that were searched.
+    *channels* are the URLs that were searched. With *strict* a loss of power is survived as a kill is.
     """
 
     prefix: Path
@@ -65,6 +65,7 @@ class PrefixCreation(Struct, frozen=True):
     registry: Path | None = None
     root_prefix: str = ""
     channels: tuple[str, ...] = ()
+    strict: bool = False
 
 
 class CreatedPrefix(Struct, frozen=True):
@@ -88,7 +89,7 @@ def create_prefix(
     """
     check_path(request.prefix)
     check_scripts_allowed(request.plan, request.link_scripts)
-    creation = _Building(request, runner, reporter, clock, Staging(request.prefix))
+    creation = _Building(request, runner, reporter, clock, Staging(request.prefix, strict=request.strict))
     with signals_raised(), errors_explained(request.prefix):
         try:
             messages = creation.build(after_link)

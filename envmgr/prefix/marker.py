@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,21 @@ MARKER = "conda-meta/envmgr-unfinished"
 
 
 class Owner(Struct, frozen=True):
-    """A process; *host* tells machines, boots and containers apart, *started* tells reused ids apart."""
+    """A process; *host* tells machines, boots and containers apart, *started* tells reused ids apart.
+
+    *machine* and *boot* tell whether a machine was started anew since; "" where that is not known.
+    """
 
     host: str
     pid: int
     started: str
+    machine: str = ""
+    boot: str = ""
 
     @classmethod
     def this_process(cls) -> Owner:
         """The running process."""
-        return cls(_host(), os.getpid(), _started(os.getpid()))
+        return cls(_host(), os.getpid(), _started(os.getpid()), _machine(), _boot())
 
     @classmethod
     def of_process(cls, pid: int) -> Owner:
@@ -33,6 +39,8 @@ class Owner(Struct, frozen=True):
 
     def is_alive(self) -> bool | None:
         """Whether the process still runs; None for one of another machine, where nobody can tell."""
+        if self.machine and self.machine == _machine() and self.boot and _boot() not in ("", self.boot):
+            return False
         if self.host != _host():
             return None
         try:
@@ -60,7 +68,8 @@ def read_owner(prefix: Path) -> Owner | None:
     """Who is building *prefix*; None for a finished or foreign folder, or one whose marker cannot be read."""
     marker = read_marker(prefix)
     try:
-        return Owner(str(marker["host"]), int(marker["pid"]), str(marker["started"]))
+        known = (str(marker.get("machine", "")), str(marker.get("boot", "")))
+        return Owner(str(marker["host"]), int(marker["pid"]), str(marker["started"]), *known)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -99,11 +108,10 @@ def _host() -> str:
     import socket
 
     parts = [socket.gethostname()]
-    try:
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    except OSError:
-        pass
+    if boot := _boot():
+        parts.append(boot)
+        with contextlib.suppress(OSError):
+            parts.append(os.readlink("/proc/self/ns/pid"))
     return "/".join(parts)
 
 
@@ -112,6 +120,25 @@ def _parent(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _machine() -> str:
+    """The machine's own number (machine-id(5)) and name, which stay when it is started anew."""
+    import socket
+
+    number = _text("/etc/machine-id")
+    return f"{number}/{socket.gethostname()}" if number else ""
+
+
+def _boot() -> str:
+    return _text("/proc/sys/kernel/random/boot_id")
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> str:

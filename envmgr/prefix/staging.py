@@ -19,6 +19,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from envmgr.errors import PrefixError
+from envmgr.prefix.journal import sync_folder
 from envmgr.prefix.marker import MARKER, Owner, is_abandoned, read_marker, read_owner
 from envmgr.prefix.target import check_free
 
@@ -26,10 +27,14 @@ _MARK = ".envmgr-"
 
 
 class Staging:
-    """A prefix under construction; ``root`` is where its files are at the moment."""
+    """A prefix under construction; ``root`` is where its files are at the moment.
 
-    def __init__(self, prefix: Path) -> None:
+    With *strict*, everything is on the disk before it is seen at its place, and before it is an environment.
+    """
+
+    def __init__(self, prefix: Path, *, strict: bool = False) -> None:
         self.prefix = prefix
+        self._strict = strict
         self.root = prefix
         self._aside: Path | None = None
         self._made_parents: list[Path] = []
@@ -55,6 +60,7 @@ class Staging:
         """Rename to the final path; once there, does nothing. The marker stays."""
         if self.root == self.prefix:
             return
+        self._sync()
         try:
             self.root.rename(self.prefix)
         except OSError as error:
@@ -62,10 +68,13 @@ class Staging:
                 raise PrefixError(f"{self.prefix} was created by someone else meanwhile.") from None
             raise
         self.root = self.prefix
+        self._sync_names(self.prefix.parent)
 
     def finish(self) -> None:
         """Take the marker off: from here on the prefix is an environment."""
+        self._sync()
         (self.root / MARKER).unlink()
+        self._sync_names((self.root / MARKER).parent)
 
     def discard(self) -> None:
         """Remove everything that this construction made, and nothing else; raises OSError where it cannot."""
@@ -81,6 +90,14 @@ class Staging:
                 parent.rmdir()
             except OSError:
                 break
+
+    def _sync(self) -> None:
+        if self._strict:
+            os.sync()
+
+    def _sync_names(self, folder: Path) -> None:
+        if self._strict:
+            sync_folder(folder, strict=True)
 
     def _make_parents(self) -> None:
         missing = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -256,7 +258,7 @@ needs_strace = pytest.mark.skipif(not has_strace(), reason="strace cannot take f
 
 
 @needs_strace
-def test_work_that_cannot_be_locked_is_not_taken_for_abandoned(tmp_path: Path) -> None:
+def test_work_that_cannot_be_locked_is_not_taken_for_abandoned_while_its_process_runs(tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib; from envmgr.packages.work_area import work_area\n"
         "with work_area(pathlib.Path(sys.argv[1])) as area:\n"
@@ -271,6 +273,9 @@ def test_work_that_cannot_be_locked_is_not_taken_for_abandoned(tmp_path: Path) -
             cwd=ROOT,
         )
         assert child.stdout is not None and child.stdout.readline() == b"\n"
+        assert abandoned_areas(tmp_path) == []
+        (area,) = (name for name in os.listdir(tmp_path) if name.startswith(PREFIX))
+        os.kill(int(area.split("-")[-2]), signal.SIGKILL)
+        child.communicate(timeout=20)
         assert len(abandoned_areas(tmp_path)) == abandoned
-        assert [name for name in os.listdir(tmp_path) if name.startswith(PREFIX)]
-        child.communicate(b"\n", timeout=20)
+        shutil.rmtree(tmp_path / area)

@@ -104,6 +104,8 @@ def _work(order: dict[str, Any], files: list[int], go: int) -> None:
             os.write(files[2], str(count).encode())
         sys.stdout.flush()
         sys.stderr.flush()
+    except KeyboardInterrupt:
+        code = 130
     except BaseException:  # noqa: BLE001 - a fork must never come back.
         import traceback
 

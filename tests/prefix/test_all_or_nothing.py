@@ -45,7 +45,8 @@ base, stop = Path(sys.argv[2]), sys.argv[3]
 
 def wait(*_):
     print("waiting", flush=True)
-    time.sleep(60)
+    for _ in range(600):  # A signal right before a long sleep would be noticed after it.
+        time.sleep(0.1)
 
 class Slow(RecordingReporter):
     def phase_advanced(self, phase, amount):
