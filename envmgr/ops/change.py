@@ -125,6 +125,14 @@ class _State(Struct, frozen=True):
     def requested(self) -> dict[str, tuple[str, ...]]:
         return {package.record.name: package.requested for package in self.current if package.requested}
 
+    def check_files(self, going: Iterable[PackageRecord]) -> None:
+        """Raises DataError for a record that lists what no package may own; of those that go, all is read."""
+        gone = set(going)
+        for package in self.current:
+            if package.record in gone:
+                package.listing.check()
+            _ = package.files
+
     def lines_of(self, name: str) -> list[tuple[str, MatchSpec]]:
         """The specs by which *name* was asked for, as texts and values."""
         return _specs_of(name, self.requested)
@@ -170,8 +178,7 @@ def _change(
     extras.check(goal.records)
     if plan.is_nothing and goal.requested == state.requested and not extras.is_anything:
         return Changed(plan, done=False)
-    for package in state.current:
-        package.listing.check()
+    state.check_files(unlink)
     ready = _Ready(request, state, goal, context)
     if not plan.is_nothing:
         plan = ready.foreseen(plan)

@@ -267,12 +267,7 @@ class _Changing(Struct):
         gone = {package.document_name for package in plan.unlink}
         now = _Tree(prefix, set())
         going = {now.real(path) for path in _owned_paths(prefix, plan.unlink)}
-        owners = {
-            now.real(path): package.record.dist_name
-            for package in request.current
-            if package.document_name not in gone
-            for path in package.files
-        }
+        owners = now.owners(package for package in request.current if package.document_name not in gone)
         placed = set(place)
         drop = sorted(path for path in going - placed - owners.keys() if exists(prefix / path))
         standing = [path for path in place if tree.holds(path)]
@@ -339,6 +334,8 @@ class _Tree:
 
     def __init__(self, prefix: Path, going: set[str]) -> None:
         self._prefix = prefix
+        # Paths are made of text here, since there is one for each folder of the environment.
+        self._place = str(prefix)
         self._root = os.path.realpath(prefix)
         self._going = going
         self._folders: dict[str, str] = {"": ""}
@@ -349,6 +346,19 @@ class _Tree:
         folder = self._folder(parent)
         return f"{folder}/{name}" if folder else name
 
+    def owners(self, packages: Iterable[InstalledPackage]) -> dict[str, str]:
+        """Whose each file is, by where it really is."""
+        found, folders = {}, self._folders
+        for package in packages:
+            owner = package.record.dist_name
+            for path in package.files:
+                parent, _, name = path.rpartition("/")
+                folder = folders.get(parent)
+                if folder is None:
+                    folder = self._folder(parent)
+                found[path if folder == parent else f"{folder}/{name}" if folder else name] = owner
+        return found
+
     def holds(self, path: str) -> bool:
         """Whether something is at *path*, not counting what is behind a symlink that goes."""
         parent = path.rpartition("/")[0]
@@ -356,13 +366,13 @@ class _Tree:
             if parent in self._going:
                 return False
             parent = parent.rpartition("/")[0]
-        return exists(self._prefix / path)
+        return exists(f"{self._place}/{path}")
 
     def _folder(self, folder: str) -> str:
         found = self._folders.get(folder)
         if found is None:
             found = self.real(folder)
-            if found not in self._going and is_link(self._prefix / found):
+            if found not in self._going and is_link(f"{self._place}/{found}"):
                 target = os.path.relpath(os.path.realpath(self._prefix / found), self._root)
                 if target.startswith(".."):
                     raise PrefixError(
@@ -377,7 +387,7 @@ class _Tree:
 
 
 def _going_symlinks(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]:
-    return {path for each in packages for path in each.files if is_link(prefix / path)}
+    return {path for each in packages for path in each.files if is_link(f"{prefix}/{path}")}
 
 
 class _InTheWay(Struct):

@@ -6,7 +6,7 @@ and out. Most of a document is the list of files, which most commands do not nee
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -16,7 +16,9 @@ from envmgr.models.channel import Channel, is_url, without_credentials
 from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+_T = TypeVar("_T")
 
 # CEP 32, "link": how most files of the package came into the prefix.
 HARDLINK, SOFTLINK, COPY = 1, 2, 3
@@ -41,43 +43,44 @@ class Listing:
     __slots__ = ("_files", "_paths", "_place", "_texts")
 
     def __init__(self, files: Sequence[str] = (), paths: Sequence[dict[str, Any]] = ()) -> None:
-        self._files, self._paths = tuple(files), tuple(paths)
-        self._texts: tuple[bytes, bytes] | None = None
-        self._place = ""
+        self._files: tuple[str, ...] | None = tuple(files)
+        self._paths: tuple[dict[str, Any], ...] | None = tuple(paths)
+        self._texts, self._place = (b"", b""), ""
 
     @classmethod
     def unread(cls, files: bytes, paths_data: bytes, place: str) -> Listing:
         """From the JSON texts of ``files`` and ``paths_data`` in the document *place*."""
         listing = cls()
+        listing._files = listing._paths = None
         listing._texts, listing._place = (files, paths_data), place
         return listing
 
     @property
     def files(self) -> tuple[str, ...]:
         """The paths that the package owns."""
-        return self._read()._files
+        if self._files is None:
+            listed = self._decoded(0, _listed)
+            self._files = listed or tuple([entry["_path"] for entry in self.paths])
+        return self._files
 
     @property
     def paths(self) -> tuple[dict[str, Any], ...]:
         """The entries of ``paths_data`` as written."""
-        return self._read()._paths
+        if self._paths is None:
+            self._paths = self._decoded(1, _path_entries)
+        return self._paths
 
     def check(self) -> None:
-        """Read it now."""
-        self._read()
+        """Read all of it now."""
+        _ = self.files, self.paths
 
-    def _read(self) -> Listing:
-        if self._texts is not None:
-            try:
-                files, paths_data = map(msgspec.json.decode, self._texts)
-                entries = _path_entries(paths_data)
-                self._files = _listed(files) or tuple([entry["_path"] for entry in entries])
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                raise DataError(f"{self._place} is not a JSON object.", file=self._place) from None
-            except DataError as error:
-                raise DataError(f"{self._place}: {error}", file=self._place) from None
-            self._paths, self._texts = entries, None
-        return self
+    def _decoded(self, which: int, read: Callable[[Any], _T]) -> _T:
+        try:
+            return read(msgspec.json.decode(self._texts[which]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise DataError(f"{self._place} is not a JSON object.", file=self._place) from None
+        except DataError as error:
+            raise DataError(f"{self._place}: {error}", file=self._place) from None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Listing):
