@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envmgr.ports import RecordingReporter
+from envmgr.prefix.check import verify_prefix
 from tests.builders import File, pkg
 from tests.prefixes import create, unpack
 
@@ -87,6 +88,7 @@ def test_symlinks_lead_into_the_cache(tmp_path: Path) -> None:
     create(tmp_path / "env", [package], link_mode="symlink")
     assert link_type(tmp_path / "env") == 2
     assert os.readlink(tmp_path / "env/lib/f") == str(package.folder / "lib/f")
+    assert verify_prefix(tmp_path / "env") == ()
     assert (tmp_path / "env/bin/s").read_text() == f"#!{tmp_path}/env/bin/sh\n"
 
 
