@@ -43,8 +43,16 @@ def obtain(
     )
     sound: dict[PackageRecord, CachedPackage] = {}
     missing, started = list(records), time.time_ns()
+    vanished: PrefixError | None = None
     for _ in range(_MOST_ROUNDS):
-        packages = cache.obtain(missing, context.transport, context.reporter, options)
+        packages: dict[PackageRecord, CachedPackage] = {}
+        try:
+            packages = cache.obtain(missing, context.transport, context.reporter, options)
+        except PrefixError as error:
+            # Where folders cannot be locked, a cleaning may take what was about to be used.
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            vanished = error
         sound |= {
             record: package
             for record, package in packages.items()
@@ -53,6 +61,8 @@ def obtain(
         missing = [record for record in records if record not in sound]
         if not missing:
             return {record: sound[record] for record in records}
+    if vanished is not None:
+        raise vanished
     raise PrefixError(
         f"{missing[0].dist_name} is damaged in the package cache again and again.",
         hint="Is another program writing there, or is the disk failing?",
