@@ -55,7 +55,10 @@ class Member:
         chance = random.Random(f"{seed} of {sys.argv[3]}")
         kills, urls = float(sys.argv[4]), sys.argv[5:]
         for _ in range(int(sys.argv[3])):
-            words = choose(chance, chance.choice(self.places), chance.choice(urls))
+            place = chance.choice(self.places)
+            if any((place / f"conda-meta/envmgr/{name}.json").exists() for name in ("journal", "undo")):
+                self.run(["list", "-p", str(place)], None)  # It ends what a kill interrupted.
+            words = choose(chance, place, chance.choice(urls))
             self.run(words, chance.uniform(0, 0.3) if chance.random() < kills else None)
         for place in self.places:
             if (place / "conda-meta/history").exists() and self.run(["list", "-p", str(place)], None) == 0:
