@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# Packages write the prefix into shell scripts as it is, mostly in quotes. A space does no harm there.
-_SHELL_WORDS = "\"'`$\\"
+# Packages write the prefix into shell scripts as it is, mostly in double quotes, where these would run something.
+_SHELL_WORDS = "`$\\"
 
 
 def check_target(prefix: Path) -> None:

@@ -84,7 +84,7 @@ def start_child(base: Path, stop: str) -> subprocess.Popen[str]:
         ("a:b", "':', which separates the folders of PATH"),
         *(
             (f"a{odd}b", f"{odd}, to which the scripts of packages give a meaning of their own")
-            for odd in "'\"$`\\"
+            for odd in "$`\\"
         ),
         (os.fsdecode(b"a\xff"), "bytes that are not UTF-8"),
     ],
