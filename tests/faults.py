@@ -236,13 +236,14 @@ class World:
             assert looked.code == 1, difference(found, states.new)
             assert re.search("there is no environment at|is not an environment", looked.out), looked.out
         else:
-            assert looked.code == 0, looked.err
+            assert looked.code == 0, looked.out + looked.err
             assert state == "new" or found == told(states.old), difference(found, states.new)
         if state == "old" or kind != "create":
             again = self.change(kind) if state == "old" else self.run(*self.words("update", "python"))
-            assert again.code == 0, again.err
+            assert again.code == 0, f"{again.code} after {again.seconds:.0f} s: {again.out}{again.err}"
             assert told(self.snapshot()) == told(states.new), difference(self.snapshot(), states.new)
-        assert self.left_over() == []
+        left = self.left_over()
+        assert left == [], left
         return state
 
     def left_over(self) -> list[str]:

@@ -40,10 +40,10 @@ def map_in_threads(
                 done.put((position, None, error))
 
     workers = [threading.Thread(target=work, daemon=True) for _ in range(min(threads, len(items)))]
-    for worker in workers:
-        worker.start()
     results: dict[int, _Result | None] = {}
     try:
+        for worker in workers:
+            worker.start()
         while len(results) < len(items):
             position, result, error = done.get()
             if error is not None:
@@ -52,6 +52,7 @@ def map_in_threads(
     except BaseException:
         stopping.set()
         for worker in workers:
-            worker.join(_GRACE_SECONDS / len(workers))
+            if worker.is_alive():  # An interrupt may have come while it was started.
+                worker.join(_GRACE_SECONDS / len(workers))
         raise
     return [results[position] for position in range(len(items))]  # type: ignore[misc]

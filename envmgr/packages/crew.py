@@ -164,5 +164,5 @@ def _result(item: Any) -> Any:
 def _wait(gang: Sequence[threading.Thread]) -> None:
     end = time.monotonic() + _PATIENCE_SECONDS
     for thread in gang:
-        if thread.ident is not None:
+        if thread.is_alive():  # An interrupt may have come while it was started.
             thread.join(max(0.0, end - time.monotonic()))

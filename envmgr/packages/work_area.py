@@ -89,9 +89,14 @@ def abandoned_areas(layer: Path) -> list[Path]:
 
 
 def _remove(folder: Path) -> None:
+    """Remove *folder*, as far as that is possible, also when an interrupt comes on the way."""
     # With a disk that fails, `rmtree` raises some errors all the same.
     with contextlib.suppress(OSError):
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def _is_abandoned(entry: os.DirEntry[str], now: float) -> bool:

@@ -188,6 +188,13 @@ def test_where_nothing_can_be_locked_a_claim_of_another_machine_is_respected(
     assert f"if it has died there, remove {place}." in errors
 
 
+def test_a_claim_that_its_process_was_killed_over_goes(envmgr: Envmgr, prefix: Path) -> None:
+    half = prefix / "conda-meta/envmgr/.claim-0123456789abcdef"
+    half.write_text('{"owner": {"ho')
+    assert envmgr("install", "-y", "-p", prefix, "x0").code == 0
+    assert not half.exists()
+
+
 @pytest.mark.parametrize("owner", [Owner("elsewhere/boot", 5, "1"), Owner.of_process(2**22 + 1)])
 def test_what_dead_processes_left_is_in_nobodys_way(envmgr: Envmgr, prefix: Path, owner: Owner) -> None:
     """The system's lock tells that nobody of another machine is at work."""
