@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False  # `typing` is not imported for it.
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 def main() -> int:
     """Run the command line in ``sys.argv``; returns the exit code (0 done, 1 failed, 2 wrong usage)."""
@@ -30,5 +34,15 @@ def main() -> int:
         return 1
 
 
+def console() -> NoReturn:
+    """`main` as a process of its own, which ends at once: letting go of all values one by one takes its time."""
+    code = main()
+    try:
+        sys.stdout.flush()
+    except OSError:  # `main` has told it.
+        code = code or 1
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
-    from envmgr.packages.store import CachedPackage
+    from envmgr.packages.unpacked import CachedPackage
     from envmgr.prefix.generation import Generation, Generations
     from envmgr.prefix.installed import InstalledPackage
     from envmgr.prefix.plan import Clobber, PrefixPlan

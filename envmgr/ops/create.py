@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.ops.notices import PendingNotices, ToldNotices
-    from envmgr.packages.store import CachedPackage
+    from envmgr.packages.unpacked import CachedPackage
 
 
 class CreateRequest(Struct, frozen=True):

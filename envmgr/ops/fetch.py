@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
-    from envmgr.packages.store import CachedPackage, PackageCache
+    from envmgr.packages.store import PackageCache
+    from envmgr.packages.unpacked import CachedPackage
 
 _MOST_ROUNDS = 5
 
@@ -30,7 +31,8 @@ def obtain(
     downloaded, for a package whose channel may not be used.
     """
     from envmgr.ops.channels import channel_lists
-    from envmgr.packages.store import ObtainOptions, PackageCache
+    from envmgr.packages.store import PackageCache
+    from envmgr.packages.unpacked import ObtainOptions
 
     settings = context.settings
     channel_lists(context).check_records(records)

@@ -11,7 +11,6 @@ import os
 from typing import TYPE_CHECKING
 
 from envmgr.models.package_files import HARDLINK
-from envmgr.packages.extract import file_sha256
 from envmgr.packages.identity import RECORD_JSON
 from envmgr.packages.verify import Finding
 
@@ -55,6 +54,8 @@ def _difference(path: str, size: int, entry: PathEntry) -> str | None:
         return "is empty" if entry.size else None
     if entry.sha256 is None or os.path.islink(path) or os.path.isdir(path):
         return None
+    from envmgr.packages.extract import file_sha256
+
     try:
         return None if file_sha256(path) == entry.sha256 else "has another sha256 than the manifest states"
     except OSError as error:

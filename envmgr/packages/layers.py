@@ -24,7 +24,7 @@ from envmgr.packages.identity import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from envmgr.models.record import PackageRecord
 
@@ -75,3 +75,15 @@ class Layers:
                 path = home / record.file_name
                 if path.is_file() and record.size in (None, path.stat().st_size):
                     yield path
+
+
+def reader(folder: Path) -> Callable[[str], bytes | None]:
+    """What gives the content of a path below *folder*, None if there is none."""
+
+    def read(path: str) -> bytes | None:
+        try:
+            return (folder / path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    return read

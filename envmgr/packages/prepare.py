@@ -6,9 +6,6 @@ This is the part that keeps a processor busy. Beside the package's own files the
 
 from __future__ import annotations
 
-import errno
-import mmap
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,18 +13,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from envmgr.errors import DataError
-from envmgr.models.placeholder import find_placeholder
 from envmgr.models.record import PackageRecord  # noqa: TC001 - msgspec reads the annotation.
 from envmgr.packages.extract import Extraction, extract_archive, file_sha256
 from envmgr.packages.folder import INDEX_JSON, completed, package_files, parse_index, render_record
 from envmgr.packages.identity import RECORD_JSON, is_vouched_for
+from envmgr.packages.layers import reader
 from envmgr.packages.link_plan import PLAN_JSON, LinkPlan, measured_files, render_plan, with_measured
+from envmgr.packages.offsets import make_plan
 from envmgr.packages.verify import check_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from envmgr.models.package_files import PackageFiles
     from envmgr.packages.verify import Contents, Finding
 
 
@@ -64,23 +61,6 @@ def prepare_package(order: Preparation, check: Callable[[], None] | None = None)
     (folder / RECORD_JSON).write_bytes(render_record(whole))
 
 
-def make_plan(folder: Path, files: PackageFiles) -> LinkPlan:
-    """The plan of a package whose *files* nobody compared with what they really are."""
-    return LinkPlan(replace(files, offsets=_offsets(folder, files)))
-
-
-def reader(folder: Path) -> Callable[[str], bytes | None]:
-    """What gives the content of a path below *folder*, None if there is none."""
-
-    def read(path: str) -> bytes | None:
-        try:
-            return (folder / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    return read
-
-
 def _checked_plan(record: PackageRecord, folder: Path, contents: Contents) -> LinkPlan:
     """Holds the package against its own manifest; DataError for damage, a note in the plan for less."""
     name = record.file_name
@@ -97,32 +77,6 @@ def _checked_plan(record: PackageRecord, folder: Path, contents: Contents) -> Li
             contents.hashes[finding.path] = file_sha256(folder / finding.path)
     differing = measured_files(findings, contents)
     return replace(make_plan(folder, with_measured(files, differing)), differing=differing)
-
-
-def _offsets(folder: Path, files: PackageFiles) -> dict[str, tuple[int, ...]]:
-    """Where placeholders stand; nothing for files that cannot be read, which linking tells of."""
-    found: dict[str, tuple[int, ...]] = {}
-    for entry in files.paths:
-        if entry.placeholder is not None:
-            offsets = _offsets_in(f"{folder}/{entry.path}", entry.placeholder)
-            if offsets is not None:
-                found[entry.path] = offsets
-    return found
-
-
-def _offsets_in(path: str, placeholder: str) -> tuple[int, ...] | None:
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
-            return None
-        raise
-    with open(handle, "rb"):
-        if os.fstat(handle).st_size == 0:
-            return ()
-        # Mapped and not read, because such a file may be larger than the memory.
-        with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
-            return find_placeholder(data, placeholder)
 
 
 def _damaged(name: str, damage: Sequence[Finding]) -> DataError:

@@ -13,7 +13,7 @@ import pytest
 
 from envmgr.errors import ChannelError
 from envmgr.packages.partial import FOLDER, KEPT_SECONDS, LEAST_BYTES
-from envmgr.packages.store import CachedPackage, PackageCache
+from envmgr.packages.store import PackageCache
 from envmgr.packages.work_area import remove_abandoned
 from envmgr.ports import Phase, RecordingReporter
 from tests.builders import make_channel, pkg
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
+    from envmgr.packages.unpacked import CachedPackage
 
 BIG = pkg("big", files={"f": random.Random(5).randbytes(3_000_000)})
 PATH = f"/linux-64/{BIG.file_name}"

@@ -23,7 +23,8 @@ from envmgr.net.http import HttpOptions, HttpTransport
 from envmgr.net.transport import AnyTransport
 from envmgr.packages.identity import BY_HASH
 from envmgr.packages.link_plan import PLAN_JSON, parse_plan
-from envmgr.packages.store import CachedPackage, ObtainOptions, PackageCache
+from envmgr.packages.store import PackageCache
+from envmgr.packages.unpacked import CachedPackage, ObtainOptions
 from envmgr.packages.work_area import PREFIX
 from envmgr.ports import Phase, RecordingReporter
 from envmgr.prefix.check import verify_prefix

@@ -15,8 +15,9 @@ import pytest
 
 from envmgr.errors import DataError, PrefixError
 from envmgr.packages.prepare import Preparation
-from envmgr.packages.store import ObtainOptions, PackageCache
+from envmgr.packages.store import PackageCache
 from envmgr.packages.unpack_process import UnpackProcesses
+from envmgr.packages.unpacked import ObtainOptions
 from envmgr.ports import RecordingReporter
 from tests.builders import File, Pkg, link, pkg
 from tests.packages.test_store import channel_of, leftovers, transport
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envmgr.models.record import PackageRecord
-    from envmgr.packages.store import CachedPackage
+    from envmgr.packages.unpacked import CachedPackage
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [
