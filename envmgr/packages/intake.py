@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -100,8 +101,11 @@ class _Intake(Struct):
     prepare: Callable[[Preparation, Callable[[], None]], None] = prepare_package
 
     def run(self, missing: Sequence[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
-        """Fetches the largest first, so that no long download starts last."""
-        ordered = sorted(missing, key=lambda record: -(record.size or 0))
+        """Fetches the largest and the smallest in turns.
+
+        So no long download starts last, and unpacking has something to do from the beginning.
+        """
+        ordered = _from_both_ends(sorted(missing, key=lambda record: -(record.size or 0)))
         for record in ordered:
             distribution(record)
         total = sum(record.size or 0 for record in missing)
@@ -210,6 +214,12 @@ class _Intake(Struct):
         if home == self.layer:
             _note_url(self.layer, without_credentials(job.record.url))
         return target
+
+
+def _from_both_ends(records: Sequence[PackageRecord]) -> list[PackageRecord]:
+    half = (len(records) + 1) // 2
+    pairs = zip_longest(records[:half], reversed(records[half:]))
+    return [record for pair in pairs for record in pair if record is not None]
 
 
 def _note_url(layer: Path, url: str) -> None:
