@@ -27,8 +27,8 @@ def main() -> int:
         from envmgr.cli.main import run_command_line
 
         return run_command_line(sys.argv[1:])
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return 128 + int(getattr(interrupt, "signum", 2))
     except OSError as error:
         sys.stderr.write(f"envmgr: the output cannot be written: {error.strerror}.\n")
         return 1

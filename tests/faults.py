@@ -288,7 +288,7 @@ def _is_told_elsewhere(inside: str) -> bool:
 
 
 def _content(path: Path, inside: str) -> str:
-    if inside.startswith(GENERATIONS):
+    if re.fullmatch(rf"{GENERATIONS}/\d+\.json", inside):
         document = json.loads(path.read_bytes())
         return str([package["fn"] for package in document["packages"]])
     if inside == HISTORY:
