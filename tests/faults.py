@@ -225,10 +225,10 @@ class World:
     def settle(self, kind: str, states: States, *, in_doubt: bool = False) -> str:
         """What the next command finds after a change was harmed, "old" or "new"; no third is accepted.
 
-        The same change once more then leads to the new one, and nothing is left lying about. *in_doubt* is how the
-        past is told, where some of it could not be read for a moment.
+        The same change once more then leads to the new one, and nothing is left lying about. *in_doubt* are the
+        records and the past, where some of that could not be read for a moment; then `verify` judges them.
         """
-        told = past_apart if in_doubt else dict[str, str]
+        told = records_apart if in_doubt else dict[str, str]
         looked = self.look()
         found = told(self.snapshot())
         state = "new" if found == told(states.new) else "old"
@@ -242,6 +242,7 @@ class World:
             again = self.change(kind) if state == "old" else self.run(*self.words("update", "python"))
             assert again.code == 0, f"{again.code} after {again.seconds:.0f} s: {again.out}{again.err}"
             assert told(self.snapshot()) == told(states.new), difference(self.snapshot(), states.new)
+        assert not in_doubt or kind == "create" or self.run("verify", "-p", str(self.prefix)).code == 0
         left = self.left_over()
         assert left == [], left
         return state
@@ -276,9 +277,9 @@ def difference(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
     return [f"{path}: {found.get(path, '')[:60]} / {wanted.get(path, '')[:60]}" for path in sorted(paths)]
 
 
-def past_apart(found: dict[str, str]) -> dict[str, str]:
-    """*found* without the history and the generations."""
-    return {path: each for path, each in found.items() if not path.startswith((GENERATIONS, HISTORY))}
+def records_apart(found: dict[str, str]) -> dict[str, str]:
+    """*found* without what the environment knows about itself."""
+    return {path: each for path, each in found.items() if not path.startswith("conda-meta/")}
 
 
 def _is_told_elsewhere(inside: str) -> bool:

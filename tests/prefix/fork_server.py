@@ -76,11 +76,11 @@ def _work(order: dict[str, Any], files: list[int], go: int) -> None:
     """The child: wait until a tracer is there, run the command, count its calls, and never come back."""
     code = 99
     try:
-        select.select([go], [], [])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(files[0], 1)
         os.dup2(files[1], 2)
         os.environ.update(order["environ"])
+        select.select([go], [], [])
         count = 0
 
         def watch(event: str, arguments: tuple[object, ...]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.faults import Ran, World
 
 EVERY = int(os.environ.get("ENVMGR_TEST_FAULT_EVERY", "0"))
-SAMPLE = 2
+SAMPLE = 1
 ERRORS = ("EIO", "EPERM", "EROFS", "EDQUOT", "ENOSPC")
 READING = ("openat", "read", "pread64", "getdents64", "newfstatat", "readlink", "close", "lseek", "flock")
 WRITING = (
@@ -63,7 +63,7 @@ def check(world: World, kind: str, states, harmed: Ran, where: str) -> str:
     assert "has a defect" not in harmed.err, f"{where}: {harmed.err}"
     assert harmed.code in (0, 1), where
     assert len(harmed.sentences) == harmed.code or "write" in where, f"{where}: {harmed.err}"
-    # A file that could not be read for a moment is repaired as well, and an earlier generation is noted again.
+    # A file or record that could not be read for a moment is repaired, too, and an earlier generation noted again.
     in_doubt = kind == "repair" or "It is left out." in harmed.err
     try:
         state = world.settle(kind, states, in_doubt=in_doubt)
@@ -141,7 +141,7 @@ def test_a_look_that_fails_is_not_taken_for_nothing_there(traced, look):
     lines = [line for line in plain.trace.splitlines() if CALL.match(line) and not line.startswith("[pid")]
     hits = [number for number, line in enumerate(lines, 1) if words in line]
     assert hits, plain.trace
-    for when in {hits[0], hits[-1]}:
+    for when in hits[-1:]:
         traced.restore("install")
         inject = ["-e", f"trace={call}", "-e", f"inject={call}:error=EIO:when={when}"]
         check(traced, "install", states, traced.change("install", Harm(strace=inject)), f"{look} {when}")
