@@ -8,15 +8,16 @@ not what was promised. Pure: bytes in and out. A plan of another layout, or one 
 
 from __future__ import annotations
 
+from operator import lt
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from envmgr.errors import DataError
-from envmgr.models.package_files import PackageFiles, check_entries
+from envmgr.models.package_files import EntryPoint, PackageFiles, check_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from envmgr.packages.verify import Contents, Finding
 
@@ -54,9 +55,23 @@ def parse_plan(text: bytes | None) -> LinkPlan | None:
         return None
     try:
         plan = _DECODER.decode(text)
-        return plan if plan.layout == _LAYOUT and check_entries(plan.files.paths) else None
+        if plan.layout != _LAYOUT or not all(map(_are_ordered, plan.files.offsets.values())):
+            return None
+        return msgspec.structs.replace(plan, files=_checked(plan.files))
     except (msgspec.DecodeError, UnicodeDecodeError, DataError):
         return None
+
+
+def _checked(files: PackageFiles) -> PackageFiles:
+    """*files* with all that leads to a path held against the rules again; raises DataError."""
+    paths = check_entries(files.paths)
+    entry_points = tuple(EntryPoint.parse(str(each)) for each in files.entry_points)
+    return msgspec.structs.replace(files, paths=paths, entry_points=entry_points)
+
+
+def _are_ordered(offsets: Sequence[int]) -> bool:
+    """Whether places in a file go from its beginning to its end, as those who replace there take them."""
+    return not offsets or (offsets[0] >= 0 and all(map(lt, offsets, offsets[1:])))
 
 
 def measured_files(findings: Iterable[Finding], contents: Contents) -> dict[str, Measured]:

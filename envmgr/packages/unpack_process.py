@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # Nothing but what this process itself imports from may be imported, wherever it is started.
 _START = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
-    ""
     "from envmgr.models.quick_start import import_msgspec; import_msgspec(); "
     "from envmgr.packages.unpack_worker import main; main()"
 )
@@ -67,7 +66,10 @@ class UnpackProcesses:
             text = process.stdout.readline()
         if not text.endswith(b"\n"):
             check()
-            raise PrefixError(f"the process that unpacked {order.record.file_name} ended too early.")
+            raise PrefixError(
+                f"the process that unpacked {order.record.file_name} ended too early.",
+                hint="Something killed it, maybe for want of memory; try again.",
+            )
         self._free.put(process)
         return _raise(msgspec.json.decode(text, type=Answer))
 

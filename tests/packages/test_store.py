@@ -433,6 +433,44 @@ def test_damaged_link_plan_is_made_anew_from_the_manifest(tmp_path: Path) -> Non
         assert (first.folder / PLAN_JSON).read_bytes() == plan
 
 
+def test_link_plan_that_leads_astray_is_made_anew(tmp_path: Path) -> None:
+    file = File(b"\0/old/x\0/old\0", placeholder="/old", file_mode="binary")
+    (a,) = channel_of(tmp_path / "channel", pkg("a", files={"f": file}))
+    cache = PackageCache([tmp_path / "pkgs"])
+    first = obtain(cache, [a])[a]
+    plan = (first.folder / PLAN_JSON).read_bytes()
+    assert json.loads(plan)["files"]["offsets"] == {"f": [1, 8]}
+    for key, value in (
+        ("offsets", {"f": [8, 1]}),
+        ("offsets", {"f": [1, 1]}),
+        ("offsets", {"f": [-12, 8]}),
+        ("offsets", {"f": ["1"]}),
+        ("entry_points", [{"command": "../../a", "module": "a", "function": "b"}]),
+        ("entry_points", [{"command": "a", "module": "os; evil", "function": "b"}]),
+    ):
+        document = json.loads(plan)
+        document["files"][key] = value
+        (first.folder / PLAN_JSON).write_text(json.dumps(document))
+        assert cache.find(a) == first, (key, value)
+        assert (first.folder / PLAN_JSON).read_bytes() == plan
+
+
+def test_link_plan_with_paths_in_another_writing_is_read_as_a_manifest_is(tmp_path: Path) -> None:
+    entry = {"_path": "x/./f", "path_type": "hardlink", "prefix_placeholder": ""}
+    plan = parse_plan(json.dumps({"files": {"paths": [entry]}, "layout": 1}).encode())
+    assert plan is not None
+    assert [(each.path, each.placeholder) for each in plan.files.paths] == [("x/f", None)]
+
+
+def test_link_plan_of_a_package_without_files_is_kept(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", pkg("a"))
+    cache = PackageCache([tmp_path / "pkgs"])
+    package = obtain(cache, [a])[a]
+    before = (package.folder / PLAN_JSON).stat().st_ino
+    assert cache.find(a) == package
+    assert (package.folder / PLAN_JSON).stat().st_ino == before
+
+
 def test_link_plan_of_a_package_that_others_unpacked_is_kept_where_the_layer_can_be_written(
     tmp_path: Path,
 ) -> None:
