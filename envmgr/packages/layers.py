@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from envmgr.errors import DataError
 from envmgr.packages.identity import (
     RECORD_JSON,
     describes_same_archive,
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from envmgr.models.record import PackageRecord
+
+
+# Who reads a fifo would wait for its other end.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# A manifest has about 200 bytes for each file; an archive of some KB may hold one that fills the memory.
+_MOST_BYTES = 256 << 20
 
 
 class Layers:
@@ -78,12 +86,22 @@ class Layers:
 
 
 def reader(folder: Path) -> Callable[[str], bytes | None]:
-    """What gives the content of a path below *folder*, None if there is none."""
+    """What gives the content of a path below *folder*, None if there is none.
+
+    It raises OSError, and DataError for what describes no package: no regular file, or more than 256 MiB.
+    """
 
     def read(path: str) -> bytes | None:
         try:
-            return (folder / path).read_bytes()
+            handle = os.open(folder / path, _READ)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        with open(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise DataError(f"{path} is no regular file.")
+            if status.st_size > _MOST_BYTES:
+                raise DataError(f"{path} has {status.st_size} bytes, where {_MOST_BYTES} are allowed.")
+            return file.read()
 
     return read

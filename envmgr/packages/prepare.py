@@ -25,6 +25,7 @@ from envmgr.packages.verify import check_manifest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from envmgr.models.package_files import PackageFiles
     from envmgr.packages.verify import Contents, Finding
 
 
@@ -54,24 +55,23 @@ def prepare_package(order: Preparation, check: Callable[[], None] | None = None)
     request = Extraction(record.file_name, hashed=hashed, check=check)
     contents = extract_archive(Path(order.archive), folder, request)
     read = reader(folder)
-    plan = _checked_plan(record, folder, contents)
-    index = parse_index(read(INDEX_JSON), record.file_name)
+    try:
+        files, text = package_files(read), read(INDEX_JSON)
+    except DataError as error:
+        raise DataError(f"{record.file_name}: {error}", hint=error.hint, **error.facts) from None
+    plan = _checked_plan(record, folder, files, contents)
+    index = parse_index(text, record.file_name)
     whole = completed(record, index, sha256=order.sha256, size=order.size)
     (folder / PLAN_JSON).write_bytes(render_plan(plan))
     (folder / RECORD_JSON).write_bytes(render_record(whole))
 
 
-def _checked_plan(record: PackageRecord, folder: Path, contents: Contents) -> LinkPlan:
+def _checked_plan(record: PackageRecord, folder: Path, files: PackageFiles, contents: Contents) -> LinkPlan:
     """Holds the package against its own manifest; DataError for damage, a note in the plan for less."""
-    name = record.file_name
-    try:
-        files = package_files(reader(folder))
-    except DataError as error:
-        raise DataError(f"{name}: {error}", hint=error.hint, **error.facts) from None
     findings = list(check_manifest(files.paths, contents, vouched=is_vouched_for(record)))
     damage = [finding for finding in findings if finding.damage]
     if damage:
-        raise _damaged(name, damage)
+        raise _damaged(record.file_name, damage)
     for finding in findings:
         if finding.path not in contents.hashes:
             contents.hashes[finding.path] = file_sha256(folder / finding.path)

@@ -10,12 +10,16 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import textwrap
 import time
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+import zstandard
 
 from envmgr.errors import ChannelError, DataError, PrefixError
 from envmgr.models.record import Origin, PackageRecord
@@ -460,6 +464,34 @@ def test_link_plan_with_paths_in_another_writing_is_read_as_a_manifest_is(tmp_pa
     plan = parse_plan(json.dumps({"files": {"paths": [entry]}, "layout": 1}).encode())
     assert plan is not None
     assert [(each.path, each.placeholder) for each in plan.files.paths] == [("x/f", None)]
+
+
+def test_description_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    """An archive of some KB holds it."""
+    header = tarfile.TarInfo("info/paths.json")
+    header.size = 257 << 20
+    parts = [header.tobuf(), *[b" " * (1 << 20)] * 257, bytes(1024)]
+    info = {"info-a-1.0-0.tar.zst": b"".join(map(zstandard.compress, parts))}
+    (a,) = channel_of(tmp_path / "channel", A)
+    archive = Path(a.url.removeprefix("file://"))
+    with zipfile.ZipFile(archive) as old:
+        members = {name: old.read(name) for name in old.namelist()} | info
+    with zipfile.ZipFile(archive, "w") as new:
+        for name, data in members.items():
+            new.writestr(name, data)
+    described = msgspec.structs.replace(a, md5=None, sha256=None, size=None)
+    with pytest.raises(DataError, match=r"^a-1\.0-0\.conda: info/paths.json has 269484032 bytes, where"):
+        obtain(PackageCache([tmp_path / "pkgs"]), [described])
+    assert leftovers(tmp_path / "pkgs") == []
+
+
+def test_cached_description_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    (a,) = channel_of(tmp_path / "channel", A)
+    cache = PackageCache([tmp_path / "pkgs"])
+    plan = obtain(cache, [a])[a].folder / PLAN_JSON
+    plan.unlink()
+    os.mkfifo(plan)
+    assert cache.find(a) is None
 
 
 def test_link_plan_of_a_package_without_files_is_kept(tmp_path: Path) -> None:
