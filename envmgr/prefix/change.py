@@ -269,7 +269,7 @@ class _Changing(Struct):
         going = {now.real(path) for path in _owned_paths(prefix, plan.unlink)}
         owners = now.owners(package for package in request.current if package.document_name not in gone)
         placed = set(place)
-        drop = sorted(path for path in going - placed - owners.keys() if exists(prefix / path))
+        drop = sorted(path for path in going - placed - owners.keys() if _holds_file(prefix / path))
         standing = [path for path in place if tree.holds(path)]
         files = [path for path in standing if not is_folder(prefix / path)]
         in_the_way = _in_the_way(prefix, [path for path in place if path in going])
@@ -384,6 +384,11 @@ class _Tree:
                 found = "" if target == "." else target.replace(os.sep, "/")
             self._folders[folder] = found
         return found
+
+
+def _holds_file(path: Path) -> bool:
+    """Whether a file or symlink is at *path*: a folder there is the user's, whatever a package had so called."""
+    return exists(path) and not is_folder(path)
 
 
 def _going_symlinks(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]:

@@ -24,6 +24,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -241,11 +242,15 @@ def _remove_folders(prefix: Path, folders: Iterable[str]) -> None:
 
 
 def _bring_back_modes(prefix: Path, journal: Journal, folders: Iterable[str]) -> None:
-    """Give those of *folders* that went, and are there again, the permissions that they had."""
+    """Give those of *folders* that went, and are there again, the permissions that they had.
+
+    One that never went may be another user's, of which only the look is allowed.
+    """
     modes = dict(zip(journal.leave, journal.modes, strict=True))
     for folder in folders:
-        if folder in modes and (prefix / folder).is_dir():
-            (prefix / folder).chmod(modes[folder])
+        place = prefix / folder
+        if folder in modes and place.is_dir() and stat.S_IMODE(place.stat().st_mode) != modes[folder]:
+            place.chmod(modes[folder])
 
 
 def sync_folder(folder: Path, *, strict: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders import link, make_channel, pkg, script
+from tests.users import as_user, needs_other_users
 
 if TYPE_CHECKING:
     from tests.command import Envmgr
@@ -489,3 +490,28 @@ def test_a_file_of_the_user_where_a_folder_is_to_come_is_told(envmgr, prefix):
     assert done.code == 1
     assert "is a file of no package, and a package brings a folder so called" in done.err
     assert (prefix / "extra").read_text() == "mine"
+
+
+@pytest.mark.parametrize("change", [("remove", "app"), ("install", "app=2", "lib"), ("verify", "--repair")])
+def test_a_folder_of_the_user_where_a_package_had_a_file_is_kept(envmgr, prefix, change):
+    (prefix / "share/app/one").unlink()
+    (prefix / "share/app/one").mkdir()
+    (prefix / "share/app/one/mine").write_text("mine")
+    assert envmgr(*change, "-y", "-p", prefix).code == 0
+    (kept,) = prefix.rglob("mine")
+    assert kept.read_text() == "mine"
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+@needs_other_users
+def test_a_folder_of_another_user_stops_a_change_that_is_then_taken_back(envmgr, prefix, tmp_path):
+    user = 61_001
+    for path in (prefix, *prefix.rglob("*")):
+        os.chown(path, user, user, follow_symlinks=False)
+    os.chown(prefix / "share/app", 0, 0)
+    environ = {**os.environ, "ENVMGR_ROOT": str(tmp_path / "root"), "HOME": str(tmp_path)}
+    command = [*as_user(user), sys.executable, "-m", "envmgr", "remove", "-y", "-p", str(prefix), "app"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, "share/app/one: Permission denied" in done.stderr) == (1, True), done.stderr
+    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert envmgr("verify", "-p", prefix).code == 0
