@@ -61,7 +61,17 @@ def locate(name: str | None, prefix: str | None, context: Context) -> Path:
 
 
 def locate_existing(name: str | None, prefix: str | None, context: Context) -> Path:
-    """Like `locate`, for an environment that must be there; PrefixError with near names otherwise."""
+    """Like `locate`, for an environment that must be there; PrefixError with near names otherwise.
+
+    A change of it that was interrupted is ended first.
+    """
+    place = locate_standing(name, prefix, context)
+    settle(place, context)
+    return place
+
+
+def locate_standing(name: str | None, prefix: str | None, context: Context) -> Path:
+    """Like `locate_existing`, for an environment that may be in the middle of a change."""
     from envmgr.prefix.store import PrefixStore
 
     place = locate(name, prefix, context)
@@ -69,7 +79,6 @@ def locate_existing(name: str | None, prefix: str | None, context: Context) -> P
     if not store.is_environment():
         _await_creation(place, context)
     if store.is_environment():
-        settle(place, context)
         return place
     if place.exists():
         raise PrefixError(f"{place} is not an environment: it has no conda-meta/history.", prefix=str(place))

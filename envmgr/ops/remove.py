@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -35,10 +36,11 @@ def remove_environment(
 ) -> RemovedEnvironment:
     """Remove the environment with everything in its folder; *confirm* gets a sentence that says so.
 
-    Raises PrefixError, UsageError without a name: the active environment is never removed by accident.
+    One that is damaged, or in the middle of a change that nobody ended, goes as well. Raises PrefixError,
+    UsageError without a name: the active environment is never removed by accident.
     """
     from envmgr.ops.change import check_frozen
-    from envmgr.ops.environments import locate_existing, registry_file
+    from envmgr.ops.environments import locate_standing, registry_file
     from envmgr.ops.prefix_lock import prefix_alone
     from envmgr.prefix.apply import remove_prefix
     from envmgr.prefix.store import PrefixStore
@@ -47,13 +49,14 @@ def remove_environment(
         raise UsageError(
             "--all needs the name of the environment.", hint="Name it with -n NAME or -p PREFIX."
         )
-    place = locate_existing(name, prefix, context)
+    place = locate_standing(name, prefix, context)
     if not (override_frozen or dry_run):
         check_frozen(place)
-    records = tuple(package.record for package in PrefixStore(place).records())
-    agreed = confirm(f"{place} is removed, with {len(records)} packages and all other files in it.")
-    if dry_run or not agreed:
-        return RemovedEnvironment(place, records, done=False)
-    with prefix_alone(place, context, ("envmgr", "remove", "--all")):
+    alone = prefix_alone(place, context, ("envmgr", "remove", "--all"))
+    with contextlib.nullcontext() if dry_run else alone:
+        records = tuple(package.record for package in PrefixStore(place).readable_records().packages)
+        agreed = confirm(f"{place} is removed, with {len(records)} packages and all other files in it.")
+        if dry_run or not agreed:
+            return RemovedEnvironment(place, records, done=False)
         remove_prefix(place, registry_file(context))
     return RemovedEnvironment(place, records, done=True)

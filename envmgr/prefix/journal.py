@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 FOLDER = "conda-meta/envmgr"
 _JOURNAL, _UNDO = "journal.json", "undo.json"
 _LAYOUT = 2
+_WORK = re.compile(r"work-[0-9a-f-]+")
 # What a file system answers that cannot sync a folder.
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 
@@ -116,13 +118,13 @@ def pending(prefix: Path) -> Pending | None:
             continue
         except OSError as error:
             raise PrefixError(f"{folder / name} cannot be read: {error.strerror}.") from error
-        try:
-            journal = msgspec.json.decode(text, type=Journal)
-        except msgspec.DecodeError:
+        journal = _read_journal(text)
+        if journal is None:
             raise PrefixError(
-                f"{folder / name}, the journal of a change that was interrupted, cannot be read.",
+                f"{folder / name}, the journal of a change that was interrupted, is damaged.",
+                hint=f"Remove it, and bring back what is missing: envmgr verify -p {prefix} --repair",
                 prefix=str(prefix),
-            ) from None
+            )
         if journal.layout != _LAYOUT:
             raise PrefixError(
                 f"{prefix} is in the middle of a change by another version of envmgr.",
@@ -131,6 +133,23 @@ def pending(prefix: Path) -> Pending | None:
             )
         return Pending(journal, backwards)
     return None
+
+
+def _read_journal(text: bytes) -> Journal | None:
+    """The journal; None for one that is none, or that leads out of its prefix."""
+    try:
+        journal = msgspec.json.decode(text, type=Journal)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if journal.layout != _LAYOUT:
+        return journal
+    paths = (*journal.drop, *journal.place, *journal.saved, *journal.leave, *journal.folders)
+    is_sound = (
+        _WORK.fullmatch(journal.work) is not None
+        and len(journal.modes) == len(journal.leave)
+        and all(path and {"", ".", ".."}.isdisjoint(path.split("/")) for path in paths)
+    )
+    return journal if is_sound else None
 
 
 def carry_out(prefix: Path, journal: Journal) -> None:

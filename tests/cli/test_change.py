@@ -169,6 +169,13 @@ def test_remove_all_takes_the_whole_environment_and_asks_for_its_name(envmgr, pr
     assert not prefix.exists()
 
 
+@pytest.mark.parametrize("damaged", ["app-1.0-0.json", "envmgr/journal.json", "envmgr/generations/1.json"])
+def test_remove_all_takes_an_environment_that_is_damaged(envmgr, prefix, damaged):
+    (prefix / "conda-meta" / damaged).write_text("{")
+    assert envmgr("remove", "--all", "-y", "-p", prefix).code == 0
+    assert not prefix.exists()
+
+
 def test_pre_unlink_scripts_run_and_what_is_not_the_packages_stays(envmgr, prefix):
     envmgr("install", "-p", prefix, "-y", "leaving")
     (prefix / "l/mine").write_text("mine")

@@ -103,9 +103,29 @@ def test_a_change_under_way_and_one_that_was_killed(envmgr: Envmgr, prefix: Path
     assert examine(envmgr, prefix) == {}
 
 
-def test_a_journal_that_cannot_be_read_is_told(envmgr: Envmgr, prefix: Path) -> None:
-    (prefix / "conda-meta/envmgr/journal.json").write_text("{")
-    assert examine(envmgr, prefix)["journal"]["level"] == "problem"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"work": "work-1-0", "leave": ["lib"]}',
+        '{"work": "../../../work-1-0"}',
+        '{"work": "work-1-0", "drop": ["lib/../../outside"]}',
+        '{"work": "work-1-0", "place": ["/outside"]}',
+    ],
+)
+def test_a_damaged_journal_is_told_and_touches_nothing(envmgr: Envmgr, prefix: Path, text: str) -> None:
+    outside = prefix.parent / "outside"
+    outside.write_text("mine")
+    journal = prefix / "conda-meta/envmgr/journal.json"
+    journal.write_text(text)
+    told = examine(envmgr, prefix)["journal"]
+    assert told["level"] == "problem"
+    listed = envmgr("list", "-p", prefix)
+    assert (listed.code, told["text"] in listed.err, told["remedy"] in listed.err) == (1, True, True)
+    journal.unlink()
+    assert envmgr(*told["remedy"].partition(": envmgr ")[2].split(), "-y", "--offline").code == 0
+    assert outside.read_text() == "mine"
 
 
 def test_frozen_environments_other_tools_and_bad_generations_are_told(envmgr: Envmgr, prefix: Path) -> None:
