@@ -23,6 +23,7 @@ from envmgr.prefix.generation import write_generation
 from envmgr.prefix.history import Change, history_block
 from envmgr.prefix.journal import (
     Journal,
+    begin_scripts,
     carry_out,
     clear_works,
     decide,
@@ -157,6 +158,9 @@ def _take_back(prefix: Path, journal: Journal) -> None:
 def _run_post_link(journal: Journal, prefix: Path, scripts: ScriptRunner) -> list[str]:
     if not journal.scripts:
         return []
+    if not begin_scripts(prefix, journal):
+        names = ", ".join(journal.scripts)
+        raise PrefixError(f"the post-link scripts of {names} were interrupted twice", prefix=str(prefix))
     records = {package.record.dist_name: package.record for package in PrefixStore(prefix).records()}
     messages = []
     for name in journal.scripts:

@@ -152,6 +152,20 @@ def _read_journal(text: bytes) -> Journal | None:
     return journal if is_sound else None
 
 
+def begin_scripts(prefix: Path, journal: Journal) -> bool:
+    """Note that the post-link scripts are run; False where that was begun twice before and never came to an end.
+
+    Scripts that end whoever runs them would otherwise end every command that comes to go on.
+    """
+    for note in ("scripts-1", "scripts-2"):
+        try:
+            (prefix / FOLDER / journal.work / note).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return True
+    return False
+
+
 def carry_out(prefix: Path, journal: Journal) -> None:
     """Make the change; what was done before is left as it is. Raises OSError where a step is not possible."""
     work = prefix / FOLDER / journal.work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ PACKAGES = [
         f'cd {ROOT} && {sys.executable} -m envmgr list -p "$PREFIX" > "$PREFIX/said" 2>&1 || exit 3\n'
         f'! {sys.executable} -m envmgr remove -y -p "$PREFIX" app > "$PREFIX/refused" 2>&1'
     )}),
+    pkg("deadly", files={"deadly": b"d", "bin/.deadly-post-link.sh": script("kill -9 $PPID")}),
     *(pkg(f"x{number}", files={f"share/x{number}": b"x", "share/common": str(number)}) for number in range(3)),
 ]  # fmt: skip
 
@@ -201,4 +203,16 @@ def test_what_dead_processes_left_is_in_nobodys_way(envmgr: Envmgr, prefix: Path
     leave_claim(prefix, owner)
     (prefix / "conda-meta/envmgr/.claim-0").touch()
     assert envmgr("install", "-y", "-p", prefix, "x0").code == 0
+    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+
+
+def test_a_link_script_that_kills_whoever_runs_it_is_taken_back_in_the_end(
+    envmgr: Envmgr, prefix: Path
+) -> None:
+    for command in (("install", "-y", "-p", prefix, "deadly"), ("list", "-p", prefix)):
+        assert start(*command).wait(30) == -signal.SIGKILL
+    done = envmgr("list", "-p", prefix, "--json")
+    assert [each["name"] for each in done.json] == ["app"]
+    assert "taken back, because the post-link scripts of deadly-1.0-0 were interrupted twice." in done.err
+    assert envmgr("verify", "-p", prefix, "--json").json["foreign"] == []
     assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
