@@ -42,6 +42,15 @@ def test_much_output_on_both_streams_does_not_block() -> None:
     assert (len(finished.stdout), len(finished.stderr)) == (500000, 500000)
 
 
+def test_what_runs_on_in_the_background_is_not_waited_for() -> None:
+    child = "import time; time.sleep(30)"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]); print('\u00e9nd')"
+    begun = time.monotonic()
+    finished = run(code)
+    assert (finished.returncode, finished.stdout) == (0, "\u00e9nd\n")
+    assert time.monotonic() - begun < 15
+
+
 def test_standard_input_is_empty() -> None:
     assert run("import sys; print(repr(sys.stdin.read()))", timeout_seconds=20).stdout == "''\n"
 
