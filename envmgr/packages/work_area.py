@@ -53,19 +53,21 @@ class WorkArea(Struct, frozen=True):
 def work_area(layer: Path) -> Iterator[WorkArea]:
     """A work area in *layer*, which exists only inside the block; raises OSError when none can be made."""
     folder = layer / f"{PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(6)}"
-    folder.mkdir(mode=0o700)
     lock = None
     try:
+        folder.mkdir(mode=0o700)
         # Nobody may see the lock file before it is locked, so it gets its name afterwards.
         lock = os.open(folder / f"{_LOCK}-new", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         with contextlib.suppress(OSError):
             (folder / f"{_LOCK}-new").rename(folder / (_LOCK if _take(lock) else _NO_LOCK))
         yield WorkArea(folder)
     finally:
-        keep_partials(folder, layer)
-        _remove(folder)
-        if lock is not None:
-            os.close(lock)
+        try:
+            keep_partials(folder, layer)
+        finally:
+            _remove(folder)
+            if lock is not None:
+                os.close(lock)
 
 
 def remove_abandoned(layer: Path) -> None:
