@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _MOST_UNPACKERS = 4
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def bring_in(
@@ -70,6 +71,8 @@ def _open_area(layers: Sequence[Path]) -> Iterator[tuple[Path, WorkArea]]:
             try:
                 yield layer, area
             except OSError as error:
+                if error.errno in _FULL:
+                    area.clear()
                 raise _unwritable(layer, error) from error
             return
     if not refused:
@@ -238,9 +241,8 @@ def _processors() -> int:
 
 
 def _unwritable(layer: Path, error: OSError) -> PrefixError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return PrefixError(
         f"the package cache {layer} cannot be written: {(error.strerror or str(error)).lower()}.",
-        hint="Free some space, or set pkgs_dirs to a folder elsewhere." if full else None,
+        hint="Free some space, or set pkgs_dirs to a folder elsewhere." if error.errno in _FULL else None,
         path=str(layer),
     )

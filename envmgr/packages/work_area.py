@@ -48,6 +48,10 @@ class WorkArea(Struct, frozen=True):
         place.mkdir()
         return place
 
+    def clear(self) -> None:
+        """Remove all of it, downloads that could go on as well: the disk is full."""
+        _remove(self.folder)
+
 
 @contextlib.contextmanager
 def work_area(layer: Path) -> Iterator[WorkArea]:

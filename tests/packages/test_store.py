@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -726,29 +727,32 @@ def test_work_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     assert leftovers(tmp_path / "pkgs") == []
 
 
-def test_full_disk_is_an_error_with_a_hint_and_leaves_nothing(tmp_path: Path) -> None:
-    make_channel(tmp_path / "channel", [pkg("big", files={"f": bytes(900_000)})])
+@pytest.mark.parametrize("limit", [500_000, 2_000_000], ids=["while it comes", "while it is unpacked"])
+def test_full_disk_is_an_error_with_a_hint_and_leaves_nothing(limit: int, tmp_path: Path) -> None:
+    content = random.Random(7).randbytes(1_200_000) + bytes(1_800_000)
+    make_channel(tmp_path / "channel", [pkg("big", files={"f": content})])
     code = f"""
         import resource, sys
         from pathlib import Path
         from envmgr.errors import PrefixError
         from tests.packages.test_store import PackageCache, RecordingReporter, records_of, transport
         folder = Path({str(tmp_path)!r})
-        records = list(records_of((folder / "channel").as_uri(), folder / "channel").values())
-        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+        records = list(records_of(sys.argv[1], folder / "channel").values())
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
         try:
             PackageCache([folder / "pkgs"]).obtain(records, transport(), RecordingReporter())
         except PrefixError as error:
             print(error, "|", error.hint)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    with serve(tmp_path / "channel") as server:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code), server.url],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
     assert "pkgs cannot be written: file too large. | Free some space" in done.stdout
     assert os.listdir(tmp_path / "pkgs") == []
 
