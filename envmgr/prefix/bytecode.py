@@ -66,10 +66,17 @@ class Compiler(Struct, frozen=True):
     def compile(self) -> dict[str, tuple[str, ...]]:
         """Put all bytecode files in place; those that exist afterwards, by ``name-version-build``."""
         wanted = [link for link in self.plan.link if link.bytecode]
-        fresh = [link for link in wanted if not self._link_cached(link)]
-        if fresh and self._run(fresh):
-            for link in fresh:
-                self._keep(link)
+        cached = {link.name for link in wanted if self._link_cached(link)}
+        files = [
+            (link.targets[index], path)
+            for link in wanted
+            for index, path in link.bytecode
+            if link.name not in cached or _is_patched(link, index)
+        ]
+        if files and self._run(files):
+            for link in wanted:
+                if link.name not in cached:
+                    self._keep(link)
         return {link.name: tuple(path for _, path in link.bytecode if self._exists(path)) for link in wanted}
 
     def _exists(self, path: str) -> bool:
@@ -84,19 +91,19 @@ class Compiler(Struct, frozen=True):
         pairs = [
             (f"{folder}/{index}.pyc", f"{self.root}/{path}")
             for index, path in link.bytecode
-            if f"{index}.pyc" in kept and link.package.files.paths[index].placeholder is None
+            if f"{index}.pyc" in kept and not _is_patched(link, index)
         ]
         for parent in {os.path.dirname(path) for _, path in pairs}:
             os.makedirs(parent, exist_ok=True)
         copy_or_link(pairs)
         return True
 
-    def _run(self, links: Sequence[PackageLink]) -> bool:
+    def _run(self, files: Sequence[tuple[str, str]]) -> bool:
+        """Compile the *files*, as (source, bytecode) in the root; whether the interpreter came to its end."""
         layout = self.plan.python
         python = self._python()
         if layout is None or not python:
             return False
-        files = [(link.targets[index], path) for link in links for index, path in link.bytecode]
         job = f"{self.root}/conda-meta/.envmgr-compile"
         with open(job, "w", encoding="utf-8") as file:
             json.dump({"tag": layout.cache_tag, "files": files}, file)
@@ -129,7 +136,6 @@ class Compiler(Struct, frozen=True):
             any(self._keep_in(cache, cache / name, link) for cache in self.caches)
 
     def _keep_in(self, cache: Path, folder: Path, link: PackageLink) -> bool:
-        paths = link.package.files.paths
         aside = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
             if not aside.parent.is_dir():
@@ -144,7 +150,7 @@ class Compiler(Struct, frozen=True):
                 [
                     (f"{self.root}/{path}", f"{aside}/{index}.pyc")
                     for index, path in link.bytecode
-                    if paths[index].placeholder is None and self._exists(path)
+                    if not _is_patched(link, index) and self._exists(path)
                 ]
             )
             aside.rename(folder)
@@ -153,11 +159,11 @@ class Compiler(Struct, frozen=True):
         return True
 
     def _cached_name(self, link: PackageLink) -> str | None:
-        """Where the package's bytecode lies in a cache; None where it suits no other prefix."""
+        """Where the package's bytecode lies in a cache, that of patched files aside; None where none is kept."""
         layout = self.plan.python
         if layout is None or not layout.cache_tag:
             return None
-        if any(link.package.files.paths[index].placeholder is not None for index, _ in link.bytecode):
+        if all(_is_patched(link, index) for index, _ in link.bytecode):
             return None
         record = link.package.record
         try:
@@ -167,3 +173,8 @@ class Compiler(Struct, frozen=True):
         identity = [record.sha256 or record.md5 or record.url, layout.site_packages, str(moment)]
         digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:24]
         return f"{layout.cache_tag}/{record.dist_name}-{digest}"
+
+
+def _is_patched(link: PackageLink, index: int) -> bool:
+    """Whether the source differs from prefix to prefix, and so its bytecode."""
+    return link.package.files.paths[index].placeholder is not None

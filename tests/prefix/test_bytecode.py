@@ -93,13 +93,17 @@ def test_files_that_do_not_compile_are_left_out_of_the_record(tmp_path: Path, py
     assert reporter.warnings == []
 
 
-def test_patched_sources_are_compiled_for_each_prefix(tmp_path: Path, python: PackageToLink) -> None:
+def test_patched_sources_alone_are_compiled_for_each_prefix(tmp_path: Path, python: PackageToLink) -> None:
     source = File(f"place = '{PLACEHOLDER}'\n".encode(), placeholder=PLACEHOLDER)
-    packages = [python, tool(tmp_path, a=source)]
-    for name in ("one", "two"):
+    packages = [python, tool(tmp_path, a=source, b="x = 1\n")]
+    compiled = [tmp_path / name / SITE / "tool/__pycache__" for name in ("one", "two")]
+    for name, folder in zip(("one", "two"), compiled, strict=True):
         create(tmp_path / name, packages, bytecode_caches=[tmp_path / "pkgs/pyc"])
-        compiled = (tmp_path / name / SITE / "tool/__pycache__" / f"a.{TAG}.pyc").read_bytes()
-        assert str(tmp_path / name).encode() in compiled
+        assert str(tmp_path / name).encode() in (folder / f"a.{TAG}.pyc").read_bytes()
+        assert len(PrefixStore(tmp_path / name).records()[1].files) == 4
+    one, two = [(folder / f"b.{TAG}.pyc").stat().st_ino for folder in compiled]
+    assert one == two
+    assert len(list((tmp_path / "pkgs/pyc").glob("*/*/*.pyc"))) == 1
 
 
 def test_a_python_that_fails_is_a_warning(tmp_path: Path) -> None:
