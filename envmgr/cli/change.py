@@ -61,6 +61,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Ch
 
 def _show_plan(plan: ChangePlan, local: str) -> None:
     from envmgr.cli.render import count_text, note, size_text, table
+    from envmgr.prefix.plan import clobber_sentences
 
     note(f"Change of {plan.prefix}\n")
     rows = moved_rows(plan.unlink, plan.link, local)
@@ -69,8 +70,8 @@ def _show_plan(plan: ChangePlan, local: str) -> None:
             note(f"  {line}")
     for record, why in plan.relink:
         note(f"  = {record.name} {record.version} is linked anew: {why}")
-    for clobber in plan.clobbers:
-        note(f"  ! {clobber}")
+    for sentence in clobber_sentences(plan.clobbers):
+        note(f"  ! {sentence}")
     size = sum(record.size or 0 for record in plan.fetch)
     kept = count_text(plan.kept, "package")
     note(f"\n  {len(plan.fetch)} to download ({size_text(size)}); {kept} stay as they are\n")

@@ -22,6 +22,7 @@ from envmgr.prefix.generation import Generation, entry_of
 from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
+from envmgr.prefix.plan import clobber_sentences
 from envmgr.prefix.scripts import ScriptRunner
 from envmgr.prefix.staging import Staging, remove_folder
 from envmgr.prefix.store import PrefixStore, add_to_registry, remove_from_registry
@@ -111,8 +112,8 @@ class _Building(Struct):
     def build(self, after_link: Callable[[Path], None] | None) -> list[str]:
         """All steps in order; the messages of scripts."""
         plan = self.request.plan
-        for clobber in plan.clobbers:
-            self.reporter.warned(str(clobber))
+        for sentence in clobber_sentences(plan.clobbers):
+            self.reporter.warned(sentence)
         self.staging.open()
         if any("pre-link" in link.scripts for link in plan.link):
             # Such a script gets to see the prefix before its package is there, and at its final path.

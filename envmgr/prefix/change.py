@@ -39,6 +39,7 @@ from envmgr.prefix.link import Linker
 from envmgr.prefix.lookup import exists, is_folder, is_link, iter_files, iter_folders, names_in
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
 from envmgr.prefix.paths import parents_of
+from envmgr.prefix.plan import clobber_sentences
 from envmgr.prefix.scripts import ScriptRunner
 from envmgr.prefix.store import PrefixStore
 
@@ -186,8 +187,8 @@ class _Changing(Struct):
         """Everything before the decision: scripts of packages that go, and all new files."""
         request, plan = self.request, self.request.plan
         check_scripts_allowed(plan, request.link_scripts)
-        for clobber in plan.clobbers:
-            self.reporter.warned(str(clobber))
+        for sentence in clobber_sentences(plan.clobbers):
+            self.reporter.warned(sentence)
         work = new_work(request.prefix)
         root = staged(request.prefix, work)
         self._make_files(root)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # How much longer a path is while the prefix is made beside its place, or a change in a folder of its own.
 _ASIDE = 80
+# So many contested paths of the same packages are told in one sentence.
+_MANY_CLOBBERS = 5
 
 
 class PackageToLink(Struct, frozen=True):
@@ -94,6 +96,24 @@ class Clobber(Struct, frozen=True):
         return f"{self.path} comes with {owners} and {self.winner}; that of {self.winner} is kept."
 
 
+def clobber_sentences(clobbers: Sequence[Clobber]) -> list[str]:
+    """What to tell of contested paths: a sentence for each, or one for many that the same packages bring."""
+    groups: dict[tuple[object, ...], list[Clobber]] = {}
+    for each in clobbers:
+        groups.setdefault((each.losers, each.winner, *each.spellings), []).append(each)
+    sentences: list[str] = []
+    for group in groups.values():
+        first, more = group[0], len(group) - 1
+        if len(group) < _MANY_CLOBBERS:
+            sentences += map(str, group)
+        else:
+            owners = f"{', '.join(first.losers)} and {first.winner}"
+            sentences.append(
+                f"{first.path} and {more} other paths come with {owners}; those of {first.winner} are kept."
+            )
+    return sentences
+
+
 class PrefixPlan(Struct, frozen=True):
     """A change to the prefix at the absolute path *prefix*, for packages of *subdir*, in order.
 
@@ -117,7 +137,7 @@ class PrefixPlan(Struct, frozen=True):
     def __str__(self) -> str:
         lines = [f"- {package.record.dist_name}" for package in self.unlink]
         lines += [f"+ {link.name} ({len(link.targets)} files)" for link in self.link]
-        return "\n".join([*lines, *(f"! {clobber}" for clobber in self.clobbers)])
+        return "\n".join([*lines, *(f"! {each}" for each in clobber_sentences(self.clobbers))])
 
 
 def plan_prefix(

@@ -52,6 +52,18 @@ def test_the_later_package_wins_a_contested_path(tmp_path: Path) -> None:
     assert verify_prefix(tmp_path / "env") == ()
 
 
+def test_many_paths_that_the_same_packages_contest_are_told_at_once(tmp_path: Path) -> None:
+    packages = [
+        *(pkg(name, files={f"share/{number:02}": name for number in range(40)}) for name in "ab"),
+        pkg("c", files={"share/07": "c"}),
+    ]
+    shown = str(plan(tmp_path, *packages)).splitlines()
+    assert [line for line in shown if line.startswith("!")] == [
+        "! share/00 and 38 other paths come with a-1.0-0 and b-1.0-0; those of b-1.0-0 are kept.",
+        "! share/07 comes with a-1.0-0, b-1.0-0 and c-1.0-0; that of c-1.0-0 is kept.",
+    ]
+
+
 def test_equal_files_are_no_conflict(tmp_path: Path) -> None:
     planned = plan(tmp_path, pkg("a", files={"ns/__init__.py": ""}), pkg("b", files={"ns/__init__.py": ""}))
     assert planned.clobbers == ()
