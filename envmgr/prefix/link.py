@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from envmgr.ports import Reporter
     from envmgr.prefix.plan import PackageLink, PackageToLink, PrefixPlan
 
+# What a file takes at least on most disks, and a multiple of it.
+_BLOCK = 4096
 # CEP 32, "link": a reflink is a file of its own, as a copy is.
 _LINK_TYPES: dict[Method, int] = {"reflink": 3, "hardlink": 1, "symlink": 2, "copy": 3}
 
@@ -194,11 +196,13 @@ class Linker(Struct):
             raise self._explained(link, entry, source, error) from error
 
     def _report_copying(self, cache: str) -> None:
-        size = sum(entry.size or 0 for link in self.plan.link for entry in link.package.files.paths)
+        links = [each for each in self.plan.link if os.path.dirname(each.package.folder) == cache]
+        sizes = [entry.size or 0 for link in links for entry in link.package.files.paths if _is_linked(entry)]
+        size = sum(-(-each // _BLOCK) * _BLOCK for each in sizes)
         wanted = "linked" if self.mode == "auto" else f"linked as {self.mode}s"
         self.reporter.warned(
             f"files are copied and not {wanted}, because {cache} and {os.path.dirname(self.plan.prefix)} "
-            f"cannot share files; that takes longer, and {size / 1e6:,.0f} MB of disk."
+            f"cannot share files; that takes longer, and {size / 1e6:,.1f} MB of disk."
         )
 
     def _explained(self, link: PackageLink, entry: PathEntry, source: str, error: OSError) -> Exception:

@@ -100,7 +100,7 @@ def test_method_that_does_not_work_here_gives_way_to_copies_with_a_warning(tmp_p
     (warning,) = reporter.warnings
     assert warning == (
         f"files are copied and not linked as reflinks, because {tmp_path}/pkgs and {tmp_path} cannot share files; "
-        "that takes longer, and 0 MB of disk."
+        "that takes longer, and 0.0 MB of disk."
     )
     assert link_type(tmp_path / "env") == 3
     assert (tmp_path / "env/lib/f").stat().st_ino != (package.folder / "lib/f").stat().st_ino
