@@ -5,8 +5,9 @@ environment is brought back from a copy, untimed.
 
 - envmgr: ``envmgr install`` (nothing to do, and update), ``remove``, ``rollback``, ``create --clone``. Changes go
   through the journal, and keep a generation to go back to.
-- py-rattler: peer.py: Gateway, ``solve`` and ``rattler.install`` into the environment; it has neither a journal nor
-  generations. For a removal it installs the remaining records. It has no rollback and no clone.
+- py-rattler: peer.py: Gateway, ``solve`` and ``rattler.install`` into the environment, for nothing to do and the
+  update; it has neither a journal nor generations, no rollback and no clone. A removal that breaks dependencies, as
+  this one does, is nothing that its solver can be asked for.
 - cp -al: hard links of the whole environment: the raw limit of a clone.
 """
 

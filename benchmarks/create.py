@@ -2,7 +2,7 @@
 
 Timed on each side: the whole process, with every cache empty.
 
-- envmgr: ``envmgr create``. It keeps the downloaded archives in its cache, as conda does, and hashes every file.
+- envmgr: ``envmgr create``. It keeps the downloaded archives in its cache, as conda does.
 - py-rattler: peer.py: Gateway, ``solve``, ``rattler.install``; includes importing py-rattler. It unpacks while it
   downloads and keeps no archives, so it writes less.
 

@@ -2,7 +2,7 @@
 
 Environments share their files with the cache by hardlinks, so a program that writes into a file of an environment
 in place writes into the cache. No file is younger than the channel's record beside it, which is written last,
-unless somebody did that; so a look at times finds what has to be hashed, and mostly that is nothing.
+unless somebody did that; so a look at times and sizes finds what has to be hashed, and mostly that is nothing.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def published_ns(folder: str) -> int:
 def first_change(folder: str, entries: Sequence[PathEntry]) -> Finding | None:
     """The first file that was changed or removed since the package was published; None for none.
 
-    One look at each file; only the content of those that are younger than the package is read. An empty file that
-    should not be empty, as a loss of power leaves it, is a change.
+    One look at each file; only the content of those is read that are younger than the package, or have another size
+    than its manifest says. An empty file that should not be empty, as a loss of power leaves it, is a change.
     """
     complete, look, start = published_ns(folder), os.lstat, f"{folder}/"
     for entry in entries:
@@ -42,7 +42,8 @@ def first_change(folder: str, entries: Sequence[PathEntry]) -> Finding | None:
             status = look(start + entry.path)
         except OSError:
             return Finding(entry.path, _MISSING, damage=True)
-        if (status.st_mtime_ns > complete or not status.st_size) and entry.path_type == HARDLINK:
+        suspicious = status.st_mtime_ns > complete or status.st_size != entry.size
+        if suspicious and entry.path_type == HARDLINK:
             found = _difference(start + entry.path, status.st_size, entry)
             if found is not None:
                 return Finding(entry.path, found, damage=True)

@@ -195,7 +195,7 @@ def test_programs_that_replace_files_are_no_matter(
     assert "damaged" not in create(envmgr, channel, tmp_path / "again")
 
 
-def test_a_touched_file_and_one_that_power_loss_emptied_are_told_apart(
+def test_a_touched_file_and_what_power_loss_emptied_or_cut_are_told_apart(
     envmgr: Envmgr, channel: Path, cached: Path, tmp_path: Path
 ):
     create(envmgr, channel, tmp_path / "env")
@@ -206,6 +206,9 @@ def test_a_touched_file_and_one_that_power_loss_emptied_are_told_apart(
     table.write_bytes(b"")
     os.utime(table, (moment, moment))
     assert f"{SITE}/tool/table.txt is empty; it is unpacked anew" in create(envmgr, channel, tmp_path / "new")
+    os.truncate(table, 100)
+    os.utime(table, (moment, moment))
+    assert f"{SITE}/tool/table.txt has another sha256" in create(envmgr, channel, tmp_path / "cut")
     table.unlink()
     assert f"{SITE}/tool/table.txt is missing; it is unpacked anew" in create(
         envmgr, channel, tmp_path / "newer"
