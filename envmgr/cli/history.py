@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     from envmgr.ops.history import read_history
 
     context, _ = open_context(options)
-    steps = read_history(locate_existing(options.name, options.prefix, context), context.reporter.warned)
+    steps = read_history(locate_existing(options.name, options.prefix, context), context)
     if options.json:
         write_json([_fields(step) for step in steps])
     else:

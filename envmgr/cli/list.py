@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
 
     context, _ = open_context(options)
     prefix = locate_existing(options.name, options.prefix, context)
-    listed = list_packages(prefix, options.pattern)
+    listed = list_packages(prefix, context, options.pattern)
     if options.json:
         entries = [record_fields(record) for record in listed.packages]
         entries += [pypi_fields(each.name, each.version) for each in listed.pypi]

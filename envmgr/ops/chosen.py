@@ -135,14 +135,14 @@ def _solved(
 
 
 def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
-    from envmgr.ops.environments import locate_existing
+    from envmgr.ops.environments import locate_existing, read_steadily
     from envmgr.ops.list import foreign_distributions
     from envmgr.prefix.store import PrefixStore
 
     if request.asked.subdir is not None:
         raise UsageError("--platform is for a plan; an environment has its platform already.")
     prefix = locate_existing(request.name, request.prefix, context)
-    packages = PrefixStore(prefix).records()
+    packages = read_steadily(prefix, context, PrefixStore(prefix).records)
     records = tuple(package.record for package in packages)
     settings = context.settings
     context = context.with_credentials([*request.asked.channels, *credential_urls(settings)])

@@ -140,6 +140,7 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
 
     Packages that pip installed there are not copied; a warning names them.
     """
+    from envmgr.ops.environments import read_steadily
     from envmgr.ops.explicit import locate_clone
     from envmgr.ops.list import list_packages
     from envmgr.ops.request import parse_requirement
@@ -147,12 +148,12 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
 
     source = locate_clone(environment, context)
     store = PrefixStore(source)
-    foreign = [f"{each.name}=={each.version}" for each in list_packages(source).pypi]
+    foreign = [f"{each.name}=={each.version}" for each in list_packages(source, context).pypi]
     if foreign:
         context.reporter.warned(
             f"packages that pip installed in {source} are not cloned: {', '.join(foreign)}."
         )
-    specs = [spec for package in store.records() for spec in package.requested]
+    specs = [spec for package in read_steadily(source, context, store.records) for spec in package.requested]
     requirements = tuple(parse_requirement(spec) for spec in specs)
     return replace(wanted, requirements=requirements, variables=store.state_variables())
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from envmgr.errors import PrefixError, UsageError
+from envmgr.errors import EnvmgrError, PrefixError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from envmgr.ops.context import Context
+
+_T = TypeVar("_T")
 
 # CEP 24, name and prefix: characters that no environment name holds.
 _FORBIDDEN = ("/", " ", ":", "#")
 _RESERVED = ("base", "root")
+_MOST_READINGS = 5
 
 
 class KnownEnvironment(Struct, frozen=True):
@@ -120,6 +125,45 @@ def settle(prefix: Path, context: Context) -> None:
         done = recover(prefix, context.runner, context.environ, root_prefix=str(context.settings.root))
     if done is not None:
         context.reporter.warned(f"an earlier change of {prefix} had been interrupted; it {done}.")
+
+
+def read_steadily(prefix: Path, context: Context, read: Callable[[], _T]) -> _T:
+    """What *read* finds in the environment at *prefix*, read once more where somebody changed it meanwhile.
+
+    Raises what *read* raises of an environment that stayed as it was, and PrefixError where that does not end.
+    """
+    from envmgr.ops.prefix_lock import is_changed_by_ancestor
+
+    for _ in range(_MOST_READINGS):
+        settle(prefix, context)
+        before = _moment_of(prefix)
+        if before.is_pending and not is_changed_by_ancestor(prefix):
+            continue
+        try:
+            found = read()
+        except EnvmgrError:
+            if _moment_of(prefix) == before:
+                raise
+            continue
+        if _moment_of(prefix) == before:
+            return found
+    raise PrefixError(f"{prefix} is changed again and again, so it cannot be read.", prefix=str(prefix))
+
+
+class _Moment(Struct, frozen=True):
+    """What is another after each change, which replaces the history, and while one is under way."""
+
+    inode: int
+    size: int
+    changed_ns: int
+    is_pending: bool
+
+
+def _moment_of(prefix: Path) -> _Moment:
+    from envmgr.prefix.journal import is_pending
+
+    status = os.stat(prefix / "conda-meta" / "history")
+    return _Moment(status.st_ino, status.st_size, status.st_mtime_ns, is_pending(prefix))
 
 
 def prefix_path(prefix: str, context: Context) -> Path:

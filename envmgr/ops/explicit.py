@@ -55,10 +55,11 @@ def _bare_record(package: ExplicitPackage) -> PackageRecord:
 
 def cloned_records(environment: str, context: Context) -> tuple[PackageRecord, ...]:
     """The records of an existing environment, given by name or path, dependencies first."""
+    from envmgr.ops.environments import read_steadily
     from envmgr.prefix.store import PrefixStore
 
     prefix = locate_clone(environment, context)
-    records = [each.record for each in PrefixStore(prefix).records()]
+    records = [each.record for each in read_steadily(prefix, context, PrefixStore(prefix).records)]
     _check_downloadable(records, prefix)
     return dependencies_first(records)
 

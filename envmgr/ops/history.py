@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from envmgr.errors import EnvmgrError
     from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
     from envmgr.prefix.generation import Generation
 
 
@@ -25,12 +26,27 @@ class Step(Struct, frozen=True):
     removed: tuple[PackageRecord, ...]
 
 
-def read_history(prefix: Path, warn: Callable[[str], None]) -> tuple[Step, ...]:
+def read_history(prefix: Path, context: Context) -> tuple[Step, ...]:
     """All changes of the environment at *prefix* that are known, the oldest first.
 
     What other tools did since the last of them comes as a last generation with the number 0. What cannot be read
-    is left out, and *warn* is told.
+    is left out with a warning.
     """
+    from envmgr.ops.environments import read_steadily
+
+    warnings: list[str] = []
+
+    def read() -> tuple[Step, ...]:
+        warnings.clear()
+        return _read(prefix, warnings.append)
+
+    steps = read_steadily(prefix, context, read)
+    for warning in warnings:
+        context.reporter.warned(warning)
+    return steps
+
+
+def _read(prefix: Path, warn: Callable[[str], None]) -> tuple[Step, ...]:
     from envmgr.prefix.generation import Generation, entries_of
     from envmgr.prefix.store import PrefixStore
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
     from envmgr.prefix.store import InstalledPackage
     from envmgr.pypi.installed import Distribution
 
@@ -25,22 +26,28 @@ class Listed(Struct, frozen=True):
     pypi: tuple[Distribution, ...]
 
 
-def list_packages(prefix: Path, pattern: str | None = None) -> Listed:
+def list_packages(prefix: Path, context: Context, pattern: str | None = None) -> Listed:
     """What *prefix* holds whose name matches the regular expression *pattern* (None for everything).
 
     Raises UsageError for a pattern that is no regular expression.
     """
+    from envmgr.ops.environments import read_steadily
     from envmgr.prefix.store import PrefixStore
 
     try:
         wanted = re.compile(pattern or "", re.IGNORECASE)
     except re.error as error:
         raise UsageError(f"'{pattern}' is not a regular expression: {error}.") from None
-    installed = PrefixStore(prefix).records()
+
+    def read() -> tuple[list[InstalledPackage], list[Distribution]]:
+        installed = PrefixStore(prefix).records()
+        return installed, foreign_distributions(prefix, installed)
+
+    installed, foreign = read_steadily(prefix, context, read)
     packages = sorted((each.record for each in installed), key=lambda record: record.name)
     return Listed(
         tuple(record for record in packages if wanted.search(record.name)),
-        tuple(each for each in foreign_distributions(prefix, installed) if wanted.search(each.name)),
+        tuple(each for each in foreign if wanted.search(each.name)),
     )
 
 

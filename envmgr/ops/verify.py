@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from envmgr.prefix.plan import PrefixPlan
     from envmgr.prefix.store import PrefixStore
 
-_MOST_TRIES = 5
-
 
 class Verified(Struct, frozen=True):
     """What was found at *prefix*: ``damaged`` are the names of packages with findings.
@@ -48,23 +46,9 @@ def verify(prefix: Path, context: Context, *, fast: bool = False) -> Verified:
     With *fast*, files are not read that are the cache's own and were not written to since they were unpacked. What
     another process changed meanwhile is compared again. Raises PrefixError where that does not end.
     """
-    from envmgr.ops.environments import settle
+    from envmgr.ops.environments import read_steadily
 
-    for _ in range(_MOST_TRIES):
-        before = _moment_of(prefix)
-        verified = compare(prefix, fast=fast)
-        if _moment_of(prefix) == before:
-            return verified
-        settle(prefix, context)
-    raise PrefixError(f"{prefix} is changed again and again, so it cannot be verified.", prefix=str(prefix))
-
-
-def _moment_of(prefix: Path) -> tuple[int, int, bool]:
-    """What is another after each change, and while one is under way."""
-    from envmgr.prefix.journal import is_pending
-
-    status = os.stat(prefix / "conda-meta" / "history")
-    return status.st_size, status.st_mtime_ns, is_pending(prefix)
+    return read_steadily(prefix, context, lambda: compare(prefix, fast=fast))
 
 
 def compare(prefix: Path, *, fast: bool = False) -> Verified:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -14,7 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envmgr.cli.session import open_context
+from envmgr.errors import PrefixError
+from envmgr.ops.environments import read_steadily
 from envmgr.prefix.marker import Owner
+from envmgr.prefix.store import PrefixStore
 from tests.builders import make_channel, pkg, script
 
 if TYPE_CHECKING:
@@ -216,3 +221,34 @@ def test_a_link_script_that_kills_whoever_runs_it_is_taken_back_in_the_end(
     assert "taken back, because the post-link scripts of deadly-1.0-0 were interrupted twice." in done.err
     assert envmgr("verify", "-p", prefix, "--json").json["foreign"] == []
     assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+
+
+@pytest.mark.parametrize("is_torn", [False, True], ids=["mixed", "with an error"])
+def test_what_is_read_while_packages_come_and_go_is_read_again(envmgr: Envmgr, prefix: Path, is_torn) -> None:
+    context, _ = open_context(argparse.Namespace())
+    looks = []
+
+    def read() -> list[list[str]]:
+        names = [[each.record.name for each in PrefixStore(prefix).records()]]
+        if not looks:
+            assert envmgr("install", "-y", "-p", prefix, "x0").code == 0
+        looks.append(names)
+        if is_torn and len(looks) == 1:
+            raise PrefixError("a record went while it was read.")
+        return [*names, [each.record.name for each in PrefixStore(prefix).records()]]
+
+    assert read_steadily(prefix, context, read) == [["app", "x0"]] * 2
+    assert len(looks) == 2
+
+
+def test_an_error_of_an_environment_that_stays_as_it_is_is_told_at_once(prefix: Path) -> None:
+    context, _ = open_context(argparse.Namespace())
+    looks = []
+
+    def read() -> None:
+        looks.append(1)
+        raise PrefixError("it is damaged.")
+
+    with pytest.raises(PrefixError, match="it is damaged"):
+        read_steadily(prefix, context, read)
+    assert looks == [1]
