@@ -5,7 +5,9 @@ Nothing is changed, not even an interrupted change ended: what is found is told 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -261,25 +263,35 @@ class _Examined(Struct):
 
     def moved(self) -> Iterator[Diagnosis]:
         """Whether files know another place than the one where the environment is."""
-        last = self.generations.last
-        before = (last.prefix if last is not None else "") or self._place_in_scripts()
-        if not before or os.path.realpath(before) == os.path.realpath(self.prefix):
+        here = os.path.realpath(self.prefix)
+        noted = {each.prefix: None for each in reversed(self.generations.known) if each.prefix}
+        for before in noted or filter(None, [self._place_in_scripts()]):
+            count = self._files_holding(before) if os.path.realpath(before) != here else 0
+            if count:
+                break
+        else:
             return
-        count = sum(
-            1
-            for package in self.packages
-            for entry in package.paths
-            if entry.get("prefix_placeholder") or str(entry.get("path_type")).startswith("unix_python")
-        )
         yield Diagnosis(
             "moved",
             "problem",
-            f"it was made for {before}, and {count} of its files hold that path.",
+            f"it was made for {before}, and {count} of its files {'holds' if count == 1 else 'hold'} that path.",
             "The folder was moved or copied by hand.",
             f"Move it back, or make a new one of the same packages: envmgr create -p NEW --clone "
             f"{shlex.quote(str(self.prefix))}",
             {"recorded_prefix": before},
         )
+
+    def _files_holding(self, place: str) -> int:
+        """How many of the files that packages fitted to a place hold *place*."""
+        wanted, count = re.compile(re.escape(os.fsencode(place)) + rb"(?![\w.-])"), 0
+        for package in self.packages:
+            for entry in package.paths:
+                is_entry_point = str(entry.get("path_type")).startswith("unix_python")
+                if not (entry.get("prefix_placeholder") or is_entry_point):
+                    continue
+                with contextlib.suppress(OSError):
+                    count += wanted.search((self.prefix / entry["_path"]).read_bytes()) is not None
+        return count
 
     def _place_in_scripts(self) -> str:
         """The prefix that the interpreter line of an entry point names; "" where there is none."""

@@ -158,6 +158,18 @@ def test_a_prefix_that_was_moved_by_hand_is_told(
     assert examine(envmgr, tmp_path / "alias") == {}
 
 
+def test_a_moved_prefix_is_told_until_no_file_holds_the_old_place(
+    envmgr: Envmgr, prefix: Path, tmp_path: Path
+) -> None:
+    moved = prefix.with_name(f"{prefix.name}2")
+    prefix.rename(moved)
+    assert envmgr("install", "-y", "-p", moved, "--force-reinstall", "lib").code == 0
+    assert examine(envmgr, moved)["moved"]["recorded_prefix"] == str(prefix)
+    names = [each["name"] for each in envmgr("list", "-p", moved, "--json").json]
+    assert envmgr("install", "-y", "-p", moved, "--force-reinstall", *names).code == 0
+    assert examine(envmgr, moved) == {}
+
+
 def test_noarch_packages_without_their_python_are_told(envmgr: Envmgr, prefix: Path) -> None:
     (prefix / "conda-meta/python-3.11.0-0.json").unlink()
     found = examine(envmgr, prefix)["python"]
