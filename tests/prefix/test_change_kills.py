@@ -14,7 +14,7 @@ import pytest
 from tests.builders import link, make_channel, pkg, script
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERY = int(os.environ.get("ENVMGR_TEST_KILL_EVERY", "13"))
+EVERY = int(os.environ.get("ENVMGR_TEST_KILL_EVERY", "29"))
 
 PACKAGES = [
     pkg(
