@@ -155,6 +155,7 @@ class _Building(Struct):
             self.reporter,
             request.environ,
             request.bytecode_caches,
+            mode=request.link_mode,
         )
         for name, paths in compiler.compile().items():
             outcomes[name].bytecode = paths

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from envmgr.ports import Reporter, Runner
+    from envmgr.prefix.placing import LinkMode
     from envmgr.prefix.plan import PackageLink, PrefixPlan
 
 _TIMEOUT_SECONDS = 1800.0
@@ -53,6 +54,7 @@ class Compiler(Struct, frozen=True):
 
     The first of them that can be written keeps what is new.
     Where the plan brings no Python, that of the prefix *home* compiles.
+    Files are shared with a cache, unless *mode* is "copy".
     """
 
     plan: PrefixPlan
@@ -62,6 +64,7 @@ class Compiler(Struct, frozen=True):
     environ: Mapping[str, str]
     caches: Sequence[Path]
     home: str = ""
+    mode: LinkMode = "auto"
 
     def compile(self) -> dict[str, tuple[str, ...]]:
         """Put all bytecode files in place; those that exist afterwards, by ``name-version-build``."""
@@ -95,7 +98,7 @@ class Compiler(Struct, frozen=True):
         ]
         for parent in {os.path.dirname(path) for _, path in pairs}:
             os.makedirs(parent, exist_ok=True)
-        copy_or_link(pairs)
+        copy_or_link(pairs, self.mode)
         return True
 
     def _run(self, files: Sequence[tuple[str, str]]) -> bool:
@@ -151,7 +154,8 @@ class Compiler(Struct, frozen=True):
                     (f"{self.root}/{path}", f"{aside}/{index}.pyc")
                     for index, path in link.bytecode
                     if not _is_patched(link, index) and self._exists(path)
-                ]
+                ],
+                self.mode,
             )
             aside.rename(folder)
         except OSError:

@@ -226,6 +226,7 @@ class _Changing(Struct):
             request.environ,
             request.bytecode_caches,
             str(request.prefix),
+            request.link_mode,
         )
         for name, paths in compiler.compile().items():
             outcomes[name].bytecode = paths

@@ -271,11 +271,15 @@ def _is_linked(entry: PathEntry) -> bool:
     return entry.path_type == HARDLINK and entry.placeholder is None and not entry.no_link
 
 
-def copy_or_link(pairs: Sequence[tuple[str, str]]) -> None:
-    """Hardlink each (source, path), or copy it where that fails; for files that only save work."""
+def copy_or_link(pairs: Sequence[tuple[str, str]], mode: LinkMode) -> None:
+    """Hardlink each (source, path), or copy it where that fails or *mode* asks for copies; for files that only save
+    work. A path that is there stays."""
     for source, path in pairs:
         try:
-            os.link(source, path)
+            if mode != "copy":
+                os.link(source, path)
+            elif not os.path.lexists(path):
+                copy(source, path)
         except FileExistsError:
             continue
         except OSError:

@@ -72,6 +72,14 @@ def test_the_second_prefix_links_what_the_first_compiled(tmp_path: Path, python:
     assert str(tmp_path / "one").encode() not in (tmp_path / "two" / path).read_bytes()
 
 
+def test_bytecode_is_copied_where_copies_are_asked_for(tmp_path: Path, python: PackageToLink) -> None:
+    packages = [python, tool(tmp_path, a="x = 1\n")]
+    for name in ("one", "two"):
+        create(tmp_path / name, packages, bytecode_caches=[tmp_path / "pkgs/pyc"], link_mode="copy")
+        assert (tmp_path / name / SITE / "tool/__pycache__" / f"a.{TAG}.pyc").stat().st_nlink == 1
+    assert starts(tmp_path) == 1
+
+
 def test_all_missing_packages_are_compiled_in_one_start(tmp_path: Path, python: PackageToLink) -> None:
     cache = tmp_path / "pkgs/pyc"
     create(tmp_path / "one", [python, tool(tmp_path, "a", x="1\n")], bytecode_caches=[cache])
