@@ -44,6 +44,7 @@ _ZEROS = memoryview(bytes(1 << 20))
 
 # The cache writes its own; an old tool left the first in some archives (CEP 34, "Additional restrictions").
 _NOT_UNPACKED = frozenset((RECORD_JSON, PLAN_JSON))
+_BELOW_THEM = tuple(f"{path}/" for path in _NOT_UNPACKED)
 
 
 class Extraction(Struct, frozen=True):
@@ -156,7 +157,7 @@ class _Unpacker(Struct):
             if check is not None:
                 check()
             path = part.safe_path(member.path, self.name)
-            if path in _NOT_UNPACKED:
+            if path in _NOT_UNPACKED or path.startswith(_BELOW_THEM):
                 continue
             if not path and member.kind is not Kind.DIRECTORY:
                 raise DataError(f"{self.name}: a member takes the place of the package's own folder.")

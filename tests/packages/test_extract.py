@@ -213,8 +213,11 @@ def test_folders_that_a_tar_names_late_or_never_are_made_once(tmp_path: Path) ->
     assert (tmp_path / "out/a/b/c").read_bytes() == b"1"
 
 
-def test_record_that_an_archive_brings_along_is_not_unpacked(tmp_path: Path) -> None:
-    archive = archive_of([entry("info/repodata_record.json", data=b"{}")], ".tar.bz2", tmp_path)
+@pytest.mark.parametrize(
+    "path", ["info/repodata_record.json", "info/envmgr-link.json", "info/envmgr-link.json/as/a/folder"]
+)
+def test_what_the_cache_writes_itself_is_not_unpacked(path: str, tmp_path: Path) -> None:
+    archive = archive_of([entry(path, data=b"{}")], ".tar.bz2", tmp_path)
     extract_archive(archive, tmp_path / "out")
     assert sorted(os.listdir(tmp_path / "out/info")) == ["files", "index.json"]
 
