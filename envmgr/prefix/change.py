@@ -44,7 +44,7 @@ from envmgr.prefix.scripts import ScriptRunner
 from envmgr.prefix.store import PrefixStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -278,27 +278,30 @@ class _Changing(Struct):
         drop = sorted(path for path in going - placed - owners.keys() if _holds_file(prefix / path))
         standing = [path for path in place if tree.holds(path)]
         files = [path for path in standing if not is_folder(prefix / path)]
-        in_the_way = _in_the_way(prefix, [path for path in place if path in going])
-        saved = [path for path in files if path not in going and path not in owners and not _is_ours(path)]
-        saved += [path for path in in_the_way.files if path not in going and path not in owners]
+        # Where capitals do not count, what stands at a path may be what goes under another spelling.
+        key = plan.file_system.key
+        leaving, dropped = {*map(key, going)}, {*map(key, drop)}
+        in_the_way = _in_the_way(prefix, [path for path in place if key(path) in leaving])
+        saved = [path for path in files if not _is_ours(path)] + in_the_way.files
+        saved = [path for path in saved if key(path) not in leaving and path not in owners]
         leave = sorted({*_emptied(prefix, drop, plan.unlink), *in_the_way.folders}, reverse=True)
-        _check_room(prefix, tree, place, {*going, *leave, *saved}, owners)
+        making_room = {*dropped, *map(key, leave), *map(key, saved)}
+        _check_room(prefix, tree, place, _Room(leaving | making_room, owners, key))
         for path in saved:
             self.reporter.warned(
                 f"{path} belongs to no package and makes room for that of one; it is kept in "
                 f"{prefix / _OURS / 'saved' / work}."
             )
-        making_room = {*leave, *drop, *saved}
         return Journal(
             work=work,
             drop=tuple(drop),
             place=tuple(place),
-            replaced=tuple(sorted(set(files) - set(saved))),
+            replaced=tuple(sorted(path for path in set(files) - set(saved) if key(path) not in dropped)),
             saved=tuple(saved),
             leave=tuple(leave),
             modes=tuple(stat.S_IMODE(os.stat(prefix / folder).st_mode) for folder in leave),
             folders=tuple(
-                folder for folder in parents_of(place) if folder in making_room or not tree.holds(folder)
+                path for path in parents_of(place) if key(path) in making_room or not tree.holds(path)
             ),
             scripts=tuple(link.name for link in plan.link if "post-link" in link.scripts),
             strict=request.strict,
@@ -421,13 +424,22 @@ def _in_the_way(prefix: Path, paths: Sequence[str]) -> _InTheWay:
     return found
 
 
-def _check_room(
-    prefix: Path, tree: _Tree, place: Sequence[str], going: set[str], owners: Mapping[str, str]
-) -> None:
+class _Room(Struct):
+    """What goes or makes room, by *key* of the paths, and whose the files are that stay."""
+
+    going: set[str]
+    owners: Mapping[str, str]
+    key: Callable[[str], str]
+
+    def is_made(self, path: str) -> bool:
+        return self.key(path) in self.going
+
+
+def _check_room(prefix: Path, tree: _Tree, place: Sequence[str], room: _Room) -> None:
     """Refuses a file that is to come where a folder stays, and a folder where a file does."""
     for folder in parents_of(list(place)):
-        if tree.holds(folder) and folder not in going and not (prefix / folder).is_dir():
-            owner = owners.get(folder)
+        if tree.holds(folder) and not room.is_made(folder) and not (prefix / folder).is_dir():
+            owner = room.owners.get(folder)
             raise PrefixError(
                 f"{prefix / folder} is a file of {owner or 'no package'}, and a package brings a folder so called.",
                 hint=None if owner else "Move it away.",
@@ -437,9 +449,9 @@ def _check_room(
         if not (tree.holds(path) and is_folder(prefix / path)):
             continue
         below = (f"{path}/{each}" for each in iter_files(prefix / path))
-        left = next((each for each in below if each not in going), None)
+        left = next((each for each in below if not room.is_made(each)), None)
         if left is not None:
-            owner = owners.get(left)
+            owner = room.owners.get(left)
             raise PrefixError(
                 f"{prefix / path} is a folder with files of {owner or 'no package'}, and a package brings a file "
                 "of that name.",
