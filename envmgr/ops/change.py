@@ -351,14 +351,19 @@ def _earlier_lines(state: _State, named: frozenset[str]) -> list[Requirement]:
 def _check_installed(lines: Sequence[Requirement], state: _State, request: ChangeRequest) -> None:
     if request.asked.files:
         return
-    missing = [line.spec.name for line in lines if line.spec.name not in state.names]
+    missing = [line.spec for line in lines if line.spec.name not in state.names]
     if missing:
-        raise _not_installed(missing[0], state, f"envmgr install {missing[0]} brings it in.")
+        raise _not_installed(missing[0], state, f"envmgr install {missing[0].name} brings it in.")
 
 
-def _not_installed(name: str, state: _State, hint: str | None = None) -> PrefixError:
+def _not_installed(spec: MatchSpec, state: _State, hint: str | None = None) -> PrefixError:
     import difflib
 
+    name = spec.name
+    here = next((record for record in state.records if record.name == name), None)
+    if here is not None:
+        sentence = f"'{spec}' is not what is installed in {state.prefix}: that is {here.dist_name}."
+        return PrefixError(sentence, package=name)
     near = difflib.get_close_matches(name, sorted(state.names), n=1)
     return PrefixError(
         f"{name} is not installed in {state.prefix}.",
@@ -391,7 +396,7 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, 
     for line in wanted.requirements:
         found = {record.name for record in state.records if line.spec.matches(record)}
         if not found:
-            raise _not_installed(line.spec.name, state)
+            raise _not_installed(line.spec, state)
         names |= found
     if not names:
         raise UsageError("nothing was named to remove.", hint="envmgr remove NAME ...")

@@ -49,7 +49,8 @@ class Owner(Struct, frozen=True):
             return False
         except PermissionError:
             pass
-        return _started(self.pid) == self.started
+        # There is such a process. One that we may not look at (hidepid, proc(5)) counts as the one that is meant.
+        return _started(self.pid) in ("", self.started)
 
 
 def is_ancestor(owner: Owner) -> bool:

@@ -149,6 +149,11 @@ def test_remove_takes_what_needs_it_and_what_nothing_else_needs(envmgr, prefix):
     assert sorted(os.listdir(prefix)) == ["conda-meta"]
 
 
+def test_a_removal_of_another_version_tells_which_one_is_there(envmgr, prefix):
+    done = envmgr("remove", "-y", "-p", prefix, "lib=99")
+    assert done.err == f"envmgr: 'lib=99' is not what is installed in {prefix}: that is lib-1.0-0.\n"
+
+
 def test_remove_can_keep_what_nothing_needs_and_what_is_broken_by_it(envmgr, prefix):
     envmgr("install", "-p", prefix, "-y", "extra")
     assert actions(envmgr("remove", "-p", prefix, "-y", "--no-prune", "extra", "--json"))["UNLINK"] == [
