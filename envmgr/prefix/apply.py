@@ -292,4 +292,10 @@ def _explained(error: OSError, prefix: Path, done: str) -> PrefixError:
             hint="Free some space.",
             prefix=str(prefix),
         )
+    if error.errno == errno.EXDEV:
+        return PrefixError(
+            f"{prefix} cannot be {done}: {place} is on another file system.",
+            hint="Unmount what is mounted inside the environment.",
+            prefix=str(prefix),
+        )
     return PrefixError(f"{prefix} cannot be {done}: {place}: {error.strerror}.", prefix=str(prefix))

@@ -36,7 +36,15 @@ from envmgr.prefix.journal import (
     take_back,
 )
 from envmgr.prefix.link import Linker
-from envmgr.prefix.lookup import exists, is_folder, is_link, iter_files, iter_folders, names_in
+from envmgr.prefix.lookup import (
+    exists,
+    is_folder,
+    is_link,
+    iter_files,
+    iter_folders,
+    leads_to_folder,
+    names_in,
+)
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
 from envmgr.prefix.paths import parents_of
 from envmgr.prefix.plan import clobber_sentences
@@ -419,7 +427,7 @@ def _in_the_way(prefix: Path, paths: Sequence[str]) -> _InTheWay:
             found.files += (f"{path}/{each}" for each in iter_files(prefix / path))
             found.folders += [path, *(f"{path}/{each}" for each in iter_folders(prefix / path))]
     for folder in parents_of(list(paths)):
-        if exists(prefix / folder) and not (prefix / folder).is_dir():
+        if exists(prefix / folder) and not leads_to_folder(prefix / folder):
             found.files.append(folder)
     return found
 
@@ -438,7 +446,7 @@ class _Room(Struct):
 def _check_room(prefix: Path, tree: _Tree, place: Sequence[str], room: _Room) -> None:
     """Refuses a file that is to come where a folder stays, and a folder where a file does."""
     for folder in parents_of(list(place)):
-        if tree.holds(folder) and not room.is_made(folder) and not (prefix / folder).is_dir():
+        if tree.holds(folder) and not room.is_made(folder) and not leads_to_folder(prefix / folder):
             owner = room.owners.get(folder)
             raise PrefixError(
                 f"{prefix / folder} is a file of {owner or 'no package'}, and a package brings a folder so called.",

@@ -32,7 +32,7 @@ import msgspec
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
-from envmgr.prefix.lookup import exists, iter_files
+from envmgr.prefix.lookup import exists, iter_files, leads_to_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -282,7 +282,9 @@ def _bring_back_modes(prefix: Path, journal: Journal, folders: Iterable[str]) ->
     modes = dict(zip(journal.leave, journal.modes, strict=True))
     for folder in folders:
         place = prefix / folder
-        if folder in modes and place.is_dir() and stat.S_IMODE(place.stat().st_mode) != modes[folder]:
+        if folder not in modes or not leads_to_folder(place):
+            continue
+        if stat.S_IMODE(place.stat().st_mode) != modes[folder]:
             place.chmod(modes[folder])
 
 

@@ -7,6 +7,7 @@ absent; all else is an OSError.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -26,6 +27,18 @@ def is_folder(path: StrPath) -> bool:
     """Whether a folder is at *path*, and no symlink to one."""
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
+
+
+def leads_to_folder(path: StrPath) -> bool:
+    """Whether a folder is at *path*, or a symlink to one."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 def is_link(path: StrPath) -> bool:
