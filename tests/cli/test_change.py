@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -527,3 +529,16 @@ def test_a_folder_of_another_user_stops_a_change_that_is_then_taken_back(envmgr,
     assert (done.returncode, "share/app/one: Permission denied" in done.stderr) == (1, True), done.stderr
     assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
     assert envmgr("verify", "-p", prefix).code == 0
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_removal_of_all_that_is_killed_leaves_no_half_environment(envmgr, prefix, channel):
+    """The third file that goes is not gone; by then the environment is no longer at its place."""
+    kill = ["-e", "trace=unlink,unlinkat", "-e", "inject=unlink,unlinkat:signal=KILL:when=3"]
+    command = [sys.executable, "-m", "envmgr", "remove", "--all", "-y", "-p", str(prefix)]
+    done = subprocess.run(["strace", "-f", "-qq", "-o", os.devnull, *kill, *command], cwd=ROOT, check=False)
+    assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert not prefix.exists()
+    assert [path.name for path in prefix.parent.glob(".env.envmgr-trash-*/conda-meta")] == ["conda-meta"]
+    again = envmgr("create", "-y", "-p", prefix, "--override-channels", "-c", channel, "lib=2.0")
+    assert (again.code, list(prefix.parent.glob(".env.*"))) == (0, []), again.err
