@@ -22,7 +22,6 @@ import errno
 import os
 import stat
 import threading
-import time
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -366,8 +365,9 @@ class IndexStore:
 
     def _remove_leftovers(self) -> None:
         """Remove the files of updates that were killed: those that nobody has written to for an hour."""
-        newest = time.time() - _STALE_SECONDS
         with contextlib.suppress(OSError):
+            # By the clock that dates the files: our own may have jumped since they were written.
+            newest = self.folder.stat().st_mtime - _STALE_SECONDS
             for path in self.folder.glob(".*.sqlite.new"):
                 with contextlib.suppress(OSError):
                     if path.stat().st_mtime < newest:
