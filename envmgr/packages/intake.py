@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.ports import Reporter, Transport
 
-_MOST_UNPACKERS = 4
+# Threads take turns for most of the work; more of them would only wait.
+_MOST_THREADS, _MOST_PROCESSES = 4, 16
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -113,10 +114,12 @@ class _Intake(Struct):
             distribution(record)
         total = sum(record.size or 0 for record in missing)
         self.phases.begin(total)
-        unpackers = min(_MOST_UNPACKERS, _processors(), len(missing))
+        by_processes = _processors() > 1 and len(missing) > 1 and total >= self.options.processes_from
+        most = _MOST_PROCESSES if by_processes else _MOST_THREADS
+        unpackers = min(most, _processors(), len(missing))
         with contextlib.ExitStack() as stack:
             stack.callback(self.phases.end)
-            if unpackers > 1 and total >= self.options.processes_from:
+            if by_processes:
                 self._start_processes(unpackers, stack)
             first, second = Stage(self._fetch, self.options.threads), Stage(self._unpack, unpackers)
             return dict(run_stages(ordered, first, second, self.stop))

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from envmgr.errors import DataError, PrefixError
+from envmgr.errors import DataError
 from envmgr.packages.prepare import prepare_package
 from envmgr.packages.unpack_worker import Answer
 
@@ -39,7 +40,7 @@ class UnpackProcesses:
         flags = ["-I", "-S", *(["-B"] if sys.dont_write_bytecode else [])]
         command = [sys.executable, *flags, "-c", _START, "\n".join(sys.path)]
         self._all: list[subprocess.Popen[bytes]] = []
-        self._free: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+        self._free: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
         for _ in range(count):
             process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -48,30 +49,19 @@ class UnpackProcesses:
             self._free.put(process)
 
     def prepare(self, order: Preparation, check: Callable[[], None]) -> None:
-        """`prepare_package` in one of the processes; *check* tells why one was killed, by raising.
+        """`prepare_package` in one of the processes, or here where that one was killed.
 
-        At most as many callers at a time as there are processes. Raises PrefixError when the process is gone.
+        At most as many callers at a time as there are processes. *check* raises where the work is to stop.
         """
-        try:
-            line = msgspec.json.encode(order) + b"\n"
-        except UnicodeEncodeError:  # The cache lies below a folder whose name is no text.
-            return prepare_package(order, check)
         process = self._free.get()
-        assert process.stdin
-        assert process.stdout
-        text = b""
-        with contextlib.suppress(OSError, ValueError):  # It is gone, which its silence tells.
-            process.stdin.write(line)
-            process.stdin.flush()
-            text = process.stdout.readline()
-        if not text.endswith(b"\n"):
-            check()
-            raise PrefixError(
-                f"the process that unpacked {order.record.file_name} ended too early.",
-                hint="Something killed it, maybe for want of memory; try again.",
-            )
-        self._free.put(process)
-        return _raise(msgspec.json.decode(text, type=Answer))
+        answer = _ask(process, order) if process is not None else None
+        # One that is gone leaves its turn to this process: somebody may have killed it for want of memory.
+        self._free.put(process if answer is not None else None)
+        if answer is not None:
+            return _raise(answer)
+        check()
+        shutil.rmtree(order.folder, ignore_errors=True)
+        return prepare_package(order, check)
 
     def kill(self) -> None:
         """End all processes, whatever they are doing; can be called twice, and by any thread."""
@@ -87,6 +77,19 @@ class UnpackProcesses:
                 with contextlib.suppress(OSError):
                     if pipe is not None:
                         pipe.close()
+
+
+def _ask(process: subprocess.Popen[bytes], order: Preparation) -> Answer | None:
+    """What *process* answers; None where it cannot."""
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(msgspec.json.encode(order) + b"\n")
+        process.stdin.flush()
+        text = process.stdout.readline()
+    except (OSError, ValueError):  # It is gone, or the cache lies below a folder whose name is no text.
+        return None
+    return msgspec.json.decode(text, type=Answer) if text.endswith(b"\n") else None
 
 
 def _raise(answer: Answer) -> None:

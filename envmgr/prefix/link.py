@@ -199,10 +199,10 @@ class Linker(Struct):
         links = [each for each in self.plan.link if os.path.dirname(each.package.folder) == cache]
         sizes = [entry.size or 0 for link in links for entry in link.package.files.paths if _is_linked(entry)]
         size = sum(-(-each // _BLOCK) * _BLOCK for each in sizes)
-        wanted = "linked" if self.mode == "auto" else f"linked as {self.mode}s"
+        share = "share files" if self.mode == "auto" else f"share files by {self.mode}s"
         self.reporter.warned(
-            f"files are copied and not {wanted}, because {cache} and {os.path.dirname(self.plan.prefix)} "
-            f"cannot share files; that takes longer, and {size / 1e6:,.1f} MB of disk."
+            f"files are copied and not linked, because {cache} and {os.path.dirname(self.plan.prefix)} "
+            f"cannot {share}; that takes longer, and {size / 1e6:,.1f} MB of disk."
         )
 
     def _explained(self, link: PackageLink, entry: PathEntry, source: str, error: OSError) -> Exception:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envmgr.errors import DataError, PrefixError
+from envmgr.errors import DataError
+from envmgr.packages.crew import Stop, Stopped
 from envmgr.packages.prepare import Preparation
 from envmgr.packages.store import PackageCache
 from envmgr.packages.unpack_process import UnpackProcesses
@@ -91,11 +92,24 @@ def test_damage_is_told_as_threads_tell_it(tmp_path: Path) -> None:
     assert told[0] == told[1]
 
 
-def test_process_that_was_killed_is_told_in_a_sentence(processes: UnpackProcesses, tmp_path: Path) -> None:
+def test_what_a_killed_process_was_to_unpack_is_unpacked_here(
+    processes: UnpackProcesses, tmp_path: Path
+) -> None:
     record = one(tmp_path / "channel")
     processes.kill()
-    with pytest.raises(PrefixError, match=r"the process that unpacked a-1\.0-0\.conda ended too early"):
-        processes.prepare(order(record, tmp_path / "a"), lambda: None)
+    for name in "ab":
+        (tmp_path / name / "half").mkdir(parents=True)
+        processes.prepare(order(record, tmp_path / name), lambda: None)
+        assert (tmp_path / name / "bin/a").exists() and not (tmp_path / name / "half").exists()
+
+
+def test_nothing_is_unpacked_after_the_work_was_stopped(processes: UnpackProcesses, tmp_path: Path) -> None:
+    record, stop = one(tmp_path / "channel"), Stop()
+    stop.when_set(processes.kill)
+    stop.set()
+    with pytest.raises(Stopped):
+        processes.prepare(order(record, tmp_path / "a"), stop)
+    assert not (tmp_path / "a").exists()
 
 
 def test_disk_that_refuses_is_told_with_its_reason(processes: UnpackProcesses, tmp_path: Path) -> None:

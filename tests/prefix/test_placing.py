@@ -99,7 +99,7 @@ def test_method_that_does_not_work_here_gives_way_to_copies_with_a_warning(tmp_p
         pytest.skip("this file system shares blocks")
     (warning,) = reporter.warnings
     assert warning == (
-        f"files are copied and not linked as reflinks, because {tmp_path}/pkgs and {tmp_path} cannot share files; "
+        f"files are copied and not linked, because {tmp_path}/pkgs and {tmp_path} cannot share files by reflinks; "
         "that takes longer, and 0.0 MB of disk."
     )
     assert link_type(tmp_path / "env") == 3
