@@ -16,9 +16,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from envmgr.errors import ChannelError
+from envmgr.errors import ChannelError, DataError
+from envmgr.packages.folder import package_files
 from envmgr.packages.intact import first_change
-from envmgr.packages.link_plan import difference_warning
+from envmgr.packages.layers import reader
+from envmgr.packages.link_plan import PLAN_JSON, difference_warning, with_measured
 from envmgr.packages.unpacked import CachedPackage, ObtainOptions, UnpackedPackages
 
 if TYPE_CHECKING:
@@ -61,13 +63,17 @@ class PackageCache(UnpackedPackages):
     def check(self, package: CachedPackage, *, hashed: bool = True) -> tuple[Finding, ...]:
         """Looks at every file of an unpacked package; what it finds differs from the package's manifest.
 
-        A difference that was there from the beginning, and warned of, is none.
+        A difference that was there from the beginning, and warned of, is none. The link plan is made anew and
+        compared as well.
         """
         from envmgr.packages.extract import inspect_folder
-        from envmgr.packages.verify import check_manifest
+        from envmgr.packages.verify import Finding, check_manifest
 
         contents = inspect_folder(package.folder, hashed=hashed)
-        return tuple(check_manifest(package.files.paths, contents, vouched=False))
+        found = list(check_manifest(package.files.paths, contents, vouched=False))
+        if not found and not _has_right_plan(package):
+            found.append(Finding(PLAN_JSON, "is another than the package's files ask for", damage=True))
+        return tuple(found)
 
     def check_quickly(self, package: CachedPackage) -> Finding | None:
         """The first difference that times and sizes tell of, by a look at every file but mostly at no content."""
@@ -105,3 +111,13 @@ class PackageCache(UnpackedPackages):
                 hint="Run the command once without --offline.",
                 packages=[record.file_name for record in remote],
             )
+
+
+def _has_right_plan(package: CachedPackage) -> bool:
+    from envmgr.packages.offsets import make_plan
+
+    try:
+        own = with_measured(package_files(reader(package.folder)), package.differing)
+    except DataError:
+        return False
+    return make_plan(package.folder, own).files == package.files

@@ -504,6 +504,20 @@ def test_link_plan_of_a_package_without_files_is_kept(tmp_path: Path) -> None:
     assert (package.folder / PLAN_JSON).stat().st_ino == before
 
 
+def test_link_plan_that_lost_an_offset_is_found_by_a_check(tmp_path: Path) -> None:
+    binary = File(b"\0/old/x\0/old/y\0", 0o755, placeholder="/old", file_mode="binary")
+    (a,) = channel_of(tmp_path / "channel", pkg("a", files={"bin/a": binary}))
+    cache = PackageCache([tmp_path / "pkgs"])
+    package = obtain(cache, [a])[a]
+    assert cache.check(package) == ()
+    plan = package.folder / PLAN_JSON
+    plan.write_bytes(plan.read_bytes().replace(b"[1,8]", b"[1]"))
+    again = cache.find(a)
+    assert again is not None and again.files.offsets == {"bin/a": (1,)}
+    (finding,) = cache.check(again)
+    assert (finding.path, finding.damage) == (PLAN_JSON, True)
+
+
 def test_link_plan_of_a_package_that_others_unpacked_is_kept_where_the_layer_can_be_written(
     tmp_path: Path,
 ) -> None:
