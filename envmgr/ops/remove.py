@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.errors import UsageError
+from envmgr.errors import PrefixError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,12 @@ def remove_environment(
             "--all needs the name of the environment.", hint="Name it with -n NAME or -p PREFIX."
         )
     place = locate_standing(name, prefix, context)
+    if place.is_symlink():
+        raise PrefixError(
+            f"{place} is a symlink, and the environment is elsewhere.",
+            hint=f"Remove it there: envmgr remove --all -p {place.resolve()}",
+            prefix=str(place),
+        )
     if not (override_frozen or dry_run):
         check_frozen(place)
     alone = prefix_alone(place, context, ("envmgr", "remove", "--all"))

@@ -157,7 +157,13 @@ def _is_dead(prefix: Path) -> bool:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove *folder* and all below it; after the first step it is gone from its place."""
+    """Remove *folder* and all below it; after the first step it is gone from its place.
+
+    Of a symlink nothing else goes.
+    """
+    if folder.is_symlink():
+        folder.unlink()
+        return
     if not folder.name.startswith(".") or "-trash-" not in folder.name:
         trash = folder.parent / f"{_stem(folder)}trash-{os.urandom(4).hex()}"
         try:

@@ -19,6 +19,7 @@ from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import Generations, read_generation, write_generation
 from envmgr.prefix.history import history_block
 from envmgr.prefix.installed import InstalledPackage, read_document, write_document
+from envmgr.prefix.journal import is_pending
 from envmgr.prefix.lookup import exists, names_in
 from envmgr.prefix.marker import MARKER
 
@@ -48,8 +49,12 @@ class PrefixStore(Struct, frozen=True):
     prefix: Path
 
     def is_environment(self) -> bool:
-        """Whether a finished environment stands here: it has a history, and nobody is building it."""
-        return (self._meta / "history").is_file() and not exists(self.prefix / MARKER)
+        """Whether a finished environment stands here: it has a history, and nobody is building it.
+
+        In the middle of a change the history may be away, where no second name could be made of it.
+        """
+        is_one = (self._meta / "history").is_file() or is_pending(self.prefix)
+        return is_one and not exists(self.prefix / MARKER)
 
     def records(self) -> list[InstalledPackage]:
         """The installed packages by file name; raises DataError naming a document that cannot be read.

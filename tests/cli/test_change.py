@@ -542,3 +542,27 @@ def test_a_removal_of_all_that_is_killed_leaves_no_half_environment(envmgr, pref
     assert [path.name for path in prefix.parent.glob(".env.envmgr-trash-*/conda-meta")] == ["conda-meta"]
     again = envmgr("create", "-y", "-p", prefix, "--override-channels", "-c", channel, "lib=2.0")
     assert (again.code, list(prefix.parent.glob(".env.*"))) == (0, []), again.err
+
+
+def test_an_environment_is_not_removed_by_way_of_a_symlink(envmgr, prefix):
+    alias = prefix.with_name("alias")
+    alias.symlink_to("env")
+    (prefix / "bin").chmod(0o755)
+    refused = envmgr("remove", "--all", "-y", "-p", alias)
+    assert (refused.code, (prefix / "bin").stat().st_mode & 0o777) == (1, 0o755)
+    assert envmgr("verify", "-p", alias).code == 0
+    assert envmgr(*refused.err.split("envmgr ")[-1].split(), "-y").code == 0
+    assert not prefix.exists()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_change_is_ended_whose_history_is_away(envmgr, prefix):
+    """Where files cannot have a second name, the old one moves away right before the new one comes."""
+    kill = ["-e", "trace=fsync", "-e", "inject=fsync:signal=KILL:when=2"]
+    command = [sys.executable, "-m", "envmgr", "remove", "-y", "-p", str(prefix), "app"]
+    subprocess.run(["strace", "-f", "-qq", "-o", os.devnull, *kill, *command], cwd=ROOT, check=False)
+    (work,) = (prefix / "conda-meta/envmgr").glob("work-*")
+    (work / "old/conda-meta").mkdir()
+    (prefix / "conda-meta/history").rename(work / "old/conda-meta/history")
+    assert packages(envmgr, prefix) == {"lib": "1.0"}
+    assert "envmgr remove" in (prefix / "conda-meta/history").read_text()
