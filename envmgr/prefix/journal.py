@@ -33,6 +33,7 @@ from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.prefix.lookup import exists, iter_files, leads_to_folder
+from envmgr.prefix.paths import parents_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -208,8 +209,16 @@ def take_back(prefix: Path, journal: Journal) -> None:
         _move(work / "old" / path, prefix / path)
     for path in reversed(journal.saved):
         _move(folder / "saved" / journal.work / path, prefix / path)
+    _remove_folders(prefix, _folders_of_saved(journal))
     _bring_back_modes(prefix, journal, journal.leave)
     _clear(prefix, _UNDO, strict=journal.strict)
+
+
+def _folders_of_saved(journal: Journal) -> list[str]:
+    """The folders that were made for files of nobody, the deepest first."""
+    top = f"{FOLDER}/saved"
+    below = [f"{top}/{journal.work}/{folder}" for folder in reversed(parents_of(list(journal.saved)))]
+    return [*below, f"{top}/{journal.work}", top]
 
 
 def finish(prefix: Path, journal: Journal) -> None:

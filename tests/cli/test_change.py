@@ -566,3 +566,12 @@ def test_a_change_is_ended_whose_history_is_away(envmgr, prefix):
     (prefix / "conda-meta/history").rename(work / "old/conda-meta/history")
     assert packages(envmgr, prefix) == {"lib": "1.0"}
     assert "envmgr remove" in (prefix / "conda-meta/history").read_text()
+
+
+def test_a_file_that_made_room_is_back_when_the_change_is_taken_back(envmgr, prefix):
+    (prefix / "broken").mkdir()
+    (prefix / "broken/x").write_text("mine")
+    done = envmgr("install", "-p", prefix, "-y", "broken")
+    assert (done.code, "broken/x belongs to no package and makes room" in done.err) == (1, True)
+    assert (prefix / "broken/x").read_text() == "mine"
+    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
