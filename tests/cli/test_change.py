@@ -575,3 +575,22 @@ def test_a_file_that_made_room_is_back_when_the_change_is_taken_back(envmgr, pre
     assert (done.code, "broken/x belongs to no package and makes room" in done.err) == (1, True)
     assert (prefix / "broken/x").read_text() == "mine"
     assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_decision_that_may_not_be_on_the_disk_is_taken_back(envmgr, prefix):
+    """The journal has its name already when its folder cannot be synced."""
+    before = files(prefix)
+    fail = ["-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=2"]
+    command = [sys.executable, "-m", "envmgr", "remove", "-y", "-p", str(prefix), "app"]
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", os.devnull, *fail, *command],
+        cwd=ROOT,
+        env={**os.environ, "ENVMGR_DURABILITY": "power"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Input/output error" in done.stderr) == (1, True), done.stderr
+    assert files(prefix) == before
+    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
