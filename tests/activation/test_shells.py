@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from envmgr.activation.facts import Environment
 
-ODD = "it's \"quoted\" $HOME `x` \\n é ☃ %s !x\nsecond line\n"
+ODD = 'it\'s "quoted" $HOME `x` \\n é ☃ %s !x\nsecond line\n'
 # Each environment: its folder's name, its variables, its packages' scripts.
 ENVIRONMENTS: Mapping[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
     "A": ("a", {"BOTH": "of a", "ONLY_A": ODD, "EMPTY": ""}, ("a1", "B", "é")),
-    "B": ("b's \"é\" $x !y", {"BOTH": "of b", "ONLY_B": "b"}, ("b1",)),
+    "B": ('b\'s "é" $x !y', {"BOTH": "of b", "ONLY_B": "b"}, ("b1",)),
     "C": ("c", {}, ()),
 }
 NOTHING = {"BOTH": "mine", "ONLY_A": None, "ONLY_B": None, "EMPTY": None}
