@@ -45,6 +45,7 @@ EFFECT_MODULES = {
     "host.file_system",
     "host.folder_lock",
     "host.probe",
+    "host.shell",
     "host.system",
     "packages.crew",
     "packages.download",

@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from envmgr.activation.facts import Environment
 
 SUFFIX = ".bat"
+REFUSAL = "EXIT /B 1\r\n"
 
 _SUBROUTINES = r"""
 :__envmgr_keep
@@ -152,10 +155,10 @@ def quote(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def activate(environment: Environment, *, stack: bool = False) -> str:
-    """The batch file that activates *environment*; its error level is 1 where the environment is gone.
+def activate(environment: Environment) -> str:
+    """The batch file that activates *environment*, with the word ``stack`` on top of what is active.
 
-    Variables with line breaks are left out, and named when it is called.
+    Its error level is 1 where the environment is gone. Variables with line breaks are left out, and named.
     """
     values, lost = [], []
     for name, value in environment.assignments.items():
@@ -163,14 +166,20 @@ def activate(environment: Environment, *, stack: bool = False) -> str:
             lost.append(f"@ECHO envmgr: {name} holds a line break, which cmd cannot set. 1>&2\n")
         else:
             values.append(f'@SET "{name}={quote(value)}"\n')
-    facts = [
-        ("PREFIX", environment.prefix),
-        ("NEW", environment.names.strip()),
-        ("STACK", "1" if stack else ""),
-    ]
-    given = "".join(f'@SET "__ENVMGR_{name}={quote(value)}"\n' for name, value in facts)
-    text = (
-        f"{given}{_LEVEL}{_ENTER}{''.join(values)}{''.join(lost)}{_ENTERED}{_TIDY}@EXIT /B 0\n{_SUBROUTINES}"
+    text = "".join(
+        [
+            f'@SET "__ENVMGR_PREFIX={quote(environment.prefix)}"\n',
+            f'@SET "__ENVMGR_NEW={environment.names.strip()}"\n',
+            '@SET "__ENVMGR_STACK="\n@IF /I "%~1"=="stack" SET "__ENVMGR_STACK=1"\n',
+            _LEVEL,
+            _ENTER,
+            *values,
+            *lost,
+            _ENTERED,
+            _TIDY,
+            "@EXIT /B 0\n",
+            _SUBROUTINES,
+        ]
     )
     return text.replace("\n", "\r\n")
 
@@ -178,3 +187,22 @@ def activate(environment: Environment, *, stack: bool = False) -> str:
 def deactivate() -> str:
     """The batch file that deactivates what is active."""
     return f"{_LEVEL}{_LEAVE}{_TIDY}@EXIT /B 0\n{_SUBROUTINES}".replace("\n", "\r\n")
+
+
+def hook(program: Sequence[str], leave: str) -> str:
+    """The batch file ``envmgr.bat``, which activates, deactivates (by calling *leave*), and hands on all else."""
+    words = " ".join(f'"{quote(word)}"' for word in program)
+    lines = [
+        '@IF /I "%~1"=="activate" @GOTO __envmgr_activate',
+        f'@IF /I "%~1"=="deactivate" CALL "{quote(leave)}"& GOTO :EOF',
+        f"@{words} %*",
+        "@GOTO :EOF",
+        ":__envmgr_activate",
+        f"@FOR /F \"delims=\" %%L IN ('{words} shell-hook cmd %*') DO @%%L",
+    ]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def called(script: str, word: str = "") -> str:
+    """The one line that calls the batch file *script*, with *word* for it."""
+    return f'CALL "{quote(script)}" {word}'.rstrip() + "\r\n"

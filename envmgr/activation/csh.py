@@ -99,6 +99,8 @@ if ( $?CONDA_PREFIX && $?CONDA_SHLVL ) then
   endif
 endif
 """
+# Only the last line of a sourced file, outside of any block, leaves a status.
+_STATUS = "set status = $_envmgr_code\n"
 _TIDY = """\
 unset _envmgr_name _envmgr_names _envmgr_is _envmgr_saved _envmgr_which _envmgr_found _envmgr_script
 unset _envmgr_folder _envmgr_back _envmgr_path _envmgr_in _envmgr_out _envmgr_level _envmgr_below _envmgr_old
@@ -229,7 +231,11 @@ if ( $#argv == 1 && "x$_envmgr_first:q" == xdeactivate ) then
 else if ( "x$_envmgr_first:q" == xactivate && "x$argv:q" !~ *-h* ) then
   shift argv
   set _envmgr_line = "`$_envmgr_command:q shell-hook csh --activate $argv:q`"
-  eval "$_envmgr_line:q"
+  set _envmgr_code = $status
+  if ( $_envmgr_code == 0 ) then
+    eval "$_envmgr_line:q"
+    set _envmgr_code = $status
+  endif
 else
   $_envmgr_command:q $argv:q
   set _envmgr_code = $status
@@ -239,8 +245,6 @@ else
     else if ( ! -d "$CONDA_PREFIX:q" ) then
       set _envmgr_do = leave
     endif
-  else if ( $_envmgr_code != 0 ) then
-    false
   endif
 endif
 unset _envmgr_command _envmgr_line _envmgr_first
@@ -254,6 +258,7 @@ def hook(program: Sequence[str], script: str) -> str:
     """
     return f"""\
 {_alias(script)}set _envmgr_do = nothing
+set _envmgr_code = 0
 if ( $#argv > 0 ) then
   if ( "x$argv[1]" == xwords ) then
 {_indented(_dispatch(program), 4)}\
@@ -265,7 +270,7 @@ if ( $_envmgr_do == leave ) then
 {_indented(_LEAVE, 2)}\
 endif
 unset _envmgr_do
-"""
+{_STATUS}"""
 
 
 def sourced(script: str, word: str = "") -> str:
@@ -273,16 +278,23 @@ def sourced(script: str, word: str = "") -> str:
     return f"source {quote(script)} {word}".rstrip() + ";\n"
 
 
-def activate(environment: Environment, script: str, *, stack: bool = False) -> str:
-    """The text of a file that activates *environment*; *script* is the file that `hook` describes."""
+def activate(environment: Environment, script: str) -> str:
+    """The text of a file that activates *environment*, with the word ``stack`` on top of what is active.
+
+    *script* is the file that `hook` describes.
+    """
     values = "".join(f"setenv {name} {quote(value)}\n" for name, value in environment.assignments.items())
     return f"""\
 set _envmgr_prefix = {quote(environment.prefix)}
 set _envmgr_variables = ( {environment.names})
-set _envmgr_stack = {int(stack)}
+set _envmgr_code = 0
+set _envmgr_stack = 0
+if ( $#argv > 0 ) then
+  if ( "x$argv[1]" == xstack ) set _envmgr_stack = 1
+endif
 if ( ! -f "$_envmgr_prefix:q/conda-meta/history" ) then
   sh -c 'printf "envmgr: the environment at %s was moved or removed.\\n" "$1" >&2' sh "$_envmgr_prefix:q"
-  false
+  set _envmgr_code = 1
 else
 {_alias(script)}\
 {_indented(_ENTER, 2)}\
@@ -294,4 +306,4 @@ setenv CONDA_SHLVL $_envmgr_level
 {_run("$_envmgr_prefix:q/etc/conda/activate.d", back=False, depth=2)}\
 {_indented(_TIDY, 2)}\
 endif
-"""
+{_STATUS}"""

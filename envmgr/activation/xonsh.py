@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from envmgr.activation.facts import Environment
 
 SUFFIX = ".xsh"
-REFUSAL = "__import__('builtins').exec('raise SystemError(\"envmgr: nothing was activated\")')\n"
+REFUSAL = "raise RuntimeError('envmgr: nothing was activated')\n"
 
 _LIBRARY = r"""
 def _envmgr_load():

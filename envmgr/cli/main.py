@@ -30,6 +30,11 @@ COMMANDS = {
     "rollback": "bring an environment back to an earlier generation",
     "verify": "compare an environment with its records, and mend it",
     "run": "run a command inside an environment",
+    "shell": "start a shell inside an environment",
+    "activate": "activate an environment in this shell",
+    "deactivate": "deactivate the active environment",
+    "shell-hook": "print what a shell evaluates to activate an environment",
+    "init": "have shells know envmgr activate from their start",
     "list": "list the packages of an environment",
     "why": "tell who needs a package and what keeps it from being newer",
     "tree": "show who needs whom, from the requests down",
@@ -86,7 +91,7 @@ def _dispatch(arguments: list[str]) -> int:
         _check_text(arguments)
     if name not in COMMANDS:
         raise UsageError(f"there is no command '{name}'.", hint=_command_hint(name))
-    module = importlib.import_module(f"envmgr.cli.{name}")
+    module = importlib.import_module(f"envmgr.cli.{name.replace('-', '_')}")
     code: int = module.run(arguments[1:])
     return code
 
@@ -98,7 +103,7 @@ def _help_text() -> str:
         "Environments for Python, R, Node and native libraries.",
         "",
     ]
-    lines += [f"  {name:<9} {summary}" for name, summary in COMMANDS.items()]
+    lines += [f"  {name:<10} {summary}" for name, summary in COMMANDS.items()]
     lines += ["", "envmgr COMMAND --help shows a command's options; envmgr --version the version.", ""]
     return "\n".join(lines)
 

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     execution = prepare_run(RunRequest(prefix, tuple(command), variables, folder), context)
     if execution.folder is not None:
         os.chdir(execution.folder)
-    _become(execution.program, execution.arguments, execution.environ)
+    become(execution.program, execution.arguments, execution.environ)
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -50,7 +50,8 @@ def _assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _become(program: str, arguments: Sequence[str], environ: dict[str, str]) -> NoReturn:
+def become(program: str, arguments: Sequence[str], environ: dict[str, str]) -> NoReturn:
+    """Replace this process with *program*; raises PrefixError where it cannot be run."""
     sys.stdout.flush()
     try:
         os.execve(program, list(arguments), environ)

@@ -321,6 +321,13 @@ def _text(written: Written, around: Surroundings) -> str:
     return expand_path(_one(written, "one text"), around.environ)
 
 
+def _plain(written: Written, _: Surroundings) -> str:
+    """The text as it is, spaces at its ends included."""
+    if not isinstance(written, str):
+        raise WrongValueError("one text")
+    return written
+
+
 def _hosts(written: Written, around: Surroundings) -> tuple[str, ...]:
     hosts = tuple(host.lower() for host in _texts(written, around))
     if any("/" in host or "@" in host for host in hosts):
@@ -383,6 +390,8 @@ KEYS: Final = (
     Key("extra_safety_checks", _boolean, ("extra_safety_checks",)),
     Key("link_mode", _choice("auto", "reflink", "hardlink", "symlink", "copy")),
     Key("lock_wait_seconds", _seconds),
+    Key("changeps1", _boolean, ("changeps1",)),
+    Key("env_prompt", _plain, ("env_prompt",)),
     Key("always_copy", _boolean, ("always_copy", "copy")),
     Key("always_yes", _boolean, ("always_yes", "yes")),
     Key("solve_seconds", _time_limit),

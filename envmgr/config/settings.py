@@ -129,6 +129,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How files come from the package cache; `auto` takes the first of reflink, hardlink and copy that works."""
     lock_wait_seconds: float = 300.0
     """How long a command waits for another process that is changing its environment; 0 refuses at once."""
+    changeps1: bool = True
+    """Whether activation shows the environment before the prompt."""
+    env_prompt: str = "({default_env}) "
+    """What it shows: text with ``{default_env}``, ``{prefix}`` or ``{name}`` in it."""
     always_copy: bool = False
     """Copy files instead of linking them from the package cache, whatever `link_mode` says."""
     always_yes: bool = False

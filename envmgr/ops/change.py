@@ -160,6 +160,7 @@ def change(request: ChangeRequest, context: Context, confirm: Callable[[ChangePl
 def _change(
     request: ChangeRequest, prefix: Path, context: Context, confirm: Callable[[ChangePlan], bool]
 ) -> Changed:
+    from envmgr.ops.activation import refresh
     from envmgr.ops.fetch import cache_in_use
     from envmgr.ops.verify import check_repaired
     from envmgr.packages.layers import Layers
@@ -198,6 +199,7 @@ def _change(
         if request.kind == "repair":
             check_repaired(prefix)
     extras.apply(number)
+    refresh(prefix, context)
     return Changed(plan, done=True, messages=messages, generation=number)
 
 

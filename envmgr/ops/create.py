@@ -252,7 +252,10 @@ def _apply(
         registry=registry_file(context),
         channels=tuple(channel.url for channel in wanted.channels),
     )
+    from envmgr.ops.activation import refresh
+
     messages = link_packages(linking, packages, context, pip_step(wanted, context))
+    refresh(plan.prefix, context)
     return Created(plan, done=True, messages=messages)
 
 

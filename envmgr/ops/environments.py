@@ -68,10 +68,14 @@ def locate(name: str | None, prefix: str | None, context: Context) -> Path:
 def locate_existing(name: str | None, prefix: str | None, context: Context) -> Path:
     """Like `locate`, for an environment that must be there; PrefixError with near names otherwise.
 
-    A change of it that was interrupted is ended first.
+    A change of it that was interrupted is ended first, and its scripts for activation are made anew where they are
+    stale.
     """
+    from envmgr.ops.activation import refresh_own
+
     place = locate_standing(name, prefix, context)
     settle(place, context)
+    refresh_own(place, context)
     return place
 
 

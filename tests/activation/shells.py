@@ -112,7 +112,7 @@ class Csh(Shell):
         return "set prompt = '$ '\n"
 
     def source(self, script: Path) -> str:
-        return f"source {csh.quote(str(script))}\n"
+        return f"source {csh.quote(str(script))} {script.stem}\n"
 
     def assign(self, name: str, value: str) -> str:
         return f"setenv {name} {csh.quote(value)}\n"
@@ -129,7 +129,7 @@ class Csh(Shell):
     def text(self, environment: Environment, *, stack: bool) -> str:
         library = Path(environment.prefix) / READY / "envmgr.csh"
         library.write_text(csh.hook((), str(library)))
-        return csh.activate(environment, str(library), stack=stack)
+        return csh.activate(environment, str(library))
 
 
 class Xonsh(Shell):

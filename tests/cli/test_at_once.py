@@ -179,7 +179,7 @@ def test_changes_at_once_are_all_made_where_nothing_can_be_locked(envmgr: Envmgr
     assert listed == {"app", "x0", "x1", "x2"}
     assert [step["generation"] for step in envmgr("history", "-p", prefix, "--json").json] == [1, 2, 3, 4]
     assert envmgr("verify", "-p", prefix).code == 0
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
 
 
 @needs_strace
@@ -208,7 +208,7 @@ def test_what_dead_processes_left_is_in_nobodys_way(envmgr: Envmgr, prefix: Path
     leave_claim(prefix, owner)
     (prefix / "conda-meta/envmgr/.claim-0").touch()
     assert envmgr("install", "-y", "-p", prefix, "x0").code == 0
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
 
 
 def test_a_link_script_that_kills_whoever_runs_it_is_taken_back_in_the_end(
@@ -220,7 +220,7 @@ def test_a_link_script_that_kills_whoever_runs_it_is_taken_back_in_the_end(
     assert [each["name"] for each in done.json] == ["app"]
     assert "taken back, because the post-link scripts of deadly-1.0-0 were interrupted twice." in done.err
     assert envmgr("verify", "-p", prefix, "--json").json["foreign"] == []
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
 
 
 @pytest.mark.parametrize("is_torn", [False, True], ids=["mixed", "with an error"])

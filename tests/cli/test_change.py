@@ -199,7 +199,7 @@ def test_a_link_script_that_fails_takes_the_change_back(envmgr, prefix):
     assert "the post-link script of broken-1.0-0 failed with exit code 3: no" in done.err
     assert files(prefix) == before
     assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
     assert os.listdir(prefix / "conda-meta/envmgr/generations") == ["1.json"]
 
 
@@ -254,7 +254,7 @@ def test_a_folder_with_files_of_nobody_is_no_place_for_a_file(envmgr, prefix):
     assert done.code == 1
     assert "is a folder with files of no package" in done.err
     assert packages(envmgr, prefix) == {"app": "1.0", "lib": "1.0"}
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
 
 
 def test_history_tells_who_asked_for_what(envmgr, prefix):
