@@ -527,7 +527,7 @@ def test_a_folder_of_another_user_stops_a_change_that_is_then_taken_back(envmgr,
     command = [*as_user(user), sys.executable, "-m", "envmgr", "remove", "-y", "-p", str(prefix), "app"]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, "share/app/one: Permission denied" in done.stderr) == (1, True), done.stderr
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
     assert envmgr("verify", "-p", prefix).code == 0
 
 
