@@ -1,8 +1,8 @@
 """Activation in cmd.exe: batch files to be called, since cmd evaluates no text.
 
-Written from the language's documentation; its output is held by a snapshot, because cmd runs on Windows alone. A
-batch file cannot hold a value with a line break, and compares without regard to capitals; values that begin with
-``=`` lose it where they are given back.
+Written from the language's documentation and tried in Wine's cmd; its output is held by a snapshot. A batch file
+cannot hold a value with a line break, and compares without regard to capitals; values that begin with ``=`` lose it
+where they are given back.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _SUBROUTINES = r"""
 @GOTO :EOF
 :__envmgr_out
 @IF NOT DEFINED __ENVMGR_BLOCK @GOTO :EOF
-@CALL SET "__ENVMGR_REST=%%PATH:*%__ENVMGR_BLOCK%;=%%"
+@CALL @SET "__ENVMGR_REST=%%PATH:*%__ENVMGR_BLOCK%;=%%"
 @IF /I "%__ENVMGR_BLOCK%;%__ENVMGR_REST%"=="%PATH%" SET "PATH=%__ENVMGR_REST%"& SET "__ENVMGR_REST="& GOTO :EOF
 @SET "__ENVMGR_REST="
-@CALL SET "PATH=%%PATH:%__ENVMGR_BLOCK%;=%%"
+@CALL @SET "PATH=%%PATH:%__ENVMGR_BLOCK%;=%%"
 @GOTO :EOF
 :__envmgr_block
 @SET "__ENVMGR_BLOCK=%~1"
@@ -74,7 +74,7 @@ _ENTER = r"""@IF NOT EXIST "%__ENVMGR_PREFIX%\conda-meta\history" (
 @IF /I "%CONDA_PREFIX%"=="%__ENVMGR_PREFIX%" @GOTO __envmgr_again
 @IF DEFINED __ENVMGR_STACK @GOTO __envmgr_stack
 @CALL :__envmgr_run "%CONDA_PREFIX%\etc\conda\deactivate.d" -
-@CALL SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
+@CALL @SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_keep %%N __ENVMGR_KEPT_%__ENVMGR_LEVEL%_
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_give_back %%N __CONDA_SHLVL_%__ENVMGR_UNDER%_
 @CALL :__envmgr_block "%CONDA_PREFIX%"
@@ -88,7 +88,7 @@ _ENTER = r"""@IF NOT EXIST "%__ENVMGR_PREFIX%\conda-meta\history" (
 @GOTO __envmgr_values
 :__envmgr_again
 @CALL :__envmgr_run "%CONDA_PREFIX%\etc\conda\deactivate.d" -
-@CALL SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
+@CALL @SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_give_back %%N __CONDA_SHLVL_%__ENVMGR_UNDER%_
 @CALL :__envmgr_block "%CONDA_PREFIX%"
 @CALL :__envmgr_out
@@ -103,17 +103,17 @@ _ENTERED = r"""@SET "__ENVMGR_VARS_%__ENVMGR_LEVEL%=%__ENVMGR_NEW%"
 @SET "CONDA_SHLVL=%__ENVMGR_LEVEL%"
 @CALL :__envmgr_block "%CONDA_PREFIX%"
 @SET "PATH=%__ENVMGR_BLOCK%;%PATH%"
-@IF DEFINED __ENVMGR_SHOWN CALL SET "PROMPT=%%PROMPT:%__ENVMGR_SHOWN%=%%"
+@IF DEFINED __ENVMGR_SHOWN CALL @SET "PROMPT=%%PROMPT:%__ENVMGR_SHOWN%=%%"
 @SET "PROMPT=%CONDA_PROMPT_MODIFIER%%PROMPT%"
 @CALL :__envmgr_run "%CONDA_PREFIX%\etc\conda\activate.d" ""
 """
 
-_LEAVE = r"""@IF %__ENVMGR_LEVEL% EQU 0 @GOTO :EOF
+_LEAVE = r"""@IF %__ENVMGR_LEVEL% EQU 0 SET "__ENVMGR_LEVEL="& GOTO :EOF
 @SET /A "__ENVMGR_BELOW=__ENVMGR_LEVEL-1"
 @SET /A "__ENVMGR_UNDER=__ENVMGR_LEVEL-2"
 @SET "__ENVMGR_SHOWN=%CONDA_PROMPT_MODIFIER%"
 @CALL :__envmgr_run "%CONDA_PREFIX%\etc\conda\deactivate.d" -
-@CALL SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
+@CALL @SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
 @IF NOT DEFINED __ENVMGR_VARS_%__ENVMGR_LEVEL% SET "__ENVMGR_NAMES=CONDA_DEFAULT_ENV CONDA_PROMPT_MODIFIER"
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_give_back %%N __CONDA_SHLVL_%__ENVMGR_BELOW%_
 @SET "__ENVMGR_VARS_%__ENVMGR_LEVEL%="
@@ -130,12 +130,12 @@ _LEAVE = r"""@IF %__ENVMGR_LEVEL% EQU 0 @GOTO :EOF
 @IF NOT DEFINED __ENVMGR_BACK @GOTO __envmgr_shown
 @CALL :__envmgr_block "%CONDA_PREFIX%"
 @SET "PATH=%__ENVMGR_BLOCK%;%PATH%"
-@CALL SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_BELOW%%%"
+@CALL @SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_BELOW%%%"
 @IF NOT DEFINED __ENVMGR_VARS_%__ENVMGR_BELOW% SET "__ENVMGR_NAMES="
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_keep %%N __CONDA_SHLVL_%__ENVMGR_UNDER%_
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_give_back %%N __ENVMGR_KEPT_%__ENVMGR_BELOW%_
 :__envmgr_shown
-@IF DEFINED __ENVMGR_SHOWN CALL SET "PROMPT=%%PROMPT:%__ENVMGR_SHOWN%=%%"
+@IF DEFINED __ENVMGR_SHOWN CALL @SET "PROMPT=%%PROMPT:%__ENVMGR_SHOWN%=%%"
 @SET "PROMPT=%CONDA_PROMPT_MODIFIER%%PROMPT%"
 @IF DEFINED __ENVMGR_BACK CALL :__envmgr_run "%__ENVMGR_BACK%\etc\conda\activate.d" ""
 """

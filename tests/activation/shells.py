@@ -39,6 +39,17 @@ class Shell:
         """Text before everything else."""
         return "PS1='$ '\n"
 
+    def hinder(self) -> str:
+        """Text that puts options, aliases and functions in the way, as users have them; "" where there is none."""
+        names = ("unset", "test", "[", "printf", "set", "eval", "return", "shift", "envmgr")
+        text = "cd() { exit 9; }\nset -euf\nIFS=/e\n"
+        if self.name == "bash":
+            text += "shopt -s failglob expand_aliases\n"
+        if self.name == "zsh":
+            text += "setopt ksharrays noglob\n"
+        # ksh takes the bracket for the index of an array.
+        return text + "".join(f"alias {each}=false\n" for each in names if each != "[" or self.name != "ksh")
+
     def source(self, script: Path) -> str:
         return f". {posix.quote(str(script))}\n"
 
@@ -84,6 +95,9 @@ class Shell:
 
 
 class Fish(Shell):
+    def hinder(self) -> str:
+        return "function cd\n    exit 9\nend\nset -g IFS /\n"
+
     def start(self) -> str:
         return "function fish_prompt\n    echo -n '$ '\nend\n"
 
@@ -108,6 +122,9 @@ class Fish(Shell):
 
 
 class Csh(Shell):
+    def hinder(self) -> str:
+        return "set noglob\nalias cd exit 9\n"
+
     def start(self) -> str:
         return "set prompt = '$ '\n"
 
@@ -133,6 +150,9 @@ class Csh(Shell):
 
 
 class Xonsh(Shell):
+    def hinder(self) -> str:
+        return ""
+
     def start(self) -> str:
         return ""
 
@@ -156,6 +176,9 @@ class Xonsh(Shell):
 
 
 class Nushell(Shell):
+    def hinder(self) -> str:
+        return ""
+
     def start(self) -> str:
         return "$env.PROMPT_COMMAND = {|| '$ '}\n"
 

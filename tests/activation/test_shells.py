@@ -99,12 +99,16 @@ def shell(request: pytest.FixtureRequest) -> Shell:
     return request.param
 
 
-def test_environment_is_as_the_table_says(shell: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_hindered", [False, True], ids=["plain", "hindered"])
+def test_environment_is_as_the_table_says(shell: Shell, tmp_path: Path, is_hindered: bool) -> None:
+    if is_hindered and not shell.hinder():
+        pytest.skip(f"nothing stands in the way of {shell.name}")
     places = {
         key: make_environment(tmp_path / "envs" / name, shell, variables, scripts)
         for key, (name, variables, scripts) in ENVIRONMENTS.items()
     }
     text = shell.start() + shell.assign("BOTH", "mine") + shell.assign("SEEN", "")
+    text += shell.hinder() if is_hindered else ""
     text += shell.show(tmp_path / "before")
     for case in CASES:
         for number, step in enumerate(case.steps):

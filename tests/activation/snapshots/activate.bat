@@ -16,7 +16,7 @@
 @IF /I "%CONDA_PREFIX%"=="%__ENVMGR_PREFIX%" @GOTO __envmgr_again
 @IF DEFINED __ENVMGR_STACK @GOTO __envmgr_stack
 @CALL :__envmgr_run "%CONDA_PREFIX%\etc\conda\deactivate.d" -
-@CALL SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
+@CALL @SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_keep %%N __ENVMGR_KEPT_%__ENVMGR_LEVEL%_
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_give_back %%N __CONDA_SHLVL_%__ENVMGR_UNDER%_
 @CALL :__envmgr_block "%CONDA_PREFIX%"
@@ -30,7 +30,7 @@
 @GOTO __envmgr_values
 :__envmgr_again
 @CALL :__envmgr_run "%CONDA_PREFIX%\etc\conda\deactivate.d" -
-@CALL SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
+@CALL @SET "__ENVMGR_NAMES=%%__ENVMGR_VARS_%__ENVMGR_LEVEL%%%"
 @FOR %%N IN (%__ENVMGR_NAMES%) DO @CALL :__envmgr_give_back %%N __CONDA_SHLVL_%__ENVMGR_UNDER%_
 @CALL :__envmgr_block "%CONDA_PREFIX%"
 @CALL :__envmgr_out
@@ -49,7 +49,7 @@
 @SET "CONDA_SHLVL=%__ENVMGR_LEVEL%"
 @CALL :__envmgr_block "%CONDA_PREFIX%"
 @SET "PATH=%__ENVMGR_BLOCK%;%PATH%"
-@IF DEFINED __ENVMGR_SHOWN CALL SET "PROMPT=%%PROMPT:%__ENVMGR_SHOWN%=%%"
+@IF DEFINED __ENVMGR_SHOWN CALL @SET "PROMPT=%%PROMPT:%__ENVMGR_SHOWN%=%%"
 @SET "PROMPT=%CONDA_PROMPT_MODIFIER%%PROMPT%"
 @CALL :__envmgr_run "%CONDA_PREFIX%\etc\conda\activate.d" ""
 @SET "__ENVMGR_PREFIX="
@@ -78,10 +78,10 @@
 @GOTO :EOF
 :__envmgr_out
 @IF NOT DEFINED __ENVMGR_BLOCK @GOTO :EOF
-@CALL SET "__ENVMGR_REST=%%PATH:*%__ENVMGR_BLOCK%;=%%"
+@CALL @SET "__ENVMGR_REST=%%PATH:*%__ENVMGR_BLOCK%;=%%"
 @IF /I "%__ENVMGR_BLOCK%;%__ENVMGR_REST%"=="%PATH%" SET "PATH=%__ENVMGR_REST%"& SET "__ENVMGR_REST="& GOTO :EOF
 @SET "__ENVMGR_REST="
-@CALL SET "PATH=%%PATH:%__ENVMGR_BLOCK%;=%%"
+@CALL @SET "PATH=%%PATH:%__ENVMGR_BLOCK%;=%%"
 @GOTO :EOF
 :__envmgr_block
 @SET "__ENVMGR_BLOCK=%~1"
