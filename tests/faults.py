@@ -252,7 +252,8 @@ class World:
         beside = [path.name for path in self.prefix.parent.iterdir() if path.name.startswith(".env.")]
         inside = [path.name for path in (self.prefix / "conda-meta/envmgr").glob("*")]
         inside += [path.name for path in (self.prefix / "conda-meta").glob(".*")]
-        return sorted({*beside, *inside} - {"generations"})
+        inside += [path.name for path in (self.prefix / "conda-meta/envmgr/activate").glob(".*")]
+        return sorted({*beside, *inside} - {"generations", "activate"})
 
     def work_areas(self) -> list[str]:
         """What fetching packages left in the cache."""

@@ -116,6 +116,10 @@ def refresh(prefix: Path, context: Context) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in ready_files(environment, folder, this_program()):
             _replace(folder / name, text)
+        for name in os.listdir(folder):
+            # A process that was killed left it; one that writes the same at this moment does without.
+            if name.startswith("."):
+                os.unlink(folder / name)
         _replace(folder / _KEY, key)
 
 
@@ -292,8 +296,13 @@ def _is_ready(folder: Path, key: str, settings: Settings) -> bool:
 
 def _replace(path: Path, text: str) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(text.encode("utf-8", "surrogateescape"))
-    aside.replace(path)
+    try:
+        aside.write_bytes(text.encode("utf-8", "surrogateescape"))
+        aside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
 
 
 def write_shared(path: Path, text: str) -> None:

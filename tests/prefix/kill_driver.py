@@ -42,7 +42,11 @@ def main() -> None:
         found = snapshot(prefix)
         state = "old" if found == old else "new" if found == new else "broken"
         in_fork(["install", "-y", "-p", str(prefix), "app"], None)  # There is nothing to do but to clear up.
-        left = sorted(path.name for path in (prefix / "conda-meta/envmgr").glob("*"))
+        places = (
+            (prefix / "conda-meta/envmgr").glob("*"),
+            (prefix / "conda-meta/envmgr/activate").glob(".*"),
+        )
+        left = sorted(path.name for place in places for path in place)
         difference = sorted(map(str, set(found.items()) ^ set(new.items()))) if state == "broken" else []
         say(step=step, state=state, went_well=went_well, left=left, difference=difference)
 
