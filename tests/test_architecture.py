@@ -80,6 +80,7 @@ EFFECT_MODULES = {
     "prefix.store",
     "prefix.sums",
     "prefix.target",
+    "prefix.usage",
     "prefix.marker",
     "pypi.apply",
     "pypi.installed",

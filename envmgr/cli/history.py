@@ -9,7 +9,9 @@ from envmgr.cli.options import CommandParser, add_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from envmgr.ops.context import Context
     from envmgr.ops.history import Step
 
 
@@ -24,18 +26,24 @@ def parser() -> CommandParser:
 def run(arguments: Sequence[str]) -> int:
     """Show them."""
     options = parser().parse_args(arguments)
-    from envmgr.cli.render import write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.environments import locate_existing
-    from envmgr.ops.history import read_history
 
     context, _ = open_context(options)
-    steps = read_history(locate_existing(options.name, options.prefix, context), context)
-    if options.json:
+    print_history(locate_existing(options.name, options.prefix, context), context, as_json=options.json)
+    return 0
+
+
+def print_history(prefix: Path, context: Context, *, as_json: bool) -> None:
+    """Print the changes of the environment at *prefix*."""
+    from envmgr.cli.render import write_json, write_lines
+    from envmgr.ops.history import read_history
+
+    steps = read_history(prefix, context)
+    if as_json:
         write_json([_fields(step) for step in steps])
     else:
         write_lines(line for step in steps for line in _lines(step))
-    return 0
 
 
 def _fields(step: Step) -> dict[str, Any]:

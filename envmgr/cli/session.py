@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envmgr.cli.progress import TerminalReporter
+    from envmgr.config.settings import Settings
     from envmgr.config.store import LoadedSettings
-    from envmgr.ports import Transport
+    from envmgr.ports import Response, Transport
 
 
 def load(arguments: argparse.Namespace, **overrides: Any) -> LoadedSettings:
@@ -34,13 +36,12 @@ def load(arguments: argparse.Namespace, **overrides: Any) -> LoadedSettings:
 def open_context(arguments: argparse.Namespace, **overrides: Any) -> tuple[Context, TerminalReporter]:
     """The context that operations get, and its reporter, which knows what was warned about and measured."""
     from envmgr.cli.progress import TerminalReporter
-    from envmgr.net.transport import make_transport
 
     loaded = load(arguments, **overrides)
     quiet = getattr(arguments, "quiet", False) or getattr(arguments, "json", False)
     reporter = TerminalReporter(quiet=quiet)
     environ, home = dict(os.environ), Path.home()
-    transport = make_transport(loaded.settings, environ=environ, home=home, warn=reporter.warned)
+    transport = _LaterTransport(loaded.settings, environ, home, reporter)
     return _context(loaded, transport, reporter, environ), reporter
 
 
@@ -85,6 +86,28 @@ def _context(
         cwd=_working_folder(os.environ),
         setting_sources=loaded.sources,
     )
+
+
+class _LaterTransport:
+    """The command's transport, which is imported and made at the first URL: most commands open none."""
+
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], home: Path, reporter: TerminalReporter
+    ) -> None:
+        self._settings, self._environ, self._home, self._reporter = settings, environ, home, reporter
+        self._made: Transport | None = None
+        self._lock = threading.Lock()
+
+    def open(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
+        """GET *url*, as `envmgr.net.transport.make_transport` has it."""
+        from envmgr.net.transport import make_transport
+
+        with self._lock:
+            if self._made is None:
+                self._made = make_transport(
+                    self._settings, environ=self._environ, home=self._home, warn=self._reporter.warned
+                )
+        return self._made.open(url, headers)
 
 
 def _working_folder(environ: Mapping[str, str]) -> Path:

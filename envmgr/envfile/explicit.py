@@ -11,7 +11,7 @@ opened, and the order of the lines is kept.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -23,7 +23,11 @@ from envmgr.models.path_text import expand_path
 from envmgr.models.requirement import Requirement, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from envmgr.models.record import PackageRecord
+
+Checksum = Literal["md5", "sha256"]
 
 _MARKER = "@EXPLICIT"
 _LONGEST_LINE = 2000
@@ -77,6 +81,22 @@ def parse_explicit(text: str | bytes, *, file: str, environ: Mapping[str, str], 
                 _parse_package(expand_path(line, environ), Source(file, number, _shown(line)), cwd)
             )
     return ExplicitFile(tuple(packages), platform)
+
+
+def explicit_lines(records: Iterable[PackageRecord], checksum: Checksum | None = None) -> Iterator[str]:
+    """`@EXPLICIT` and a line for each of *records*, which come dependencies first; a comment where no URL is known.
+
+    With *checksum* each URL ends in that checksum as far as the record has it, a SHA-256 with its name before it.
+    """
+    yield _MARKER
+    for record in records:
+        if not record.url:
+            yield f"# no URL is known of {record.dist_name}"
+            continue
+        digest = {"md5": record.md5, "sha256": record.sha256 and f"sha256:{record.sha256}", None: None}[
+            checksum
+        ]
+        yield f"{record.url}#{digest}" if digest else record.url
 
 
 def parse_specs_file(text: str | bytes, *, file: str) -> tuple[Requirement, ...]:

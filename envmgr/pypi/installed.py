@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import os
 import re
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
     from pathlib import Path
 
 _DIST_INFO = ".dist-info"
@@ -23,11 +23,20 @@ class Distribution(Struct, frozen=True):
     metadata: str
 
 
-def read_distributions(site_packages: Path) -> list[Distribution]:
-    """Every distribution with readable metadata in *site_packages*, by name; empty for a missing folder."""
-    if not site_packages.is_dir():
+def metadata_folders(site_packages: Path) -> list[str]:
+    """The names of all ``.dist-info`` folders in *site_packages*; empty for a missing folder."""
+    try:
+        return [name for name in os.listdir(site_packages) if name.endswith(_DIST_INFO)]
+    except OSError:
         return []
-    found = [_read(folder) for folder in site_packages.glob(f"*{_DIST_INFO}")]
+
+
+def read_distributions(site_packages: Path, *, but: Container[str] = ()) -> list[Distribution]:
+    """Every distribution with readable metadata in *site_packages*, by name; empty for a missing folder.
+
+    Those whose metadata folder is among *but* are not read.
+    """
+    found = [_read(site_packages / name) for name in metadata_folders(site_packages) if name not in but]
     return sorted((each for each in found if each is not None), key=lambda each: each.name)
 
 
@@ -36,6 +45,8 @@ def recorded_files(site_packages: Path, distribution: Distribution) -> list[str]
 
     Those are the lines of its ``RECORD`` ("Recording installed projects", the RECORD file).
     """
+    import csv
+
     try:
         with (site_packages / distribution.metadata / "RECORD").open(
             encoding="utf-8", errors="replace", newline=""
@@ -48,11 +59,26 @@ def recorded_files(site_packages: Path, distribution: Distribution) -> list[str]
 def _read(folder: Path) -> Distribution | None:
     try:
         with (folder / "METADATA").open(encoding="utf-8", errors="replace") as file:
-            headers = HeaderParser().parse(file, headersonly=True)
+            headers = _headers(file, ("name", "version"))
     except OSError:
         return None
-    name, version = headers["Name"], headers["Version"]
+    name, version = headers.get("name"), headers.get("version")
     return Distribution(normalized_name(name), version, folder.name) if name and version else None
+
+
+def _headers(lines: Iterable[str], wanted: tuple[str, ...]) -> dict[str, str]:
+    """The *wanted* fields of a METADATA file, none of which may be folded ("Core metadata specifications").
+
+    The `email` package would read the rest as well, and takes longer to import than all of this.
+    """
+    found: dict[str, str] = {}
+    for line in lines:
+        field, mark, value = line.partition(":")
+        if not line.strip() or len(found) == len(wanted):
+            break
+        if mark and field.lower() in wanted:
+            found.setdefault(field.lower(), value.strip())
+    return found
 
 
 def normalized_name(name: str) -> str:
