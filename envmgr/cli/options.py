@@ -121,7 +121,9 @@ def add_solving(parser: argparse.ArgumentParser) -> None:
         default="highest",
         help="which versions are best; lowest-direct means the lowest of the named packages (default: highest)",
     )
-    group.add_argument("--no-pin", action="store_true", help="ignore the configured pinned_packages")
+    group.add_argument(
+        "--no-pin", action="store_true", help="ignore pinned_packages and the environment's conda-meta/pinned"
+    )
     group.add_argument(
         "--solve-seconds",
         type=positive_seconds,

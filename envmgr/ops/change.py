@@ -305,7 +305,7 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, c
     if not lines and request.mode != "all":
         raise UsageError(f"nothing was named to {request.kind}.", hint=f"envmgr {request.kind} SPEC ...")
     channels = _channels(request, wanted, state, context)
-    standing = Standing(state.records, request.mode, named, prune=request.prune)
+    standing = Standing(state.records, request.mode, named, prune=request.prune, prefix=state.prefix)
     records = resolve_change([*lines, *earlier], standing, channels, state.subdir, request.options, context)
     asked = _newly_asked(request, lines, records, state)
     kept = {} if exact else state.requested

@@ -119,7 +119,7 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     return Chosen(
         records=_solved(wanted, request.options, context),
         requirements=wanted.requirements,
-        limits=_limits(None, request.options, context),
+        limits=pins(request.options, context),
         channels=wanted.channels,
         subdir=wanted.subdir,
         pypi=tuple(item.text for item in wanted.subsections.get("pip", ())),
@@ -149,7 +149,7 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     return Chosen(
         records=records,
         requirements=tuple(_recorded(packages, context)),
-        limits=_limits(prefix, request.options, context),
+        limits=pins(request.options, context, prefix),
         channels=_channels(records, request.asked, context),
         subdir=next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
         or settings.subdir,
@@ -184,24 +184,6 @@ def _plain(spec: MatchSpec) -> str:
     if "[" not in text or spec.has_other_tests or spec.extras or spec.when is not None:
         return text
     return " ".join(str(part) for part in (spec.name, spec.version or "*", spec.build) if part is not None)
-
-
-def _limits(prefix: Path | None, options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
-    """The configured pins, and those of an environment: one spec a line in conda-meta/pinned, as conda has them."""
-    limits = pins(options, context)
-    if prefix is not None and not options.no_pin:
-        limits += _pinned(prefix / "conda-meta" / "pinned")
-    return limits
-
-
-def _pinned(path: Path) -> tuple[Requirement, ...]:
-    from envmgr.envfile.explicit import parse_specs_file
-
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return ()
-    return tuple(line for line in parse_specs_file(content, file=str(path)) if line.spec.is_name_exact)
 
 
 def _channels(records: Sequence[PackageRecord], asked: Asked, context: Context) -> tuple[Channel, ...]:

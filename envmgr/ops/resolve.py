@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.errors import DataError, SolveError
+from envmgr.errors import DataError, PrefixError, SolveError
 from envmgr.ops.channels import channel_lists, with_real_channel
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from envmgr.channels.index import Index
     from envmgr.config.settings import ChannelPriority
@@ -73,13 +74,15 @@ def resolve(
 class Standing(Struct, frozen=True):
     """What an environment holds, and what of it may move: the arguments of `plan_update`.
 
-    ``named`` are the packages that the user named; with ``prune``, what nothing needs goes.
+    ``named`` are the packages that the user named; with ``prune``, what nothing needs goes. ``prefix`` is where it
+    is: its pins limit what it may hold.
     """
 
     installed: tuple[PackageRecord, ...]
     mode: UpdateMode = "keep"
     named: frozenset[str] = frozenset()
     prune: bool = False
+    prefix: Path | None = None
 
 
 def resolve_change(
@@ -110,7 +113,13 @@ def resolve_change(
         machine=candidates.of_machine,
     )
     problem = replace(
-        make_problem([*requirements, *update.locks], candidates, options, context),
+        make_problem(
+            [*requirements, *update.locks],
+            candidates,
+            options,
+            context,
+            pins(options, context, standing.prefix),
+        ),
         installed=standing.installed,
         free=update.free,
         prune=standing.prune,
@@ -273,22 +282,64 @@ def _solve(problem: Problem, candidates: Candidates, context: Context) -> tuple[
         context.reporter.phase_finished(Phase.SOLVE)
 
 
-def pins(options: ResolveOptions, context: Context) -> tuple[Requirement, ...]:
-    """The lines of the setting ``pinned_packages``, unless *options* ignore it; raises DataError for no spec."""
+def pins(options: ResolveOptions, context: Context, prefix: Path | None = None) -> tuple[Requirement, ...]:
+    """The lines that limit a solve: of the setting ``pinned_packages``, and of ``conda-meta/pinned`` in *prefix*.
+
+    All hold at once; *options* may ignore them. Raises DataError with the place of a line that is no pin.
+    """
+    if options.no_pin:
+        return ()
+    return (*_configured_pins(context), *(_pins_of(prefix, context) if prefix is not None else ()))
+
+
+def _configured_pins(context: Context) -> tuple[Requirement, ...]:
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.models.requirement import Requirement, Source
     from envmgr.solver.problem import PINNED
 
     found = []
-    for text in () if options.no_pin else context.settings.pinned_packages:
+    for text in context.settings.pinned_packages:
         try:
             pin = Requirement(parse_match_spec(text), Source(PINNED, None, text))
-            if pin.spec.extras:
-                raise DataError(f"'{text}' asks for extras, and a pin asks for nothing: it only limits.")
-            found.append(with_real_channel(pin, context))
+            found.append(_checked_pin(pin, context))
         except DataError as error:
             raise DataError(f"{PINNED}: {error}", hint=error.hint) from None
     return tuple(found)
+
+
+def _pins_of(prefix: Path, context: Context) -> tuple[Requirement, ...]:
+    """One spec a line, as conda has them; lines that start with ``#`` are comments."""
+    from envmgr.envfile.explicit import parse_specs_file
+    from envmgr.solver.problem import PIN_FILE
+
+    path = prefix / PIN_FILE
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise PrefixError(f"{path} cannot be read: {error.strerror}.", prefix=str(prefix)) from error
+    found = []
+    for pin in parse_specs_file(content, file=str(path)):
+        try:
+            found.append(_checked_pin(pin, context))
+        except DataError as error:
+            raise DataError(
+                f"{pin.source}: {error}",
+                hint="Correct the line, or ignore all pins with --no-pin.",
+                file=pin.source.file,
+                line=pin.source.line,
+            ) from None
+    return tuple(found)
+
+
+def _checked_pin(pin: Requirement, context: Context) -> Requirement:
+    text = pin.source.text
+    if pin.spec.extras:
+        raise DataError(f"'{text}' asks for extras, and a pin asks for nothing: it only limits.")
+    if not pin.spec.is_name_exact:
+        raise DataError(f"'{text}' names no package, and a pin limits one.")
+    return with_real_channel(pin, context)
 
 
 def _refusal(conflict: Conflict, candidates: Candidates) -> SolveError:

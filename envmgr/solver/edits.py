@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from envmgr.models.virtual_package import override, override_variable
 from envmgr.models.visible_text import visible
-from envmgr.solver.problem import FROZEN, PINNED
+from envmgr.solver.problem import FROZEN, is_lock, is_pin
 from envmgr.solver.ranges import join_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.models.record_table import RecordTable
@@ -45,8 +45,8 @@ _RANKS: dict[EditKind, int] = {
     "drop": 5,
 }
 
-LIFTED: Final[dict[EditKind, str]] = {"pins": PINNED, "freeze": FROZEN}
-"""The edits that lift all lines of one source."""
+LIFTED: Final[dict[EditKind, Callable[[Requirement], bool]]] = {"pins": is_pin, "freeze": is_lock}
+"""The edits that lift all lines of one kind."""
 
 
 class Edit(Struct, frozen=True):
@@ -154,7 +154,7 @@ def apply_edits(problem: Problem, edits: Sequence[Edit]) -> Problem:
     machine = {edit.name: edit.value for edit in edits if edit.kind == "override"}
     priorities = [edit.value for edit in edits if edit.kind == "priority"]
     dated = any(edit.kind == "date" for edit in edits)
-    lifted = {LIFTED[edit.kind] for edit in edits if edit.kind in LIFTED}
+    lifted = [LIFTED[edit.kind] for edit in edits if edit.kind in LIFTED]
     changed: dict[str, Any] = {
         "requirements": _replaced(_others(problem.requirements, lifted), lines),
         "constraints": _replaced(_others(problem.constraints, lifted), lines),
@@ -165,9 +165,11 @@ def apply_edits(problem: Problem, edits: Sequence[Edit]) -> Problem:
     return replace(problem, **changed)
 
 
-def _others(lines: Sequence[Requirement], sources: Collection[str]) -> list[Requirement]:
-    """The lines that none of *sources* has set."""
-    return [line for line in lines if line.source.file not in sources]
+def _others(
+    lines: Sequence[Requirement], lifted: Sequence[Callable[[Requirement], bool]]
+) -> list[Requirement]:
+    """The lines that are of none of the *lifted* kinds."""
+    return [line for line in lines if not any(is_of_kind(line) for is_of_kind in lifted)]
 
 
 def _replaced(lines: Sequence[Requirement], new: dict[int, Requirement | None]) -> tuple[Requirement, ...]:

@@ -22,8 +22,22 @@ Strategy = Literal["highest", "lowest", "lowest-direct"]
 PINNED: Final = "pinned_packages"
 """The source of lines that the configuration sets for all environments; one option lifts them together."""
 
+PIN_FILE: Final = "conda-meta/pinned"
+"""The end of the path of a file with lines for one environment; the same option lifts them."""
+
 FROZEN: Final = "--freeze-installed"
 """The source of lines that hold installed records where they are; one option lifts them together."""
+
+
+def is_pin(line: Requirement) -> bool:
+    """Whether *line* limits packages without asking for them, by the configuration or a file of the environment."""
+    file = line.source.file or ""
+    return file == PINNED or file.replace("\\", "/").endswith(f"/{PIN_FILE}")
+
+
+def is_lock(line: Requirement) -> bool:
+    """Whether *line* holds an installed record where it is."""
+    return line.source.file == FROZEN
 
 
 def no_clock() -> float:

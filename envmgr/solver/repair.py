@@ -150,9 +150,8 @@ def _circumstances(conflict: Conflict) -> Iterator[Edit]:
         yield Edit("priority", value="flexible")
     if "newer" in reasons:
         yield Edit("date")
-    sources = {line.source.file for line in conflict.requirements}
-    for kind, source in LIFTED.items():
-        if source in sources:
+    for kind, is_of_kind in LIFTED.items():
+        if any(map(is_of_kind, conflict.requirements)):
             yield Edit(kind)
     for name, value in override_values(conflict):
         yield Edit("override", name=name, value=value)
