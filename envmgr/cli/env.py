@@ -8,32 +8,49 @@ from envmgr.cli.options import CommandParser, add_output
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
-_ACTIONS = ("list", "create")
+_ACTIONS = {
+    "list": "show the environments that are known",
+    "create": "the same as envmgr create",
+    "config vars": "list, set and unset the variables of an environment",
+}
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run ``env list`` here and hand ``env create`` to ``create``."""
+    """Run ``env list`` here and hand the others to the commands that they are."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        _parser().parse_args(["--help"])
+        _print_help()
+        return 0
     action, rest = arguments[0], list(arguments[1:])
+    if action == "list":
+        return _list(rest)
     if action == "create":
         from envmgr.cli import create
 
         return create.run(rest)
-    if action == "list":
-        return _list(rest)
+    if action == "config":
+        from envmgr.cli import env_vars
+
+        return env_vars.run(rest)
     raise UsageError(
         f"there is no command 'env {action}'.", hint=f"There are: env {', env '.join(_ACTIONS)}."
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    made = CommandParser("env", "env list shows the environments; env create is the same as create.")
-    made.add_argument("action", choices=_ACTIONS)
-    return made
+def _print_help() -> None:
+    from envmgr.cli.render import write_lines
+
+    width = max(map(len, _ACTIONS))
+    write_lines(
+        [
+            "usage: envmgr env ACTION [OPTIONS]",
+            "",
+            "Conda's spellings of commands that envmgr has under shorter names.",
+            "",
+            *(f"  {action:<{width}}  {summary}" for action, summary in _ACTIONS.items()),
+        ]
+    )
 
 
 def _list(arguments: Sequence[str]) -> int:

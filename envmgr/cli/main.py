@@ -40,7 +40,7 @@ COMMANDS = {
     "tree": "show who needs whom, from the requests down",
     "search": "search channels for packages",
     "repoquery": "show what a package depends on, or what needs it",
-    "env": "conda's spellings: env list, env create",
+    "env": "conda's spellings: env list, create, config vars",
     "notices": "show what the channels have to tell",
     "info": "show settings, platform and virtual packages",
     "config": "show settings and where they come from, and change them",

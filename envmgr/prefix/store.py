@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["InstalledPackage", "PrefixStore", "add_to_registry", "read_registry", "remove_from_registry"]
 
 # Conda writes this word for a variable that an environment does not want.
-_UNSET = "***unset***"
+UNSET = "***unset***"
 _GENERATION = re.compile(r"([1-9][0-9]{0,17})\.json")
 
 
@@ -123,8 +123,14 @@ class PrefixStore(Struct, frozen=True):
         return Generations(tuple(known), damaged)
 
     def write_variables(self, variables: Mapping[str, str]) -> None:
-        """Store the environment's own variables in conda-meta/state, where conda keeps them too."""
-        _replace(self._meta / "state", json.dumps({"env_vars": dict(variables)}, ensure_ascii=False).encode())
+        """Store the environment's own variables in conda-meta/state, where conda keeps them too.
+
+        This is the only place where they change; what else the file holds stays.
+        """
+        content = _read_json(self._meta / "state")
+        others = content if isinstance(content, dict) else {}
+        state = {**others, "env_vars": dict(variables)}
+        _replace(self._meta / "state", json.dumps(state, ensure_ascii=False).encode())
 
     def state_variables(self) -> dict[str, str]:
         """The environment's own variables, as conda-meta/state holds them."""
@@ -138,7 +144,7 @@ class PrefixStore(Struct, frozen=True):
         for path in _files(self.prefix / "etc" / "conda" / "env_vars.d", ".json"):
             variables |= _texts(_read_json(path))
         variables |= self.state_variables()
-        return {name: value for name, value in variables.items() if value != _UNSET}
+        return {name: value for name, value in variables.items() if value != UNSET}
 
     def activation_scripts(self, extension: str = ".sh") -> list[Path]:
         """The packages' activation scripts for one kind of shell, in the order of running them (CEP 32)."""
