@@ -66,6 +66,7 @@ EFFECT_MODULES = {
     "packages.write",
     "prefix.apply",
     "prefix.bytecode",
+    "prefix.carry",
     "prefix.change",
     "prefix.check",
     "prefix.claim",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _ACTIONS = {
     "list": "show the environments that are known",
     "create": "the same as envmgr create",
+    "rename": "the same as envmgr rename",
     "config vars": "list, set and unset the variables of an environment",
 }
 
@@ -29,6 +30,10 @@ def run(arguments: Sequence[str]) -> int:
         from envmgr.cli import create
 
         return create.run(rest)
+    if action == "rename":
+        from envmgr.cli import rename
+
+        return rename.run(rest)
     if action == "config":
         from envmgr.cli import env_vars
 

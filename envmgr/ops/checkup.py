@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shlex
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -283,7 +282,9 @@ class _Examined(Struct):
 
     def _files_holding(self, place: str) -> int:
         """How many of the files that packages fitted to a place hold *place*."""
-        wanted, count = re.compile(re.escape(os.fsencode(place)) + rb"(?![\w.-])"), 0
+        from envmgr.prefix.placeholder import path_pattern
+
+        wanted, count = path_pattern(place), 0
         for package in self.packages:
             for entry in package.paths:
                 is_entry_point = str(entry.get("path_type")).startswith("unix_python")

@@ -260,11 +260,15 @@ def _apply(
 
 
 class LinkRequest(Struct, frozen=True):
-    """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name."""
+    """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name.
+
+    ``requested`` has the specs by name instead, where nothing new is asked for.
+    """
 
     prefix: Path
     subdir: str
     requirements: tuple[Requirement, ...] = ()
+    requested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     command_line: tuple[str, ...] = ()
     copy: bool = False
@@ -284,7 +288,7 @@ def link_packages(
     from envmgr.prefix.apply import PrefixCreation, create_prefix
     from envmgr.prefix.plan import PackageToLink, plan_prefix
 
-    asked: dict[str, list[str]] = {}
+    asked: dict[str, list[str]] = {name: list(specs) for name, specs in request.requested.items()}
     for requirement in request.requirements:
         asked.setdefault(requirement.spec.name, []).append(str(requirement.spec))
     wanted = [

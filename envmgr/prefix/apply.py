@@ -206,7 +206,7 @@ class _Building(Struct):
     def _generation(self, moment: float) -> Generation:
         request, plan = self.request, self.request.plan
         return Generation(
-            number=1,
+            number=PrefixStore(request.prefix).generations(newest=1).next_number,
             moment=moment,
             command=request.command_line,
             version=request.version,

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 _OURS = frozenset({"conda-meta", ".messages.txt"})
 
 
-def foreign_files(prefix: Path, owned: Collection[str]) -> tuple[str, ...]:
+def foreign_files(prefix: Path, owned: Collection[str], *, bytecode: bool = False) -> tuple[str, ...]:
     """The paths of files and symlinks that are not among the *owned* ones, sorted.
 
-    What an environment knows about itself (``conda-meta``) is none of them, nor is bytecode whose source is there.
+    What an environment knows about itself (``conda-meta``) is none of them; bytecode whose source is there is one
+    only with *bytecode*.
     Paths that are owned by way of a symlink to a folder count for the place where they really are.
     """
     files: set[str] = set()
@@ -27,7 +28,7 @@ def foreign_files(prefix: Path, owned: Collection[str]) -> tuple[str, ...]:
     left = files - set(owned)
     left -= set(_behind(prefix, links_to_folders, owned)) if left and links_to_folders else set()
     left -= set(_spelt_otherwise(prefix, left, files, owned)) if left else set()
-    return tuple(sorted(path for path in left if not _is_bytecode_of(path, files)))
+    return tuple(sorted(path for path in left if bytecode or not _is_bytecode_of(path, files)))
 
 
 def _walk(root: str) -> Iterator[tuple[str, bool]]:

@@ -7,6 +7,7 @@ as UTF-8, UTF-16 and UTF-32, as conda does. This module handles bytes in memory 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from envmgr.errors import PrefixError
@@ -26,6 +27,8 @@ _PLAIN_OPTIONS = lazy_pattern(rb"[ \t\w.=:,/-]*")
 # A second line that names the encoding (PEP 263), and a script whose first statement is its docstring.
 _ENCODING_LINE = lazy_pattern(rb"\r?\n[ \t\f]*#[^\r\n]*?coding[:=][^\r\n]*")
 _DOCSTRING = lazy_pattern(rb"(?:[ \t\f]*(?:#[^\n]*)?\r?\n)*[rRuU]?[\"']")
+# The line of `started_by_shell`, which pip's scripts have, too.
+_SHELL_LINE = lazy_pattern(rb"\n'''exec' \"[^\n]*")
 _SHEBANG = lazy_pattern(rb"#![ \t]*(/(?:\\ |[^ \t\r\n])*)([^\r\n]*)")
 
 
@@ -111,6 +114,36 @@ def replace_in_script(data: bytes, placeholder: str, prefix: str, *, limit: int)
     return head + replace_in_text(rest, placeholder, prefix)
 
 
+def path_pattern(path: str) -> re.Pattern[bytes]:
+    """What finds *path*, and paths below it, in the bytes of files; no longer names that begin like it."""
+    import re
+
+    return re.compile(re.escape(os.fsencode(path)) + rb"(?![\w.-])")
+
+
+def replace_moved(data: bytes, old: str, new: str, *, subdir: str) -> bytes | None:
+    """The text *data* of a file for *subdir* in a prefix that was at *old* and is at *new*.
+
+    None where it does not hold *old*, and for binary files: nobody knows how much room a path has there. Longer
+    names that begin like *old* are left alone, and an interpreter line stays one that the kernel can use.
+
+    >>> replace_moved(b"#!/e/a/bin/sh\\n# /e/ab", "/e/a", "/e/b", subdir="linux-64")
+    b'#!/e/b/bin/sh\\n# /e/ab'
+    """
+    found, quoted = path_pattern(old), path_pattern(_in_quotes(old))
+    if b"\0" in data or not (found.search(data) or quoted.search(data)):
+        return None
+    line = _SHELL_LINE.search(data)
+    if line is not None:
+        plain, in_quotes = new.encode(), _in_quotes(new).encode()
+        head, tail = (found.sub(lambda _: plain, part) for part in (data[: line.start()], data[line.end() :]))
+        return head + quoted.sub(lambda _: in_quotes, line[0]) + tail
+    # With a NUL, which no text has, the path is a placeholder that nothing longer begins with.
+    placeholder = f"{old}\0"
+    marked = found.sub(lambda _: placeholder.encode(), data)
+    return replace_in_script(marked, placeholder, new, limit=shebang_limit(subdir))
+
+
 def started_by_shell(python: str, options: str = "") -> str:
     """The first lines, without newline at the end, of a Python script that a shell starts.
 
@@ -121,9 +154,13 @@ def started_by_shell(python: str, options: str = "") -> str:
     #!/bin/sh
     '''exec' "/my env/bin/python3.12" -E "$0" "$@" #'''
     """
-    quoted = "".join(f"\\{character}" if character in '"\\$`' else character for character in python)
     options = f" {options}" if options else ""
-    return f"#!/bin/sh\n'''exec' \"{quoted}\"{options} \"$0\" \"$@\" #'''"
+    return f"#!/bin/sh\n'''exec' \"{_in_quotes(python)}\"{options} \"$0\" \"$@\" #'''"
+
+
+def _in_quotes(path: str) -> str:
+    """*path* as it stands between double quotes in a shell script."""
+    return "".join(f"\\{character}" if character in '"\\$`' else character for character in path)
 
 
 def _started_by_shell(shebang: re.Match[bytes], rest: bytes, placeholder: str, prefix: str) -> bytes | None:

@@ -56,6 +56,44 @@ def recorded_files(site_packages: Path, distribution: Distribution) -> list[str]
         return []
 
 
+def renew_record(
+    prefix: Path, site_packages: Path, distribution: Distribution, changed: Container[str]
+) -> None:
+    """Note in the ``RECORD`` of *distribution* the sums and sizes that its *changed* files have now.
+
+    *changed* are paths relative to *prefix*. The file is written aside and renamed. Raises OSError.
+    """
+    import base64
+    import csv
+    import hashlib
+    import io
+
+    path = site_packages / distribution.metadata / "RECORD"
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    stale = [
+        row for row in rows if len(row) == 3 and row[1] and _inside(prefix, site_packages, row[0]) in changed
+    ]
+    for row in stale:
+        data = (site_packages / row[0]).read_bytes()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        row[1:] = [f"sha256={digest}", str(len(data))]
+    if not stale:
+        return
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator="\r\n" if "\r\n" in text else "\n").writerows(rows)
+    aside = path.with_name(f".RECORD.{os.getpid()}")
+    aside.write_bytes(out.getvalue().encode("utf-8", "surrogateescape"))
+    aside.replace(path)
+
+
+def _inside(prefix: Path, site_packages: Path, path: str) -> str:
+    return os.path.relpath(os.path.normpath(site_packages / path), prefix).replace(os.sep, "/")
+
+
 def _read(folder: Path) -> Distribution | None:
     try:
         with (folder / "METADATA").open(encoding="utf-8", errors="replace") as file:
