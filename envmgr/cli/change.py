@@ -53,13 +53,14 @@ def make_change(
 def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[ChangePlan], bool]:
     def confirm(plan: ChangePlan) -> bool:
         if not (options.json or options.quiet):
-            _show_plan(plan, context.settings.local_channel_dir.as_uri())
+            show_plan(plan, context.settings.local_channel_dir.as_uri())
         return may_proceed(options, context)
 
     return confirm
 
 
-def _show_plan(plan: ChangePlan, local: str) -> None:
+def show_plan(plan: ChangePlan, local: str) -> None:
+    """Show what moves, what is linked anew and why, and what will be downloaded; *local* as in `moved_rows`."""
     from envmgr.cli.render import count_text, note, size_text, table
     from envmgr.prefix.plan import clobber_sentences
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from envmgr.cli.exit_codes import DONE, FAILED
-from envmgr.cli.options import CommandParser, add_target
+from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target, may_proceed
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from envmgr.net.probe import Step
     from envmgr.ops.checkup import Checkup, Diagnosis
+    from envmgr.ops.context import Context
     from envmgr.ops.doctor import Place
 
 _TIMED = frozenset(("dns", "tcp", "tunnel", "tls", "index"))
@@ -36,7 +37,17 @@ def parser() -> argparse.ArgumentParser:
         "channels", nargs="*", metavar="CHANNEL", help="a channel's name or URL (default: those configured)"
     )
     add_target(made)
-    made.add_argument("--json", action="store_true", help="print one JSON object")
+    made.add_argument(
+        "--fix",
+        action="store_true",
+        help="mend an environment: damage as verify --repair does, and a folder that was moved by hand",
+    )
+    made.add_argument("--override-frozen", action="store_true", help="with --fix: mend a frozen one, too")
+    made.add_argument(
+        "--offline", action="store_true", default=None, help="with --fix: only from packages in the cache"
+    )
+    add_confirmation(made)
+    add_output(made)
     return made
 
 
@@ -49,24 +60,67 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError("doctor network looks at channels and takes no environment.")
     if topic == "environment" and options.channels:
         raise UsageError("doctor environment takes no channels.")
+    if topic == "network" and options.fix:
+        raise UsageError("--fix mends an environment.", hint="Name one with -n NAME or -p PREFIX.")
     return _explain_environment(options) if topic == "environment" else _explain_network(options)
 
 
 def _explain_environment(options: argparse.Namespace) -> int:
-    from envmgr.cli.render import count_text, note, write_json, write_lines
+    from envmgr.cli.render import write_json
     from envmgr.cli.session import open_context
     from envmgr.ops.checkup import check_up
 
-    context, _ = open_context(options)
-    found = check_up(options.name, options.prefix, context)
+    context, _ = open_context(options, always_yes=options.yes or None)
+    found, facts = check_up(options.name, options.prefix, context), {}
+    if options.fix:
+        if not options.json:
+            _print_checkup(found)
+        facts = _fix(found, options, context)
+        if facts["fixed"]:
+            found = check_up(options.name, options.prefix, context)
     if options.json:
-        write_json(_checkup_fields(found))
-    else:
-        write_lines(line for finding in found.findings for line in _diagnosis_lines(finding))
-        problems = sum(finding.level == "problem" for finding in found.findings)
-        packages = count_text(found.packages, "package")
-        note(f"{found.prefix}, {packages}: {count_text(problems, 'problem') if problems else 'no problem'}.")
+        write_json({**_checkup_fields(found), **facts})
+    elif not options.fix or facts["fixed"]:
+        _print_checkup(found)
     return DONE if found.is_well else FAILED
+
+
+def _fix(found: Checkup, options: argparse.Namespace, context: Context) -> dict[str, Any]:
+    """Show the plan, ask, mend; what was done, for the JSON."""
+    from envmgr.cli.change import show_plan
+    from envmgr.cli.render import note, record_fields
+    from envmgr.ops.fix import FixPlan, FixRequest, fix
+
+    def confirm(plan: FixPlan) -> bool:
+        if not (options.json or options.quiet):
+            show_plan(plan.change, context.settings.local_channel_dir.as_uri())
+            if plan.moved_from is not None:
+                note(f"  What names {plan.moved_from} will name {plan.change.prefix}.")
+                note(f"  Files of pip and scripts are fitted, too ({plan.fitted} are pip's).\n")
+        return may_proceed(options, context)
+
+    request = FixRequest(found, options.dry_run, options.override_frozen, ("envmgr", "doctor", "--fix"))
+    changed = fix(request, context, confirm)
+    if not options.json:
+        if changed is None:
+            note("There is nothing that --fix mends.")
+        elif not changed.done:
+            note("Dry run: nothing was changed." if options.dry_run else "Nothing was changed.")
+    relinked = changed.plan.link if changed is not None else ()
+    return {
+        "fixed": changed is not None and changed.done,
+        "dry_run": options.dry_run,
+        "relinked": [record_fields(record) for record in relinked],
+    }
+
+
+def _print_checkup(found: Checkup) -> None:
+    from envmgr.cli.render import count_text, note, write_lines
+
+    write_lines(line for finding in found.findings for line in _diagnosis_lines(finding))
+    problems = sum(finding.level == "problem" for finding in found.findings)
+    packages = count_text(found.packages, "package")
+    note(f"{found.prefix}, {packages}: {count_text(problems, 'problem') if problems else 'no problem'}.")
 
 
 def _diagnosis_lines(finding: Diagnosis) -> list[str]:

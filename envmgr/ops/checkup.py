@@ -275,8 +275,7 @@ class _Examined(Struct):
             "problem",
             f"it was made for {before}, and {count} of its files {'holds' if count == 1 else 'hold'} that path.",
             "The folder was moved or copied by hand.",
-            f"Move it back, or make a new one of the same packages: envmgr create -p NEW --clone "
-            f"{shlex.quote(str(self.prefix))}",
+            f"Move it back, or mend it: {self.command('doctor', '--fix')}",
             {"recorded_prefix": before},
         )
 

@@ -20,6 +20,7 @@ from envmgr.prefix.journal import FOLDER
 from envmgr.prefix.lookup import exists, is_folder
 from envmgr.prefix.marker import MARKER
 from envmgr.prefix.placeholder import path_pattern, replace_moved
+from envmgr.prefix.store import PrefixStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -99,10 +100,7 @@ class Carrying(Struct):
             self._link(path, status)
 
     def _symlink(self, path: str) -> None:
-        leads_to = os.readlink(self.old / path)
-        found = path_pattern(str(self.old)).match(os.fsencode(leads_to))
-        if found:
-            leads_to = f"{self.new}{leads_to[len(str(self.old)) :]}"
+        leads_to = _moved_target(self.old / path, str(self.old), self.new) or os.readlink(self.old / path)
         self._make_room(path).symlink_to(leads_to)
 
     def _text(self, path: str, status: os.stat_result) -> None:
@@ -124,7 +122,7 @@ class Carrying(Struct):
             os.link(self.old / path, target)
         except OSError:
             shutil.copy2(self.old / path, target)
-        if status.st_size <= _SMALL and path_pattern(str(self.old)).search(target.read_bytes()):
+        if _is_small_with(str(self.old), target, status):
             self.stale.append(path)
 
     def _make_room(self, path: str) -> Path:
@@ -138,3 +136,78 @@ class Carrying(Struct):
 def _is_script(path: Path) -> bool:
     with open(path, "rb") as file:
         return file.read(2) == b"#!"
+
+
+class Refitting(Struct):
+    """Fits what packages did not bring to the *prefix*, which was moved here from *old* by hand.
+
+    Each file is written aside and renamed, so this can be done twice. ``patched`` and ``stale`` are as with
+    `Carrying`.
+    """
+
+    prefix: Path
+    old: str
+    subdir: str
+    patched: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+
+    def files(self, paths: Iterable[str], texts: Collection[str]) -> None:
+        """Fit those of *paths* that are among *texts*, scripts, or symlinks into the old place."""
+        for path in paths:
+            place = self.prefix / path
+            status = os.lstat(place)
+            if stat.S_ISLNK(status.st_mode):
+                self._symlink(place)
+            elif stat.S_ISREG(status.st_mode) and (path in texts or _is_script(place)):
+                self._text(path, place, status)
+            elif stat.S_ISREG(status.st_mode) and _is_small_with(self.old, place, status):
+                self.stale.append(path)
+
+    def still_stale(self) -> list[str]:
+        """Those of ``stale`` that name the old place at this moment."""
+        return [
+            path
+            for path in self.stale
+            if exists(self.prefix / path)
+            and _is_small_with(self.old, self.prefix / path, os.lstat(self.prefix / path))
+        ]
+
+    def variables(self) -> None:
+        """Fit the values of the environment's own variables."""
+        store, old, new = PrefixStore(self.prefix), path_pattern(self.old), os.fsencode(self.prefix)
+        before = store.state_variables()
+        after = {
+            name: os.fsdecode(old.sub(lambda _: new, os.fsencode(value))) for name, value in before.items()
+        }
+        if after != before:
+            store.write_variables(after)
+
+    def _symlink(self, place: Path) -> None:
+        leads_to = _moved_target(place, self.old, self.prefix)
+        if leads_to is not None:
+            aside = place.with_name(f".{place.name[:200]}.{os.getpid()}")
+            aside.symlink_to(leads_to)
+            aside.replace(place)
+
+    def _text(self, path: str, place: Path, status: os.stat_result) -> None:
+        fitted = replace_moved(place.read_bytes(), self.old, str(self.prefix), subdir=self.subdir)
+        if fitted is not None:
+            aside = place.with_name(f".{place.name[:200]}.{os.getpid()}")
+            aside.write_bytes(fitted)
+            aside.chmod(stat.S_IMODE(status.st_mode))
+            aside.replace(place)
+            self.patched.append(path)
+        elif _is_small_with(self.old, place, status):
+            self.stale.append(path)
+
+
+def _moved_target(link: Path, old: str, new: Path) -> str | None:
+    """Where the symlink *link* is to lead now; None where it does not lead into *old*."""
+    leads_to = os.readlink(link)
+    if not path_pattern(old).match(os.fsencode(leads_to)):
+        return None
+    return f"{new}{leads_to[len(old) :]}"
+
+
+def _is_small_with(old: str, place: Path, status: os.stat_result) -> bool:
+    return status.st_size <= _SMALL and bool(path_pattern(old).search(place.read_bytes()))

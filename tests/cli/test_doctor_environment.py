@@ -151,10 +151,10 @@ def test_a_prefix_that_was_moved_by_hand_is_told(
     found = examine(envmgr, tmp_path / "moved")["moved"]
     assert found["recorded_prefix"] == str(prefix)
     assert f"it was made for {prefix}, and 2 of its files hold that path." in found["text"]
-    words = found["remedy"].partition(": envmgr ")[2].replace("NEW", str(tmp_path / "new")).split()
+    words = found["remedy"].partition(": envmgr ")[2].split()
     assert envmgr(*words, "-y", "--offline").code == 0
-    assert examine(envmgr, tmp_path / "new") == {}
-    (tmp_path / "alias").symlink_to("new")
+    assert examine(envmgr, tmp_path / "moved") == {}
+    (tmp_path / "alias").symlink_to("moved")
     assert examine(envmgr, tmp_path / "alias") == {}
 
 
