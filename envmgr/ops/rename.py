@@ -106,6 +106,7 @@ def _new_place(request: RenameRequest, old: Path, context: Context) -> Path:
 def _rename(
     request: RenameRequest, old: Path, new: Path, context: Context, confirm: Callable[[RenamePlan], bool]
 ) -> Renamed:
+    from envmgr.ops.activation import refresh
     from envmgr.ops.environments import registry_file
     from envmgr.ops.fetch import cache_in_use
     from envmgr.ops.verify import compare
@@ -129,6 +130,7 @@ def _rename(
         return Renamed(plan, done=False)
     with cache_in_use(context):
         messages = _link(plan, state, request.command_line, context)
+    refresh(new, context)
     try:
         remove_prefix(old, registry_file(context))
     except PrefixError as error:

@@ -75,6 +75,7 @@ def unset_variables(
 
 @contextmanager
 def _alone(prefix: Path, context: Context, *, override_frozen: bool) -> Iterator[PrefixStore]:
+    from envmgr.ops.activation import refresh
     from envmgr.ops.change import check_frozen
     from envmgr.ops.environments import settle
     from envmgr.ops.prefix_lock import prefix_alone
@@ -88,3 +89,4 @@ def _alone(prefix: Path, context: Context, *, override_frozen: bool) -> Iterator
             yield PrefixStore(prefix)
         except OSError as error:
             raise PrefixError(f"the variables of {prefix} cannot be written: {error.strerror}.") from error
+        refresh(prefix, context)

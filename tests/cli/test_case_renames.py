@@ -54,7 +54,7 @@ def test_paths_can_change_in_capitals_only(envmgr: Envmgr, tmp_path: Path, foldi
         assert (prefix / "share/readme").read_bytes() == version
         assert envmgr("verify", "-p", prefix, "--json").json["foreign"] == []
         assert envmgr("verify", "-p", prefix).code == 0
-        assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+        assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
 
     made = envmgr("create", "-y", "-p", prefix, "--override-channels", "-c", channel, "case=1", *beside)
     assert made.code == 0, made.err

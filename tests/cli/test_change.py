@@ -574,7 +574,7 @@ def test_a_file_that_made_room_is_back_when_the_change_is_taken_back(envmgr, pre
     done = envmgr("install", "-p", prefix, "-y", "broken")
     assert (done.code, "broken/x belongs to no package and makes room" in done.err) == (1, True)
     assert (prefix / "broken/x").read_text() == "mine"
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
@@ -593,4 +593,4 @@ def test_a_decision_that_may_not_be_on_the_disk_is_taken_back(envmgr, prefix):
     )
     assert (done.returncode, "Input/output error" in done.stderr) == (1, True), done.stderr
     assert files(prefix) == before
-    assert os.listdir(prefix / "conda-meta/envmgr") == ["generations"]
+    assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]

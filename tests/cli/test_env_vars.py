@@ -100,3 +100,11 @@ def test_a_damaged_state_and_a_frozen_environment_stay_as_they_are(envmgr: Envmg
     assert envmgr(*VARS, "set", "-p", prefix, "A=1").code == 1
     assert not (prefix / "conda-meta/state").exists()
     assert envmgr(*VARS, "set", "-p", prefix, "A=1", "--override-frozen").code == 0
+
+
+def test_scripts_that_activate_the_environment_know_its_variables_at_once(envmgr, prefix):
+    assert envmgr("env", "config", "vars", "set", "-p", prefix, "COLOUR=deep blue").code == 0
+    script = (prefix / "conda-meta/envmgr/activate/activate.sh").read_text()
+    assert "COLOUR" in script and "deep blue" in script
+    assert envmgr("env", "config", "vars", "unset", "-p", prefix, "COLOUR").code == 0
+    assert "deep blue" not in (prefix / "conda-meta/envmgr/activate/activate.sh").read_text()
