@@ -55,6 +55,16 @@ def test_a_record_deletes_nothing_outside_the_environment(envmgr, prefix):
     assert (prefix / "above").exists()
 
 
+@pytest.mark.parametrize("own", ["state", "frozen", "envmgr/generations/1.json"])
+def test_a_record_deletes_nothing_that_an_environment_knows_of_itself(envmgr, prefix, own):
+    (prefix / "conda-meta/state").write_text("{}")
+    (prefix / "conda-meta/frozen").write_text("{}")
+    edit(prefix, "above", files=["above", f"conda-meta/{own}"])
+    done = envmgr("remove", "-p", prefix, "-y", "--override-frozen", "above")
+    assert (done.code, (prefix / "above").exists()) == (0, False), done.err
+    assert (prefix / "conda-meta" / own).exists()
+
+
 def break_generation(prefix: Path, which: int, **changes: Any) -> Path:
     place = prefix / f"conda-meta/envmgr/generations/{which}.json"
     place.write_text(json.dumps({**json.loads(place.read_text()), **changes}))
