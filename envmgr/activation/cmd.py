@@ -147,12 +147,17 @@ _TIDY = "".join(
 
 
 def quote(text: str) -> str:
-    """*text* as it stands in ``SET "NAME=text"`` of a batch file.
+    """*text* as it stands in ``SET "NAME=text"`` of a batch file, where each quote in it ends or begins quoting.
 
-    >>> quote("100%")
-    '100%%'
+    >>> quote('100% "a & b" & c')
+    '100%% "a ^& b" & c'
     """
-    return text.replace("%", "%%")
+    is_quoted, found = True, []
+    for character in text.replace("%", "%%"):
+        if character == '"':
+            is_quoted = not is_quoted
+        found.append(f"^{character}" if not is_quoted and character in "&|<>^" else character)
+    return "".join(found)
 
 
 def activate(environment: Environment) -> str:

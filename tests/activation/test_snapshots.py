@@ -19,7 +19,12 @@ ENVIRONMENT = Environment(
     "C:\\envs\\it's 100% mine",
     "it's 100% mine",
     "(it's 100? mine) ",
-    {"QUOTES": "a \"b\" 'c' \u2019d\u2019 $e `f`", "PERCENT": "%PATH%", "LINES": "one\ntwo", "EMPTY": ""},
+    {
+        "QUOTES": "a \"b & | c\" 'c' \u2019d\u2019 $e `f`",
+        "PERCENT": "%PATH%",
+        "LINES": "one\ntwo",
+        "EMPTY": "",
+    },
     "win-64",
 )
 PROGRAM = ("C:\\Program Files\\envmgr\\envmgr.exe",)

@@ -38,7 +38,7 @@
 :__envmgr_values
 @SET /A "__ENVMGR_LEVEL=__ENVMGR_BELOW+1"
 @FOR %%N IN (%__ENVMGR_NEW%) DO @CALL :__envmgr_keep %%N __CONDA_SHLVL_%__ENVMGR_BELOW%_
-@SET "QUOTES=a "b" 'c' ’d’ $e `f`"
+@SET "QUOTES=a "b ^& ^| c" 'c' ’d’ $e `f`"
 @SET "PERCENT=%%PATH%%"
 @SET "EMPTY="
 @SET "CONDA_DEFAULT_ENV=it's 100%% mine"

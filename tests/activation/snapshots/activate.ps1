@@ -162,7 +162,7 @@ function global:envmgr {
 }
 $global:__envmgr_program = @('C:\Program Files\envmgr\envmgr.exe')
 $__envmgr_values = [ordered]@{
-    QUOTES = 'a "b" ''c'' ’’d’’ $e `f`'
+    QUOTES = 'a "b & | c" ''c'' ’’d’’ $e `f`'
     PERCENT = '%PATH%'
     LINES = 'one
 two'
