@@ -127,6 +127,7 @@ def _write_json(
         "prefix": str(plan.prefix),
         "actions": actions,
         "generation": changed.generation,
+        "saved": str(changed.saved) if changed.saved else None,
         "clobbers": [
             {"path": each.path, "winner": each.winner, "losers": list(each.losers)} for each in plan.clobbers
         ],
@@ -152,3 +153,5 @@ def _write_text(changed: Changed, options: argparse.Namespace, reporter: Termina
         note("Downloaded; nothing was changed.")
     else:
         note("Nothing was changed.")
+    if changed.saved is not None:
+        note(f"Wrote the request into {changed.saved}.")

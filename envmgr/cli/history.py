@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from envmgr.ops.context import Context
     from envmgr.ops.history import Step
+    from envmgr.prefix.generation import AskedFor
 
 
 def parser() -> CommandParser:
@@ -56,10 +57,17 @@ def _fields(step: Step) -> dict[str, Any]:
         "command": list(generation.command),
         "specs": list(generation.specs),
         "removed_specs": list(generation.removed),
+        "asked": [_asked(each) for each in generation.asking.specs],
+        "pypi": [_asked(each) for each in generation.asking.pypi],
+        "files": list(generation.asking.files),
         "link": [record_fields(record) for record in step.added],
         "unlink": [record_fields(record) for record in step.removed],
         "packages": len(generation.packages),
     }
+
+
+def _asked(asked: AskedFor) -> dict[str, Any]:
+    return {"spec": asked.spec, "file": asked.file, "line": asked.line}
 
 
 def _lines(step: Step) -> list[str]:

@@ -34,6 +34,9 @@ def parser() -> CommandParser:
     made.add_argument(
         "--force-reinstall", action="store_true", help="link the named packages anew, even where they stay"
     )
+    made.add_argument(
+        "--save", action="store_true", help="write the specs into the file that the environment came from"
+    )
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     add_linking(made, "change nothing")
     add_channels(made)
@@ -56,6 +59,7 @@ def run(arguments: Sequence[str]) -> int:
         options=solving_options(options),
         mode=_mode(options),
         force=options.force_reinstall,
+        save=options.save,
         override_frozen=options.override_frozen,
         dry_run=options.dry_run,
         download_only=options.download_only,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, field
 
 from envmgr.errors import DataError, PrefixError, UsageError
-from envmgr.ops.request import Asked, EnvironmentRequest, read_request
+from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, read_request
 from envmgr.ops.resolve import ResolveOptions, Standing, resolve_change
+from envmgr.prefix.generation import Asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
+    from envmgr.ops.save import Saving
     from envmgr.packages.unpacked import CachedPackage
     from envmgr.prefix.generation import Generation, Generations
     from envmgr.prefix.installed import InstalledPackage
@@ -38,7 +40,7 @@ class ChangeRequest(Struct, frozen=True):
 
     ``mode`` says what may move (`envmgr.solver.update`); with ``prune``, what nothing needs goes. ``again`` are
     packages that are linked anew where they stay, all of those asked for with ``force``. ``generation`` is the
-    one to go back to.
+    one to go back to. With ``save``, the specs are written into the file that the environment came from.
     """
 
     kind: Kind
@@ -49,6 +51,7 @@ class ChangeRequest(Struct, frozen=True):
     mode: UpdateMode = "keep"
     prune: bool = False
     force: bool = False
+    save: bool = False
     again: frozenset[str] = frozenset()
     generation: int | None = None
     override_frozen: bool = False
@@ -81,12 +84,16 @@ class ChangePlan(Struct, frozen=True):
 
 
 class Changed(Struct, frozen=True):
-    """What was done; ``done`` is False for a dry run, a refusal by `confirm`, a download, or nothing to do."""
+    """What was done; ``done`` is False for a dry run, a refusal by `confirm`, a download, or nothing to do.
+
+    ``saved`` is the environment file that was written.
+    """
 
     plan: ChangePlan
     done: bool
     messages: tuple[str, ...] = ()
     generation: int | None = None
+    saved: Path | None = None
 
 
 class _Goal(Struct, frozen=True):
@@ -97,6 +104,7 @@ class _Goal(Struct, frozen=True):
     specs: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    asking: Asking = Asking()
     again: frozenset[str] = frozenset()
 
 
@@ -162,6 +170,7 @@ def _change(
 ) -> Changed:
     from envmgr.ops.activation import refresh
     from envmgr.ops.fetch import cache_in_use
+    from envmgr.ops.save import plan_saving
     from envmgr.ops.verify import check_repaired
     from envmgr.packages.layers import Layers
 
@@ -170,6 +179,7 @@ def _change(
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)
     state = _state(request.kind, prefix, wanted, context)
+    saving = plan_saving(prefix, wanted, state.past) if request.save else None
     goal = _goal(request, wanted, state, context)
     unlink, link = _difference(state, goal)
     cache = Layers(context.settings.pkgs_dirs)
@@ -178,7 +188,7 @@ def _change(
     extras = _Extras(wanted, prefix, context)
     extras.check(goal.records)
     if plan.is_nothing and goal.requested == state.requested and not extras.is_anything:
-        return Changed(plan, done=False)
+        return Changed(plan, done=False, saved=_save(saving, request))
     state.check_files(unlink)
     ready = _Ready(request, state, goal, context)
     if not plan.is_nothing:
@@ -200,7 +210,14 @@ def _change(
             check_repaired(prefix)
     extras.apply(number)
     refresh(prefix, context)
-    return Changed(plan, done=True, messages=messages, generation=number)
+    return Changed(plan, done=True, messages=messages, generation=number, saved=_save(saving, request))
+
+
+def _save(saving: Saving | None, request: ChangeRequest) -> Path | None:
+    if saving is None or request.dry_run:
+        return None
+    saving.write()
+    return saving.file
 
 
 class _Extras(Struct):
@@ -315,6 +332,7 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: _State, c
         {name: specs for name, specs in {**kept, **asked}.items() if name in here and specs},
         specs=tuple(str(line.spec) for line in lines),
         channels=tuple(channel.url for channel in channels),
+        asking=asking_of(request.asked, wanted, context),
         again=(named & here if request.force else frozenset()),
     )
 
@@ -713,6 +731,7 @@ class _Ready(Struct):
                 prefix=str(state.prefix),
                 specs=self.goal.specs,
                 removed=self.goal.removed,
+                asking=self.goal.asking,
                 channels=self.goal.channels,
                 shared=shared,
                 packages=[

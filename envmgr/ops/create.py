@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from envmgr.errors import UsageError
 from envmgr.ops.channels import channel_lists
-from envmgr.ops.request import Asked, EnvironmentRequest, read_request
+from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, read_request
 from envmgr.ops.resolve import ResolveOptions, resolve
+from envmgr.prefix.generation import Asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -251,6 +252,7 @@ def _apply(
         copy=request.copy,
         registry=registry_file(context),
         channels=tuple(channel.url for channel in wanted.channels),
+        asking=asking_of(request.asked, wanted, context),
     )
     from envmgr.ops.activation import refresh
 
@@ -274,6 +276,7 @@ class LinkRequest(Struct, frozen=True):
     copy: bool = False
     registry: Path | None = None
     channels: tuple[str, ...] = ()
+    asking: Asking = Asking()
 
 
 def link_packages(
@@ -316,6 +319,7 @@ def link_packages(
         registry=request.registry,
         root_prefix=str(settings.root),
         channels=request.channels,
+        asking=request.asking,
         strict=settings.durability == "power",
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)

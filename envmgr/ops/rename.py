@@ -160,6 +160,7 @@ class _State(Struct, frozen=True):
 def _link(
     plan: RenamePlan, state: _State, command_line: tuple[str, ...], context: Context
 ) -> tuple[str, ...]:
+    from envmgr.ops.activation import refresh
     from envmgr.ops.create import LinkRequest, link_packages
     from envmgr.ops.environments import registry_file
     from envmgr.ops.fetch import obtain
@@ -180,6 +181,7 @@ def _link(
     )
     packages = obtain(state.records, context)
     messages = link_packages(request, packages, context, lambda _: _carry(carrying, plan, state))
+    refresh(plan.new, context)
     _tell(carrying, context)
     return messages
 

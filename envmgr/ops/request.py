@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from envmgr.envfile.explicit import ExplicitPackage
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
+    from envmgr.prefix.generation import Asking
 
 __all__ = [
     "Asked",
     "EnvironmentRequest",
+    "asking_of",
     "parse_channels",
     "parse_requirement",
     "read_request",
@@ -118,6 +120,23 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
             *(each.url.rpartition("/")[0] for each in pieces.explicit),
             *credential_urls(context.settings),
         ),
+    )
+
+
+def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Asking:
+    """What was *asked*, as generations keep it: with files and lines, and without credentials."""
+    from envmgr.models.channel import without_credentials_in_text
+    from envmgr.ops.environments import expanded
+    from envmgr.prefix.generation import AskedFor, Asking
+
+    def placed(text: str, source: Source) -> AskedFor:
+        file = None if source.file is None else str(expanded(source.file, context))
+        return AskedFor(without_credentials_in_text(text), file, source.line if file else None)
+
+    return Asking(
+        tuple(placed(str(each.spec), each.source) for each in wanted.requirements),
+        tuple(placed(item.text, item.source) for item in wanted.subsections.get("pip", ())),
+        tuple(str(expanded(file, context)) for file in asked.files),
     )
 
 

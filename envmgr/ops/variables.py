@@ -87,6 +87,7 @@ def _alone(prefix: Path, context: Context, *, override_frozen: bool) -> Iterator
     with prefix_alone(prefix, context, ("envmgr", "env", "config", "vars")):
         try:
             yield PrefixStore(prefix)
+            refresh(prefix, context)
         except OSError as error:
             raise PrefixError(f"the variables of {prefix} cannot be written: {error.strerror}.") from error
         refresh(prefix, context)

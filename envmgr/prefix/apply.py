@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from envmgr.errors import PrefixError, Terminated
 from envmgr.ports import Phase
 from envmgr.prefix.bytecode import Compiler
-from envmgr.prefix.generation import Generation, entry_of
+from envmgr.prefix.generation import Asking, Generation, entry_of
 from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
@@ -49,7 +49,8 @@ class PrefixCreation(Struct, frozen=True):
     *version* (envmgr's) and *specs* (what the user asked for) to the history. *environ* is the process's
     environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_caches* are
     folders with compiled Python files, *registry* is the list of environments to join; None for none.
-    *channels* are the URLs that were searched. With *strict* a loss of power is survived as a kill is.
+    *channels* are the URLs that were searched, *asking* says what was written where. With *strict* a loss of
+    power is survived as a kill is.
     """
 
     prefix: Path
@@ -66,6 +67,7 @@ class PrefixCreation(Struct, frozen=True):
     registry: Path | None = None
     root_prefix: str = ""
     channels: tuple[str, ...] = ()
+    asking: Asking = Asking()
     strict: bool = False
 
 
@@ -213,6 +215,7 @@ class _Building(Struct):
             subdir=plan.subdir,
             prefix=plan.prefix,
             specs=request.specs,
+            asking=request.asking,
             channels=request.channels,
             shared=plan.shared,
             packages=[entry_of(link.package.record, link.package.requested) for link in plan.link],

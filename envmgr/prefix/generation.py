@@ -28,14 +28,30 @@ _OURS = ("channel", "subdir_of_channel", "base_url", "fn", "requested")
 Moment = Annotated[float, msgspec.Meta(ge=0, le=221_845_392_000)]
 
 
+class AskedFor(Struct, frozen=True, omit_defaults=True):
+    """One spec or item that the user wrote, and where: None for the command line. ``file`` is absolute."""
+
+    spec: str
+    file: str | None = None
+    line: int | None = None
+
+
+class Asking(Struct, frozen=True, omit_defaults=True):
+    """What one command asked for: *specs*, items for pip (*pypi*), and the environment *files* that it named."""
+
+    specs: tuple[AskedFor, ...] = ()
+    pypi: tuple[AskedFor, ...] = ()
+    files: tuple[str, ...] = ()
+
+
 class Generation(Struct, frozen=True):
     """One state of an environment; *moment* is in seconds since the Unix epoch.
 
-    ``command`` is the command line that made it, empty where another tool did; ``prefix`` is where the environment
-    then was. ``specs`` and ``removed`` are what
-    the user asked for, ``channels`` the URLs that were searched, ``shared`` the paths that several packages
-    bring, with their names, the winner last. ``packages`` are records as channels publish them, each with
-    ``channel``, ``base_url``, ``fn`` and ``requested``.
+    ``command`` is the command line that made it, empty where another tool did; ``prefix`` is where the
+    environment then was. ``specs`` and ``removed`` are what the user asked for, ``asking`` the same with its
+    places, ``channels`` the URLs that were searched, ``shared`` the paths that several packages bring, with their
+    names, the winner last. ``packages`` are records as channels publish them, each with ``channel``,
+    ``base_url``, ``fn`` and ``requested``.
     """
 
     number: int
@@ -46,6 +62,7 @@ class Generation(Struct, frozen=True):
     prefix: str = ""
     specs: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    asking: Asking = Asking()
     channels: tuple[str, ...] = ()
     shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     packages: list[dict[str, Any]] = field(default_factory=list)
