@@ -182,6 +182,7 @@ def _link(
     packages = obtain(state.records, context)
     messages = link_packages(request, packages, context, lambda _: _carry(carrying, plan, state))
     refresh(plan.new, context)
+    refresh(plan.new, context)
     _tell(carrying, context)
     return messages
 

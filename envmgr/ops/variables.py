@@ -88,6 +88,7 @@ def _alone(prefix: Path, context: Context, *, override_frozen: bool) -> Iterator
         try:
             yield PrefixStore(prefix)
             refresh(prefix, context)
+            refresh(prefix, context)
         except OSError as error:
             raise PrefixError(f"the variables of {prefix} cannot be written: {error.strerror}.") from error
         refresh(prefix, context)

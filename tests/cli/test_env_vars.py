@@ -55,6 +55,7 @@ def test_programs_in_the_environment_see_them(prefix: Path, envmgr: Envmgr):
 
     envmgr(*VARS, "set", "-p", prefix, "SEEN=yes it is")
     assert "yes it is" in (prefix / "conda-meta/envmgr/activate/activate.sh").read_text()
+    assert "yes it is" in (prefix / "conda-meta/envmgr/activate/activate.sh").read_text()
     command = [sys.executable, "-m", "envmgr", "run", "-p", str(prefix), "sh", "-c", 'echo "$SEEN"']
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "yes it is\n"
 

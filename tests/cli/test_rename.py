@@ -97,6 +97,8 @@ def test_what_was_asked_for_the_history_variables_and_pins_stay(envmgr: Envmgr, 
     assert (new / "conda-meta/pinned").read_text() == "lib <2\n"
     ready = (new / "conda-meta/envmgr/activate/activate.sh").read_text()
     assert f"{new}/share" in ready and str(old) not in ready
+    ready = (new / "conda-meta/envmgr/activate/activate.sh").read_text()
+    assert f"{new}/share" in ready and str(old) not in ready
     assert envmgr("rollback", "-y", "-n", "new", "1").code == 0
     assert (new / "bin/.scripted-post-link.sh").exists()
     # The request is known: what nobody asked for would go with --prune.
