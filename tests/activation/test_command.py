@@ -150,6 +150,7 @@ def test_ready_script_is_written_anew_after_each_change(
     script = environment / READY / "activate.sh"
     text = shell.source(script) + "envmgr install -q -y -p $CONDA_PREFIX more\n" + shell.show(tmp_path / "in")
     text += "envmgr remove -q -y -p $CONDA_PREFIX more\n" + shell.show(tmp_path / "removed")
+    text += "envmgr env config vars set OWN=1 >/dev/null 2>&1\n" + shell.show(tmp_path / "set")
     text += shell.deactivate() + shell.show(tmp_path / "out")
     done = shell.run(text, tmp_path, environ)
     assert done.returncode == 0, done.stderr
@@ -157,6 +158,8 @@ def test_ready_script_is_written_anew_after_each_change(
     assert (inside["MORE"], inside["MORE_RAN"], inside["CONDA_SHLVL"]) == ("$1 'x'", "1", "1")
     assert "MORE" not in removed
     assert removed["APP"] == "on work"
+    assert read_shown(tmp_path / "set")["OWN"] == "1"
+    assert "OWN" not in out
     assert out["PATH"] == environ["PATH"]
 
 

@@ -153,7 +153,8 @@ function global:envmgr {
         __envmgr_leave ''
     } else {
         & $program[0] @rest @words
-        if ($LASTEXITCODE -eq 0 -and $first -in 'install', 'update', 'remove', 'rollback' -and $env:CONDA_PREFIX) {
+        $changes = $first -in 'install', 'update', 'remove', 'rollback', 'env'
+        if ($LASTEXITCODE -eq 0 -and $changes -and $env:CONDA_PREFIX) {
             $script = [IO.Path]::Combine($env:CONDA_PREFIX, 'conda-meta', 'envmgr', 'activate', 'activate.ps1')
             if ([IO.File]::Exists($script)) { . $script }
             elseif (-not [IO.Directory]::Exists($env:CONDA_PREFIX)) { __envmgr_leave '' }
