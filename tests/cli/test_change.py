@@ -594,3 +594,29 @@ def test_a_decision_that_may_not_be_on_the_disk_is_taken_back(envmgr, prefix):
     assert (done.returncode, "Input/output error" in done.stderr) == (1, True), done.stderr
     assert files(prefix) == before
     assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
+
+
+def test_bytecode_that_python_made_goes_with_its_source_and_no_other(envmgr, prefix):
+    (prefix / "share/app/one.py").write_text("")
+    record = prefix / "conda-meta/app-1.0-0.json"
+    document = json.loads(record.read_text())
+    record.write_text(json.dumps({**document, "files": [*document["files"], "share/app/one.py"]}))
+    cache = prefix / "share/app/__pycache__"
+    cache.mkdir()
+    for name in ("one.cpython-311.pyc", "one.cpython-311.opt-1.pyc", "oneself.cpython-311.pyc"):
+        (cache / name).write_text("bytecode")
+    assert envmgr("remove", "-y", "-p", prefix, "app").code == 0
+    assert os.listdir(prefix / "share/app") == ["__pycache__"]
+    assert os.listdir(cache) == ["oneself.cpython-311.pyc"]
+
+
+def test_a_file_that_two_records_claim_stays_with_the_other_and_the_history_keeps_its_permissions(
+    envmgr, prefix
+):
+    record = prefix / "conda-meta/app-1.0-0.json"
+    document = json.loads(record.read_text())
+    record.write_text(json.dumps({**document, "files": [*document["files"], "lib/lib.so"]}))
+    (prefix / "conda-meta/history").chmod(0o640)
+    assert envmgr("remove", "-y", "-p", prefix, "app").code == 0
+    assert (prefix / "lib/lib.so").read_bytes() == b"one"
+    assert (prefix / "conda-meta/history").stat().st_mode & 0o777 == 0o640
