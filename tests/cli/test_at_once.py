@@ -216,9 +216,10 @@ def test_a_link_script_that_kills_whoever_runs_it_is_taken_back_in_the_end(
 ) -> None:
     for command in (("install", "-y", "-p", prefix, "deadly"), ("list", "-p", prefix)):
         assert start(*command).wait(30) == -signal.SIGKILL
-    done = envmgr("list", "-p", prefix, "--json")
-    assert [each["name"] for each in done.json] == ["app"]
-    assert "taken back, because the post-link scripts of deadly-1.0-0 were interrupted twice." in done.err
+    # In a process of its own, since it is the tests that would be killed.
+    out, err = start("list", "-p", prefix, "--json").communicate(timeout=30)
+    assert [each["name"] for each in json.loads(out)] == ["app"]
+    assert "taken back, because the post-link scripts of deadly-1.0-0 were interrupted twice." in err
     assert envmgr("verify", "-p", prefix, "--json").json["foreign"] == []
     assert sorted(os.listdir(prefix / "conda-meta/envmgr")) == ["activate", "generations"]
 

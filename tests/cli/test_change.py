@@ -428,6 +428,7 @@ ALIASED = [
     pkg("via", "2.0", files={"share/x/one": b"via"}),
     pkg("yours", "1.0", files={"share/y/one": b"yours"}),
     pkg("slow", "1.0", files={"bin/.slow-post-link.sh": script("kill -9 $PPID\n")}),
+    pkg("broken", "1.0", files={"bin/.broken-post-link.sh": script("exit 3\n")}),
 ]
 
 
@@ -453,6 +454,15 @@ def test_a_file_that_moves_behind_a_symlink_is_not_lost(envmgr, aliased):
     assert envmgr("verify", "-p", prefix).code == 0
     assert envmgr("rollback", "-p", prefix, "-y").code == 0
     assert (prefix / "lib/x").read_bytes() == b"old"
+    assert envmgr("verify", "-p", prefix).code == 0
+
+
+def test_a_file_that_was_to_come_behind_a_symlink_goes_again(envmgr, aliased):
+    """Going back from moved 2.0, its file comes by way of lib64 to where the one that goes is."""
+    prefix = aliased("links=1", "moved=2.0")
+    done = envmgr("install", "-p", prefix, "-y", "moved=1", "broken")
+    assert ("script of broken-1.0-0 failed" in done.err, "no package" in done.err) == (True, False), done.err
+    assert (prefix / "lib/x").read_bytes() == b"new"
     assert envmgr("verify", "-p", prefix).code == 0
 
 
