@@ -8,11 +8,16 @@ from envmgr.cli.options import CommandParser, add_output
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+DEFAULT_FILE = "environment.yml"
+"""What conda reads where no file is named."""
 
 _ACTIONS = {
     "list": "show the environments that are known",
-    "create": "the same as envmgr create",
+    "create": "the same as envmgr create; without -f from environment.yml here",
+    "update": "install or update what -f FILE (or environment.yml here) names; --prune: and nothing else",
+    "remove": "the same as envmgr remove --all",
     "rename": "the same as envmgr rename",
     "config vars": "list, set and unset the variables of an environment",
 }
@@ -24,20 +29,8 @@ def run(arguments: Sequence[str]) -> int:
         _print_help()
         return 0
     action, rest = arguments[0], list(arguments[1:])
-    if action == "list":
-        return _list(rest)
-    if action == "create":
-        from envmgr.cli import create
-
-        return create.run(rest)
-    if action == "rename":
-        from envmgr.cli import rename
-
-        return rename.run(rest)
-    if action == "config":
-        from envmgr.cli import env_vars
-
-        return env_vars.run(rest)
+    if action in _RUNS:
+        return _RUNS[action](rest)
     raise UsageError(
         f"there is no command 'env {action}'.", hint=f"There are: env {', env '.join(_ACTIONS)}."
     )
@@ -78,3 +71,61 @@ def _list(arguments: Sequence[str]) -> int:
     rows = [[each.name or "", "*" if str(each.prefix) == active else "", str(each.prefix)] for each in known]
     write_lines(table(rows, ["name", "", "folder"]))
     return 0
+
+
+def _create(arguments: list[str]) -> int:
+    from envmgr.cli import create
+
+    options = create.parser().parse_args(arguments)
+    bare = not (options.file or options.specs or options.clone)
+    return create.run([*arguments, "--file", DEFAULT_FILE] if bare else arguments)
+
+
+def _update(arguments: list[str]) -> int:
+    """Update the environment that is named here or in the file, as conda does; one that is not there is made."""
+    from envmgr.cli import create, update
+    from envmgr.cli.session import open_context
+    from envmgr.ops.environments import locate
+    from envmgr.ops.request import Asked, read_request
+    from envmgr.prefix.store import PrefixStore
+
+    if not update.parser().parse_args(arguments).file:
+        arguments = [*arguments, "--file", DEFAULT_FILE]
+    options = update.parser().parse_args(arguments)
+    context, _ = open_context(options)
+    name, prefix = options.name, options.prefix
+    if name is None and prefix is None:
+        written = read_request(Asked(files=tuple(options.file), subdir=options.subdir), context)
+        name, prefix = written.name, (written.prefix if written.name is None else None)
+        arguments += ["--name", name] if name else ["--prefix", prefix] if prefix else []
+    if PrefixStore(locate(name, prefix, context)).is_environment():
+        return update.run(arguments)
+    return create.run([argument for argument in arguments if argument != "--prune"])
+
+
+def _remove(arguments: list[str]) -> int:
+    from envmgr.cli import remove
+
+    return remove.run(["--all", *arguments])
+
+
+def _rename(arguments: list[str]) -> int:
+    from envmgr.cli import rename
+
+    return rename.run(arguments)
+
+
+def _config(arguments: list[str]) -> int:
+    from envmgr.cli import env_vars
+
+    return env_vars.run(arguments)
+
+
+_RUNS: dict[str, Callable[[list[str]], int]] = {
+    "list": _list,
+    "create": _create,
+    "update": _update,
+    "remove": _remove,
+    "rename": _rename,
+    "config": _config,
+}

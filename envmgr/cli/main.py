@@ -41,7 +41,7 @@ COMMANDS = {
     "tree": "show who needs whom, from the requests down",
     "search": "search channels for packages",
     "repoquery": "show what a package depends on, or what needs it",
-    "env": "conda's spellings: env list, create, rename, config vars",
+    "env": "conda's spellings: env list, create, update, remove, rename, config vars",
     "notices": "show what the channels have to tell",
     "info": "show settings, platform and virtual packages",
     "config": "show settings and where they come from, and change them",
@@ -51,6 +51,10 @@ COMMANDS = {
     "build": "build packages from recipes into the local channel",
     "index": "write the repodata of a channel folder",
 }
+
+
+_ALIASES = {"uninstall": "remove", "upgrade": "update"}
+"""Conda's other words for commands."""
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
@@ -86,7 +90,7 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_help_text())
         return DONE
-    name = arguments[0]
+    name = _ALIASES.get(arguments[0], arguments[0])
     # `run` passes arguments on as they are; `auth` checks its own, because none of them may be repeated.
     if name not in ("run", "auth"):
         _check_text(arguments)

@@ -97,6 +97,20 @@ def add_channels(parser: argparse.ArgumentParser) -> None:
         help="search only the channels given with -c or in the file",
     )
     group.add_argument(
+        "--use-local",
+        action="append_const",
+        dest="channel",
+        const="local",
+        help="the same as -c local",
+    )
+    group.add_argument(
+        "--strict-channel-priority",
+        action="store_const",
+        dest="channel_priority",
+        const="strict",
+        help=argparse.SUPPRESS,
+    )
+    group.add_argument(
         "--channel-priority", choices=["strict", "flexible", "disabled"], help="default: strict"
     )
     group.add_argument(

@@ -22,7 +22,10 @@ def parser() -> CommandParser:
     made.add_argument("--all", action="store_true", help="remove the whole environment")
     made.add_argument("--no-prune", action="store_true", help="keep what only the removed packages needed")
     made.add_argument(
-        "--force", action="store_true", help="remove only the named packages, even where others need them"
+        "--force",
+        "--force-remove",
+        action="store_true",
+        help="remove only the named packages, even where others need them",
     )
     return made
 
