@@ -7,7 +7,10 @@ import csv
 import hashlib
 import json
 import os
+import random
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from tests.cli.test_shared_files import SITE, VERSION, pip, put_python, wheel
 if TYPE_CHECKING:
     from tests.command import Envmgr
 
+KILLS = int(os.environ.get("ENVMGR_TEST_RENAME_KILLS", "2"))
 BUILT = "/build/" + "placeholder_" * 20
 LIBRARY = f"{BUILT}/lib\0code".encode()
 
@@ -217,3 +221,33 @@ def test_the_active_and_the_frozen_environment_are_not_renamed(
     assert "ask Ana" in envmgr("rename", "-y", "old", "new").err
     assert envmgr("rename", "-y", "old", "new", "--override-frozen").code == 0
     assert (old.with_name("new") / "conda-meta/frozen").exists()
+
+
+@pytest.mark.timeout(60 + 5 * KILLS)
+def test_a_kill_leaves_the_old_environment_or_the_new_one_whole(envmgr: Envmgr, old: Path):
+    """ENVMGR_TEST_RENAME_KILLS=N kills N renames at random instants, and renames again."""
+    (old / "mine").write_text("mine")
+    envs, chance, names = old.parent, random.Random(KILLS), ["old", "new"]
+
+    def is_whole(name: str) -> bool:
+        place = envs / name
+        if not place.exists() or envmgr("verify", "-n", name).code != 0:
+            return False
+        assert (place / "mine").read_text() == "mine"
+        assert (place / "var/at").read_text() == f"at {place}\n"
+        return (place / "bin/libtool").read_text() == f"#!{place}/bin/sh\n"
+
+    for _ in range(KILLS):
+        command = [sys.executable, "-m", "envmgr", "rename", "-y", *names]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.1, 0.5))
+        process.kill()
+        process.wait()
+        stayed, came = map(is_whole, names)
+        assert stayed or came
+        if stayed and came:
+            assert envmgr("remove", "-y", "--all", "-n", names[0]).code == 0
+        elif stayed:
+            assert envmgr("rename", "-y", *names).code == 0
+        assert is_whole(names[1]) and not (envs / names[0]).exists()
+        names.reverse()
