@@ -26,7 +26,7 @@ from envmgr.packages.tar import Kind, Limits, TarReader
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FORMAT_VERSION = 2
 # What zstandard itself allows by default, and what its highest level uses.
@@ -69,14 +69,28 @@ def default_limits(archive_bytes: int) -> Limits:
     return Limits(content_bytes=FREE_BYTES + MOST_EXPANSION * archive_bytes)
 
 
-def iter_parts(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
+def one_buffer(fill: Callable[[bytearray], int]) -> Iterator[memoryview]:
+    """What *fill* puts into a buffer, again and again, until it puts nothing."""
+    buffer = bytearray(CHUNK_BYTES)
+    view = memoryview(buffer)
+    while count := fill(buffer):
+        yield view[:count]
+
+
+def iter_parts(
+    file: IO[bytes],
+    name: str,
+    limits: Limits,
+    pump: Callable[[Callable[[bytearray], int]], Iterator[memoryview]] = one_buffer,
+) -> Iterator[Part]:
     """The archive's tars, info first; each must be read before the next is asked for.
 
+    *pump* has buffers filled with decompressed bytes and hands them out (`one_buffer`).
     *name* is the archive's file name, ``name-version-build.conda`` or ``.tar.bz2``. Raises DataError for a file
     that is neither, is damaged, or holds another package's parts.
     """
     if name.endswith(".conda"):
-        return _iter_conda(file, name, limits)
+        return _iter_conda(file, name, limits, pump)
     if name.endswith(".tar.bz2"):
         return iter([Part("", TarReader(_bunzip(file, name), name, limits))])
     raise DataError(f"{name} is no package: its name ends neither in .conda nor in .tar.bz2.")
@@ -97,7 +111,12 @@ def read_metadata(file: IO[bytes], name: str, path: str) -> bytes:
     raise DataError(f"{name} holds no {path}, which every package needs.", member=path)
 
 
-def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
+def _iter_conda(
+    file: IO[bytes],
+    name: str,
+    limits: Limits,
+    pump: Callable[[Callable[[bytearray], int]], Iterator[memoryview]],
+) -> Iterator[Part]:
     import zipfile
 
     with _zip_errors(name), zipfile.ZipFile(_Measured(file, name)) as archive:
@@ -106,7 +125,7 @@ def _iter_conda(file: IO[bytes], name: str, limits: Limits) -> Iterator[Part]:
         _check_metadata(archive, inner["metadata.json"], name)
         for role in (INFO, PKG):
             with archive.open(inner[role]) as source:
-                yield Part(role, TarReader(_unzstd(source, name), name, limits))
+                yield Part(role, TarReader(_unzstd(source, name, pump), name, limits))
 
 
 @contextlib.contextmanager
@@ -191,12 +210,12 @@ def _check_metadata(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str)
         )
 
 
-def _unzstd(source: IO[bytes], name: str) -> Iterator[memoryview]:
-    """The decompressed bytes, in one buffer that is filled again and again."""
+def _unzstd(
+    source: IO[bytes], name: str, pump: Callable[[Callable[[bytearray], int]], Iterator[memoryview]]
+) -> Iterator[memoryview]:
+    """The decompressed bytes, in buffers that are filled again and again."""
     import zstandard
 
-    buffer = bytearray(CHUNK_BYTES)
-    view = memoryview(buffer)
     decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES)
     try:
         with (
@@ -205,8 +224,7 @@ def _unzstd(source: IO[bytes], name: str) -> Iterator[memoryview]:
                 source, read_size=CHUNK_BYTES, read_across_frames=True, closefd=False
             ) as reader,
         ):
-            while count := reader.readinto(buffer):
-                yield view[:count]
+            yield from pump(reader.readinto)
     except zstandard.ZstdError as error:
         raise DataError(f"{name} holds damaged zstandard data: {_sentence(error)}.") from None
 

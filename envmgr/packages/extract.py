@@ -25,11 +25,12 @@ import msgspec
 from msgspec import Struct, field
 
 from envmgr.errors import DataError
-from envmgr.packages.archive import Part, default_limits, iter_parts, read_metadata
+from envmgr.packages.archive import Part, default_limits, iter_parts, one_buffer, read_metadata
 from envmgr.packages.folder import INDEX_JSON, parse_index
 from envmgr.packages.identity import RECORD_JSON
 from envmgr.packages.link_plan import PLAN_JSON
 from envmgr.packages.member_paths import case_twin, check_links, quoted
+from envmgr.packages.read_ahead import processors, read_ahead
 from envmgr.packages.tar import Kind, Limits, Member, TarReader
 from envmgr.packages.verify import Contents
 
@@ -55,12 +56,14 @@ class Extraction(Struct, frozen=True):
         limits: None takes `archive.default_limits` of the file's size.
         hashed: whether the SHA-256 of every file is computed on the way.
         check: called often; may raise to stop the work.
+        alone: whether no other archive is unpacked meanwhile, so that another processor can decompress.
     """
 
     name: str | None = None
     limits: Limits | None = None
     hashed: bool = False
     check: Callable[[], None] | None = None
+    alone: bool = True
 
 
 def extract_archive(archive: Path, target: Path, request: Extraction | None = None) -> Contents:
@@ -80,7 +83,8 @@ def extract_file(file: IO[bytes], name: str, target: Path, request: Extraction) 
     try:
         limits = request.limits or default_limits(os.fstat(file.fileno()).st_size)
         unpacker = _Unpacker(str(target), name, request)
-        for part in iter_parts(file, name, limits):
+        pump = read_ahead if request.alone and processors() > 1 else one_buffer
+        for part in iter_parts(file, name, limits, pump):
             unpacker.unpack(part)
         check_links(unpacker.contents.links, name)
         return unpacker.contents

@@ -25,6 +25,7 @@ from envmgr.packages.identity import RECORD_JSON, distribution, homes_in, is_vou
 from envmgr.packages.link_plan import difference_warning
 from envmgr.packages.partial import claim_partial
 from envmgr.packages.prepare import Preparation, prepare_package
+from envmgr.packages.read_ahead import processors
 from envmgr.packages.unpacked import CachedPackage, ObtainOptions, UnpackedPackages, read_package
 from envmgr.packages.work_area import WorkArea, remove_abandoned, work_area
 from envmgr.ports import Phase
@@ -53,7 +54,9 @@ def bring_in(
     """The *missing* packages, in the first layer of *cache* that can be written (`PackageCache.obtain`)."""
     with _open_area(cache.layers) as (layer, area):
         phases = Phases(reporter, len(missing))
-        return _Intake(cache, layer, area, transport, reporter, phases, options).run(missing)
+        return _Intake(cache, layer, area, transport, reporter, phases, options, len(missing) == 1).run(
+            missing
+        )
 
 
 @contextlib.contextmanager
@@ -101,6 +104,7 @@ class _Intake(Struct):
     reporter: Reporter
     phases: Phases
     options: ObtainOptions
+    alone: bool
     stop: Stop = field(default_factory=Stop)
     prepare: Callable[[Preparation, Callable[[], None]], None] = prepare_package
 
@@ -114,9 +118,9 @@ class _Intake(Struct):
             distribution(record)
         total = sum(record.size or 0 for record in missing)
         self.phases.begin(total)
-        by_processes = _processors() > 1 and len(missing) > 1 and total >= self.options.processes_from
+        by_processes = processors() > 1 and len(missing) > 1 and total >= self.options.processes_from
         most = _MOST_PROCESSES if by_processes else _MOST_THREADS
-        unpackers = min(most, _processors(), len(missing))
+        unpackers = min(most, processors(), len(missing))
         with contextlib.ExitStack() as stack:
             stack.callback(self.phases.end)
             if by_processes:
@@ -164,7 +168,13 @@ class _Intake(Struct):
         folder = str(job.place / "package")
         arrived = job.arrived
         order = Preparation(
-            job.record, str(job.archive), folder, arrived.sha256, arrived.size, hashed=self.options.hashed
+            job.record,
+            str(job.archive),
+            folder,
+            arrived.sha256,
+            arrived.size,
+            hashed=self.options.hashed,
+            alone=self.alone,
         )
         self.prepare(order, self.stop)
         package = self._publish(job, job.place / "package")
@@ -234,13 +244,6 @@ def _note_url(layer: Path, url: str) -> None:
         handle = os.open(layer / "urls.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         with contextlib.closing(os.fdopen(handle, "ab", buffering=0)) as file:
             file.write(f"{url}\n".encode())
-
-
-def _processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _unwritable(layer: Path, error: OSError) -> PrefixError:

@@ -34,6 +34,7 @@ class Preparation(Struct, frozen=True):
 
     With *hashed* each file is held against the sum in the manifest, too. That is always done where the record
     vouches for no archive; where it does, the archive's sum says that each file is what its channel published.
+    *alone* says that no other package is unpacked meanwhile.
     """
 
     record: PackageRecord
@@ -42,6 +43,7 @@ class Preparation(Struct, frozen=True):
     sha256: str
     size: int
     hashed: bool = False
+    alone: bool = False
 
 
 def prepare_package(order: Preparation, check: Callable[[], None] | None = None) -> None:
@@ -52,7 +54,7 @@ def prepare_package(order: Preparation, check: Callable[[], None] | None = None)
     """
     record, folder = order.record, Path(order.folder)
     hashed = order.hashed or not is_vouched_for(record)
-    request = Extraction(record.file_name, hashed=hashed, check=check)
+    request = Extraction(record.file_name, hashed=hashed, check=check, alone=order.alone)
     contents = extract_archive(Path(order.archive), folder, request)
     read = reader(folder)
     try:
