@@ -38,12 +38,17 @@ STANDARD_MODULES = (
     "uuid",
     "hashlib",
 )
+# What libc itself loads to look up a user (NSS modules of the machine, and what these need) is not the modules'.
 LIST_LOADED = """
-import importlib, sys
+import importlib, pwd, os, sys
+def loaded():
+    lines = open("/proc/self/maps").read().splitlines()
+    return {line.split(None, 5)[5] for line in lines if ".so" in line}
+pwd.getpwuid(os.getuid())
+of_libc = {path for path in loaded() if not path.startswith(sys.prefix + os.sep)}
 for name in sys.argv[1:]:
     importlib.import_module(name)
-lines = open("/proc/self/maps").read().splitlines()
-print(*sorted({line.split(None, 5)[5] for line in lines if ".so" in line}), sep="\\n")
+print(*sorted(loaded() - of_libc), sep="\\n")
 """
 
 
