@@ -265,8 +265,9 @@ class _Handler(BaseHTTPRequestHandler):
         size = fault.drip_size if fault.drip else 1 << 16
         for start in range(0, len(body), size):
             piece = body[start : start + size]
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if fault.chunked else piece)
+            # Counted before, since who gets the last piece may ask at once.
             seen.body_bytes += len(piece)
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if fault.chunked else piece)
             if fault.drip:
                 self.wfile.flush()
                 if owner.closing.wait(fault.drip):
