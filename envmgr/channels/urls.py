@@ -76,6 +76,7 @@ def package_base_url(subdir_url: str, base_url: str | None) -> str:
         raise DataError(f"its base_url {_shown(base_url)!a} holds a line break or another control character.")
     try:
         joined = _joined(f"{subdir_url}/", base_url.strip(" ").replace(" ", "%20"))
+        _check_address(joined)
     except ValueError:
         raise DataError(f"its base_url '{_shown(base_url)}' is no valid URL.") from None
     if urlsplit(joined).scheme not in {"https", "http", urlsplit(subdir_url).scheme}:
@@ -85,6 +86,15 @@ def package_base_url(subdir_url: str, base_url: str | None) -> str:
     except DataError:
         raise DataError(f"its base_url '{_shown(base_url)}' is no valid URL.") from None
     return without_credentials(re.split("[?#]", joined, maxsplit=1)[0]).rstrip("/") + "/"
+
+
+def _check_address(url: str) -> None:
+    """ValueError for brackets around what is no address, which `urlsplit` finds from Python 3.11.4 on."""
+    parts = urlsplit(url)
+    if "[" in parts.netloc:
+        import ipaddress
+
+        ipaddress.IPv6Address((parts.hostname or "").partition("%")[0])
 
 
 def _shown(base_url: str) -> str:
