@@ -26,7 +26,7 @@ from envmgr.packages.tar import Kind, Limits, TarReader
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 FORMAT_VERSION = 2
 # What zstandard itself allows by default, and what its highest level uses.
@@ -82,7 +82,7 @@ def iter_parts(
     name: str,
     limits: Limits,
     pump: Callable[[Callable[[bytearray], int]], Iterator[memoryview]] = one_buffer,
-) -> Iterator[Part]:
+) -> Generator[Part]:
     """The archive's tars, info first; each must be read before the next is asked for.
 
     *pump* has buffers filled with decompressed bytes and hands them out (`one_buffer`).
@@ -92,7 +92,7 @@ def iter_parts(
     if name.endswith(".conda"):
         return _iter_conda(file, name, limits, pump)
     if name.endswith(".tar.bz2"):
-        return iter([Part("", TarReader(_bunzip(file, name), name, limits))])
+        return (Part("", TarReader(chunks, name, limits)) for chunks in (_bunzip(file, name),))
     raise DataError(f"{name} is no package: its name ends neither in .conda nor in .tar.bz2.")
 
 
@@ -116,7 +116,7 @@ def _iter_conda(
     name: str,
     limits: Limits,
     pump: Callable[[Callable[[bytearray], int]], Iterator[memoryview]],
-) -> Iterator[Part]:
+) -> Generator[Part]:
     import zipfile
 
     with _zip_errors(name), zipfile.ZipFile(_Measured(file, name)) as archive:
@@ -124,8 +124,12 @@ def _iter_conda(
         inner = _entries(archive, name)
         _check_metadata(archive, inner["metadata.json"], name)
         for role in (INFO, PKG):
-            with archive.open(inner[role]) as source:
-                yield Part(role, TarReader(_unzstd(source, name, pump), name, limits))
+            # The chunks are closed here, since what has buffers filled may be a thread.
+            with (
+                archive.open(inner[role]) as source,
+                contextlib.closing(_unzstd(source, name, pump)) as chunks,
+            ):
+                yield Part(role, TarReader(chunks, name, limits))
 
 
 @contextlib.contextmanager
@@ -212,7 +216,7 @@ def _check_metadata(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str)
 
 def _unzstd(
     source: IO[bytes], name: str, pump: Callable[[Callable[[bytearray], int]], Iterator[memoryview]]
-) -> Iterator[memoryview]:
+) -> Generator[memoryview]:
     """The decompressed bytes, in buffers that are filled again and again."""
     import zstandard
 

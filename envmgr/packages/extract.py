@@ -84,8 +84,9 @@ def extract_file(file: IO[bytes], name: str, target: Path, request: Extraction) 
         limits = request.limits or default_limits(os.fstat(file.fileno()).st_size)
         unpacker = _Unpacker(str(target), name, request)
         pump = read_ahead if request.alone and processors() > 1 else one_buffer
-        for part in iter_parts(file, name, limits, pump):
-            unpacker.unpack(part)
+        with contextlib.closing(iter_parts(file, name, limits, pump)) as parts:
+            for part in parts:
+                unpacker.unpack(part)
         check_links(unpacker.contents.links, name)
         return unpacker.contents
     except BaseException:

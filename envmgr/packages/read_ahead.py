@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BUFFERS = 4
+_PATIENCE_SECONDS = 10.0
 
 
 def processors() -> int:
@@ -49,7 +50,7 @@ def read_ahead(fill: Callable[[bytearray], int]) -> Iterator[memoryview]:
             free.put(buffer)
     finally:
         free.put(None)
-        thread.join()
+        thread.join(_PATIENCE_SECONDS)
 
 
 def _work(

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envmgr.errors import DataError
 from envmgr.packages.archive import CHUNK_BYTES, one_buffer
+from envmgr.packages.extract import Extraction, extract_archive
 from envmgr.packages.read_ahead import read_ahead
+from envmgr.packages.tar import Limits
+from tests.builders import archive_bytes, pkg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +60,13 @@ def test_the_thread_ends_with_a_reader_that_stops_early() -> None:
     pieces = read_ahead(filling(100 * CHUNK_BYTES))
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]
+
+
+def test_no_thread_outlives_an_archive_that_could_not_be_unpacked(tmp_path: Path) -> None:
+    package = pkg("big", files={"f": bytes(range(256)) * 40_000, "g": "x"})
+    (tmp_path / package.file_name).write_bytes(archive_bytes(package))
+    request = Extraction(limits=Limits(content_bytes=1_000), alone=True)
+    with pytest.raises(DataError) as caught:
+        extract_archive(tmp_path / package.file_name, tmp_path / "target", request)
+    # While the error, and with it every frame that it passed, is still held.
+    assert caught.value and not [each for each in threading.enumerate() if "_work" in each.name]
