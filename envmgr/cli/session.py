@@ -6,9 +6,8 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from envmgr.errors import ChannelError
 from envmgr.ops.context import Context
 from envmgr.ports import Reporter
 
@@ -47,15 +46,10 @@ def open_context(arguments: argparse.Namespace, **overrides: Any) -> tuple[Conte
 
 def open_local_context(arguments: argparse.Namespace) -> Context:
     """A context for commands that open no URL and do nothing long: it takes half the time to make."""
-    return _context(load(arguments), _NoNetwork(), _PlainReporter(), dict(os.environ))
-
-
-class _NoNetwork:
-    """Stands where commands need no transport."""
-
-    def open(self, url: str, headers: Mapping[str, str] | None = None) -> NoReturn:  # noqa: ARG002 - a Transport's
-        """Refuses."""
-        raise ChannelError(f"{url} is not asked: this command uses no network.")
+    loaded, reporter, environ = load(arguments), _PlainReporter(), dict(os.environ)
+    return _context(
+        loaded, _LaterTransport(loaded.settings, environ, Path.home(), reporter), reporter, environ
+    )
 
 
 class _PlainReporter(Reporter):
@@ -92,7 +86,7 @@ class _LaterTransport:
     """The command's transport, which is imported and made at the first URL: most commands open none."""
 
     def __init__(
-        self, settings: Settings, environ: Mapping[str, str], home: Path, reporter: TerminalReporter
+        self, settings: Settings, environ: Mapping[str, str], home: Path, reporter: Reporter
     ) -> None:
         self._settings, self._environ, self._home, self._reporter = settings, environ, home, reporter
         self._made: Transport | None = None
