@@ -16,6 +16,8 @@ from envmgr.packages.archive import CHUNK_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+THREAD_NAME = "envmgr-read-ahead"
+
 _BUFFERS = 4
 _PATIENCE_SECONDS = 10.0
 
@@ -36,7 +38,7 @@ def read_ahead(fill: Callable[[bytearray], int]) -> Iterator[memoryview]:
     full: queue.SimpleQueue[tuple[bytearray, int] | BaseException] = queue.SimpleQueue()
     for _ in range(_BUFFERS):
         free.put(bytearray(CHUNK_BYTES))
-    thread = threading.Thread(target=_work, args=(fill, free, full), daemon=True)
+    thread = threading.Thread(target=_work, args=(fill, free, full), name=THREAD_NAME, daemon=True)
     thread.start()
     try:
         while True:

@@ -10,7 +10,7 @@ import pytest
 from envmgr.errors import DataError
 from envmgr.packages.archive import CHUNK_BYTES, one_buffer
 from envmgr.packages.extract import Extraction, extract_archive
-from envmgr.packages.read_ahead import read_ahead
+from envmgr.packages.read_ahead import THREAD_NAME, read_ahead
 from envmgr.packages.tar import Limits
 from tests.builders import archive_bytes, pkg
 
@@ -69,4 +69,4 @@ def test_no_thread_outlives_an_archive_that_could_not_be_unpacked(tmp_path: Path
     with pytest.raises(DataError) as caught:
         extract_archive(tmp_path / package.file_name, tmp_path / "target", request)
     # While the error, and with it every frame that it passed, is still held.
-    assert caught.value and not [each for each in threading.enumerate() if "_work" in each.name]
+    assert caught.value and not [each for each in threading.enumerate() if each.name == THREAD_NAME]
