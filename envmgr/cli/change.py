@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from envmgr.cli.progress import TerminalReporter
     from envmgr.models.record import PackageRecord
-    from envmgr.ops.change import Changed, ChangePlan, ChangeRequest
+    from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
     from envmgr.ops.context import Context
 
 

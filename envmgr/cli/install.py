@@ -47,7 +47,7 @@ def parser() -> CommandParser:
 def run(arguments: Sequence[str]) -> int:
     """Install."""
     options = parser().parse_args(arguments)
-    from envmgr.ops.change import ChangeRequest
+    from envmgr.ops.change_request import ChangeRequest
 
     if not options.specs and not options.file:
         raise UsageError("nothing was named to install.", hint="envmgr install -n NAME SPEC ...")

@@ -33,7 +33,7 @@ def parser() -> CommandParser:
 def run(arguments: Sequence[str]) -> int:
     """Remove."""
     options = parser().parse_args(arguments)
-    from envmgr.ops.change import ChangeRequest
+    from envmgr.ops.change_request import ChangeRequest
     from envmgr.ops.request import Asked
     from envmgr.ops.resolve import ResolveOptions
 

@@ -33,7 +33,7 @@ def parser() -> CommandParser:
 def run(arguments: Sequence[str]) -> int:
     """Roll back."""
     options = parser().parse_args(arguments)
-    from envmgr.ops.change import ChangeRequest
+    from envmgr.ops.change_request import ChangeRequest
 
     request = ChangeRequest(
         kind="rollback",

@@ -38,7 +38,7 @@ def parser() -> CommandParser:
 def run(arguments: Sequence[str]) -> int:
     """Update."""
     options = parser().parse_args(arguments)
-    from envmgr.ops.change import ChangeRequest
+    from envmgr.ops.change_request import ChangeRequest
 
     if options.all and (options.specs or options.file):
         raise UsageError("--all takes no names and no files.")

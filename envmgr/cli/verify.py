@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     """Verify, and repair where that was asked for; exit code 1 where something is wrong and stays so."""
     options = parser().parse_args(arguments)
     from envmgr.cli.session import open_context
-    from envmgr.ops.change import ChangeRequest
+    from envmgr.ops.change_request import ChangeRequest
     from envmgr.ops.environments import locate_existing
     from envmgr.ops.verify import verify
 

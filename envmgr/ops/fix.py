@@ -15,7 +15,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from envmgr.ops.change import Changed, ChangePlan
+    from envmgr.ops.change_request import Changed, ChangePlan
     from envmgr.ops.checkup import Checkup
     from envmgr.ops.context import Context
     from envmgr.prefix.carry import Refitting
@@ -51,7 +51,8 @@ def fix(request: FixRequest, context: Context, confirm: Callable[[FixPlan], bool
 
     Raises what a repair raises.
     """
-    from envmgr.ops.change import ChangeRequest, change
+    from envmgr.ops.change import change
+    from envmgr.ops.change_request import ChangeRequest
     from envmgr.prefix.store import PrefixStore
 
     prefix, moved_from = request.checkup.prefix, _moved_from(request.checkup)

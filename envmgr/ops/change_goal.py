@@ -1,0 +1,202 @@
+"""What an environment is to hold after a change: solved, what is left after a removal, or as it once was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from envmgr.errors import PrefixError, UsageError
+from envmgr.ops.change_state import State, earlier_lines, in_order, not_installed
+from envmgr.ops.request import asking_of
+from envmgr.ops.resolve import Standing, resolve_change
+from envmgr.prefix.generation import Asking
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envmgr.models.channel import Channel
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.change_request import ChangeRequest
+    from envmgr.ops.context import Context
+    from envmgr.ops.request import EnvironmentRequest
+
+
+class Goal(Struct, frozen=True):
+    """What the environment is to hold, dependencies first, and who was asked for by which specs."""
+
+    records: tuple[PackageRecord, ...]
+    requested: Mapping[str, tuple[str, ...]]
+    specs: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    asking: Asking = Asking()
+    again: frozenset[str] = frozenset()
+
+
+def choose_goal(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
+    match request.kind:
+        case "remove":
+            return _without(request, wanted, state, context)
+        case "rollback":
+            return _earlier(request, state)
+        case "repair":
+            ordered = in_order(state.records, state.requested)
+            return Goal(ordered, state.requested, again=request.again)
+    if wanted.explicit:
+        return _with_archives(wanted, state)
+    return _solved(request, wanted, state, context)
+
+
+def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
+    lines = list(wanted.requirements)
+    named = frozenset(line.spec.name for line in lines)
+    if request.kind == "update":
+        _check_installed(lines, state, request)
+    exact = request.prune and bool(request.asked.files)
+    earlier = [] if exact else earlier_lines(state, named)
+    if not lines and request.mode != "all":
+        raise UsageError(f"nothing was named to {request.kind}.", hint=f"envmgr {request.kind} SPEC ...")
+    channels = _channels(request, wanted, state, context)
+    standing = Standing(state.records, request.mode, named, prune=request.prune, prefix=state.prefix)
+    records = resolve_change([*lines, *earlier], standing, channels, state.subdir, request.options, context)
+    asked = _newly_asked(request, lines, records, state)
+    kept = {} if exact else state.requested
+    here = {record.name for record in records}
+    return Goal(
+        records,
+        {name: specs for name, specs in {**kept, **asked}.items() if name in here and specs},
+        specs=tuple(str(line.spec) for line in lines),
+        channels=tuple(channel.url for channel in channels),
+        asking=asking_of(request.asked, wanted, context),
+        again=(named & here if request.force else frozenset()),
+    )
+
+
+def _newly_asked(
+    request: ChangeRequest, lines: Sequence[Requirement], records: Sequence[PackageRecord], state: State
+) -> dict[str, tuple[str, ...]]:
+    """By which specs the named packages are asked for from now on.
+
+    An update by a bare name leaves what was asked for before, as long as the package still fulfils it.
+    """
+    asked: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        name = line.spec.name
+        specs: tuple[str, ...] = (str(line.spec),)
+        if request.kind == "update" and specs == (name,):
+            before = state.lines_of(name)
+            record = next((each for each in records if each.name == name), None)
+            if before and record is not None and all(spec.matches(record) for _, spec in before):
+                specs = tuple(text for text, _ in before)
+        asked[name] = (*asked.get(name, ()), *specs)
+    return asked
+
+
+def _check_installed(lines: Sequence[Requirement], state: State, request: ChangeRequest) -> None:
+    if request.asked.files:
+        return
+    missing = [line.spec for line in lines if line.spec.name not in state.names]
+    if missing:
+        raise not_installed(missing[0], state, f"envmgr install {missing[0].name} brings it in.")
+
+
+def _channels(
+    request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context
+) -> tuple[Channel, ...]:
+    """The channels of the command line and files, and those that the environment was made from."""
+    from envmgr.models.channel import Channel
+    from envmgr.ops.channels import configured_channels, find_channels
+
+    asked = request.asked
+    last = next((each.channels for each in reversed(state.generations) if each.channels), ())
+    if asked.override_channels or not last:
+        return wanted.channels
+    usual = set(find_channels(configured_channels(context), context))
+    own = [channel for channel in wanted.channels if channel not in usual]
+    return tuple(dict.fromkeys([*own, *map(Channel.parse, last)]))
+
+
+def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
+    from envmgr.host.probe import virtual_packages
+    from envmgr.solver.update import unneeded, with_dependants
+
+    names: set[str] = set()
+    for line in wanted.requirements:
+        found = {record.name for record in state.records if line.spec.matches(record)}
+        if not found:
+            raise not_installed(line.spec, state)
+        names |= found
+    if not names:
+        raise UsageError("nothing was named to remove.", hint="envmgr remove NAME ...")
+    machine = virtual_packages(state.subdir, context.environ)
+
+    def of_machine(name: str) -> PackageRecord | None:
+        return next(iter(machine.records(name)), None)
+
+    lines = earlier_lines(state, frozenset(names))
+    gone = names
+    if not request.options.no_deps:
+        gone = set(with_dependants(state.records, names, lines=lines, machine=of_machine))
+    left = [record for record in state.records if record.name not in gone]
+    requested = {name: specs for name, specs in state.requested.items() if name not in gone}
+    if request.prune and requested and not request.options.no_deps:
+        keep = {*requested, *(["pip"] if any(record.name == "python" for record in left) else [])}
+        lines = [line for line in lines if line.spec.name in requested]
+        loose = unneeded(left, keep, lines=lines, machine=of_machine)
+        # Only what these packages brought goes: what nobody needed before stays as it was.
+        loose -= unneeded(state.records, {*state.requested, "pip"}, lines=lines, machine=of_machine)
+        left = [record for record in left if record.name not in loose]
+    ordered = in_order(left, requested)
+    last = state.generations[-1].channels if state.generations else ()
+    return Goal(
+        ordered, requested, removed=tuple(str(line.spec) for line in wanted.requirements), channels=last
+    )
+
+
+def _earlier(request: ChangeRequest, state: State) -> Goal:
+    known = {each.number: each for each in state.generations}
+    number = request.generation
+    if number is None:
+        number = _number_before(state)
+    if number in state.past.damaged:
+        raise state.past.damaged[number]
+    if number not in known:
+        numbers = f"{min(known)} to {max(known)}" if known else "none"
+        raise PrefixError(
+            f"{state.prefix} has no generation {number}; it has {numbers}.",
+            hint="envmgr history shows them.",
+            prefix=str(state.prefix),
+        )
+    target = known[number]
+    requested = {name: specs for name, specs in target.requested().items() if specs}
+    # What another tool made was noted by file names; our own is in the order in which it was linked.
+    records = target.records() if target.command else in_order(target.records(), requested)
+    return Goal(records, requested, channels=target.channels)
+
+
+def _number_before(state: State) -> int:
+    """The generation before what the environment holds now, which another tool may have made."""
+    last = state.past.last
+    if last is None:
+        return 0
+    return last.number - 1 if last.holds(state.records) else last.number
+
+
+def _with_archives(wanted: EnvironmentRequest, state: State) -> Goal:
+    from envmgr.ops.explicit import explicit_records
+
+    coming = explicit_records(wanted.explicit)
+    names = {record.name for record in coming}
+    staying = [record for record in state.records if record.name not in names]
+    requested = {**state.requested, **{record.name: (record.name,) for record in coming}}
+    return Goal((*staying, *coming), requested, specs=tuple(record.dist_name for record in coming))
+
+
+def difference(state: State, goal: Goal) -> tuple[tuple[PackageRecord, ...], tuple[PackageRecord, ...]]:
+    """What goes and what comes."""
+    now, then = set(state.records), set(goal.records)
+    unlink = [record for record in state.records if record not in then or record.name in goal.again]
+    link = [record for record in goal.records if record not in now or record.name in goal.again]
+    return tuple(unlink), tuple(link)

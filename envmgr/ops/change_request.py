@@ -1,0 +1,80 @@
+"""What a change is asked to do, what it will do, and what it did: values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
+
+from envmgr.ops.request import Asked
+from envmgr.ops.resolve import ResolveOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.prefix.plan import Clobber
+    from envmgr.solver.update import UpdateMode
+
+Kind = Literal["install", "update", "remove", "rollback", "repair"]
+
+
+class ChangeRequest(Struct, frozen=True):
+    """What to change: *asked* are specs and files, of packages to go for a removal.
+
+    ``mode`` says what may move (`envmgr.solver.update`); with ``prune``, what nothing needs goes. ``again`` are
+    packages that are linked anew where they stay, all of those asked for with ``force``. ``generation`` is the
+    one to go back to. With ``save``, the specs are written into the file that the environment came from.
+    """
+
+    kind: Kind
+    asked: Asked = field(default_factory=Asked)
+    name: str | None = None
+    prefix: str | None = None
+    options: ResolveOptions = field(default_factory=ResolveOptions)
+    mode: UpdateMode = "keep"
+    prune: bool = False
+    force: bool = False
+    save: bool = False
+    again: frozenset[str] = frozenset()
+    generation: int | None = None
+    override_frozen: bool = False
+    dry_run: bool = False
+    download_only: bool = False
+    copy: bool = False
+    command_line: tuple[str, ...] = ()
+
+
+class ChangePlan(Struct, frozen=True):
+    """What a change will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
+
+    ``relink`` are packages that stay and whose files are linked anew, with why, as far as it is known before
+    everything is fetched. ``clobbers`` tell who wins paths that several packages bring.
+    """
+
+    prefix: Path
+    kind: Kind
+    link: tuple[PackageRecord, ...]
+    unlink: tuple[PackageRecord, ...]
+    fetch: tuple[PackageRecord, ...]
+    kept: int
+    relink: tuple[tuple[PackageRecord, str], ...] = ()
+    clobbers: tuple[Clobber, ...] = ()
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the environment is already as it should be."""
+        return not self.link and not self.unlink
+
+
+class Changed(Struct, frozen=True):
+    """What was done; ``done`` is False for a dry run, a refusal by `confirm`, a download, or nothing to do.
+
+    ``saved`` is the environment file that was written.
+    """
+
+    plan: ChangePlan
+    done: bool
+    messages: tuple[str, ...] = ()
+    generation: int | None = None
+    saved: Path | None = None

@@ -1,0 +1,244 @@
+"""A change that was agreed to: its packages, its plan, and its journal.
+
+Packages that stay are linked anew where they share paths with what changes; which those are shows step by step,
+while plans are made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from envmgr.ops.change_state import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.change_goal import Goal
+    from envmgr.ops.change_request import ChangePlan, ChangeRequest
+    from envmgr.ops.change_state import State
+    from envmgr.ops.context import Context
+    from envmgr.packages.unpacked import CachedPackage
+    from envmgr.prefix.generation import Generation
+    from envmgr.prefix.plan import PrefixPlan
+
+
+class AgreedChange(Struct):
+    """A change that was agreed to."""
+
+    request: ChangeRequest
+    state: State
+    goal: Goal
+    context: Context
+
+    def obtain(self, records: Iterable[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
+        from envmgr.ops.fetch import obtain
+
+        return obtain(tuple(records), self.context, hashed=self.request.kind == "repair")
+
+    def put_in_order(self, packages: Mapping[PackageRecord, CachedPackage]) -> None:
+        """Order the goal by what the archives in *packages* say they need; their URLs alone did not."""
+        from msgspec.structs import replace
+
+        goal = {record.name: record for record in self.goal.records}
+        whole = [packages[record].record if record in packages else record for record in goal.values()]
+        ordered = in_order(whole, self.goal.requested)
+        self.goal = replace(self.goal, records=tuple(goal[record.name] for record in ordered))
+
+    def foreseen(self, plan: ChangePlan) -> ChangePlan:
+        """*plan* with what else will be linked anew, and who wins, as the packages that are cached tell."""
+        from msgspec.structs import replace
+
+        from envmgr.packages.store import PackageCache
+
+        cache = PackageCache(self.context.settings.pkgs_dirs)
+
+        def cached(records: Sequence[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
+            found = {record: cache.find(record) for record in records}
+            return {record: package for record, package in found.items() if package is not None}
+
+        planned, why = self._plan(cached(plan.link), cached)
+        return replace(self._with_relinked(plan, why), clobbers=planned.clobbers)
+
+    def told(self, plan: ChangePlan, why: Mapping[str, str]) -> ChangePlan:
+        """*plan* with all packages that were linked anew; what was not foreseen is told now."""
+        known = {record.name for record, _ in plan.relink}
+        whole = self._with_relinked(plan, why)
+        for record, reason in whole.relink:
+            if record.name not in known:
+                self.context.reporter.warned(f"{record.dist_name} was linked anew: {reason}.")
+        return whole
+
+    def _with_relinked(self, plan: ChangePlan, why: Mapping[str, str]) -> ChangePlan:
+        from msgspec.structs import replace
+
+        moving, then = {record.name for record in plan.link}, set(self.goal.records)
+        relink = tuple(
+            (record, why[record.name])
+            for record in self.state.records
+            if record.name in why and record.name not in moving and record in then
+        )
+        return replace(plan, relink=relink, kept=plan.kept - (len(relink) - len(plan.relink)))
+
+    def apply(
+        self, packages: dict[PackageRecord, CachedPackage]
+    ) -> tuple[tuple[str, ...], int, dict[str, str]]:
+        """Carry it out; the messages of link scripts, the new generation's number, and what was linked anew."""
+        from envmgr.ops.verify import with_own_files
+        from envmgr.prefix.change import PrefixChange, change_prefix
+
+        context, settings = self.context, self.context.settings
+        plan, why = self._plan(packages, self.obtain)
+        if self.request.kind == "repair":
+            plan = with_own_files(plan)
+        generations = self._generations(plan)
+        change = PrefixChange(
+            prefix=self.state.prefix,
+            plan=plan,
+            current=self.state.current,
+            generations=generations,
+            environ=context.environ,
+            requested={name: self.goal.requested.get(name, ()) for name in self.state.names},
+            link_scripts=settings.link_scripts,
+            link_mode="copy" if self.request.copy else settings.linking,
+            bytecode_caches=settings.pkgs_dirs,
+            root_prefix=str(settings.root),
+            strict=settings.durability == "power",
+        )
+        messages = change_prefix(change, context.runner, context.reporter, context.clock)
+        return messages, generations[-1].number, why
+
+    def _plan(
+        self,
+        packages: dict[PackageRecord, CachedPackage],
+        get: Callable[[Sequence[PackageRecord]], dict[PackageRecord, CachedPackage]],
+    ) -> tuple[PrefixPlan, dict[str, str]]:
+        """The plan, and why packages that stay are linked anew: they share paths with what changes, mostly.
+
+        *get* brings the packages that turn out to be needed, or those of them that it has.
+        """
+        from envmgr.prefix.plan import contested_names, passing_through
+
+        why = dict.fromkeys(self.goal.again, "it was asked for")
+        asked: set[PackageRecord] = set()
+        now = set(self.state.records)
+        while True:
+            why = self._sharing(set(why)) | why
+            missing = [
+                record
+                for record in self.goal.records
+                if record not in packages
+                and record not in asked
+                and (record.name in why or record not in now)
+            ]
+            asked.update(missing)
+            packages |= get(missing) if missing else {}
+            plan = self._plan_once(packages, why.keys())
+            contested = contested_names(plan, self.state.current).items()
+            passing = passing_through(plan, self.state.current).items()
+            more = {name: f"{path} comes with another package, too" for name, path in contested}
+            more |= self._homeless(plan) | {
+                name: f"its files are behind the symlink {path}" for name, path in passing
+            }
+            if more.keys() <= why.keys():
+                return plan, why
+            why = more | why
+
+    def _plan_once(
+        self, packages: Mapping[PackageRecord, CachedPackage], relink: Collection[str]
+    ) -> PrefixPlan:
+        from envmgr.host.file_system import file_system_at
+        from envmgr.models.package_files import PackageFiles
+        from envmgr.prefix.plan import PackageToLink, plan_prefix
+
+        desired = []
+        for record in self.goal.records:
+            requested = self.goal.requested.get(record.name, ())
+            found = packages.get(record)
+            if found is None:
+                files = PackageFiles(paths=())
+                desired.append(PackageToLink(record, self.state.prefix, None, files, requested))
+            else:
+                desired.append(
+                    PackageToLink(found.record, found.folder, found.archive, found.files, requested)
+                )
+        return plan_prefix(
+            self.state.current,
+            desired,
+            prefix=str(self.state.prefix),
+            subdir=self.state.subdir,
+            relink=frozenset(relink),
+            file_system=file_system_at(self.state.prefix, self.state.subdir),
+        )
+
+    def _sharing(self, relink: set[str]) -> dict[str, str]:
+        """The packages that share a path with one that goes or is linked anew, with why."""
+        if not self.state.generations:
+            return {}
+        then = {record.name: record for record in self.goal.records}
+        moving = {record.name for record in self.state.records if then.get(record.name) != record} | relink
+        found: dict[str, str] = {}
+        for path, owners in self.state.generations[-1].shared.items():
+            movers = [name for name in owners if name in moving]
+            for name in owners if movers else ():
+                if name in then and name in self.state.names:
+                    others = ", ".join(each for each in movers if each != name) or "another package"
+                    found[name] = f"it shares {path} with {others}"
+        return found
+
+    def _homeless(self, plan: PrefixPlan) -> dict[str, str]:
+        """Noarch Python packages that stay, while the place of Python's packages moves."""
+        from envmgr.prefix.noarch import python_layout
+
+        before = next((record for record in self.state.records if record.name == "python"), None)
+        if before is None or plan.python is None:
+            return {}
+        if python_layout(before, self.state.subdir) == plan.python:
+            return {}
+        then = set(self.goal.records)
+        why = f"Python's packages move to {plan.python.site_packages}"
+        return {
+            record.name: why
+            for record in self.state.records
+            if record in then and record.noarch_kind == "python"
+        }
+
+    def _generations(self, plan: PrefixPlan) -> tuple[Generation, ...]:
+        from envmgr import __version__
+        from envmgr.prefix.generation import Generation, entries_of, entry_of, shared_by
+
+        state, now = self.state, self.context.clock.now()
+        made: list[Generation] = []
+        last, number = state.past.last, state.past.next_number
+        if last is None or last.number + 1 != number or not last.holds(state.records):
+            shared = shared_by(state.names, last.shared) if last else {}
+            entries = entries_of(state.current)
+            last = Generation(number, now, subdir=state.subdir, shared=shared, packages=entries)
+            made.append(last)
+        linked = {link.package.record: link.package.record for link in plan.link}
+        going = {package.record.name for package in plan.unlink}
+        shared = {
+            path: owners for path, owners in last.shared.items() if going.isdisjoint(owners)
+        } | plan.shared
+        made.append(
+            Generation(
+                number=last.number + 1,
+                moment=now,
+                command=self.request.command_line,
+                version=__version__,
+                subdir=state.subdir,
+                prefix=str(state.prefix),
+                specs=self.goal.specs,
+                removed=self.goal.removed,
+                asking=self.goal.asking,
+                channels=self.goal.channels,
+                shared=shared,
+                packages=[
+                    entry_of(linked.get(record, record), self.goal.requested.get(record.name, ()))
+                    for record in self.goal.records
+                ],
+            )
+        )
+        return tuple(made)
