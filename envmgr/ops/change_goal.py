@@ -9,7 +9,7 @@ from msgspec import Struct
 from envmgr.errors import PrefixError, UsageError
 from envmgr.ops.change_state import State, earlier_lines, in_order, not_installed
 from envmgr.ops.request import asking_of
-from envmgr.ops.resolve import Standing, resolve_change
+from envmgr.ops.resolve import Standing, resolving_change
 from envmgr.prefix.generation import Asking
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: State, co
         raise UsageError(f"nothing was named to {request.kind}.", hint=f"envmgr {request.kind} SPEC ...")
     channels = _channels(request, wanted, state, context)
     standing = Standing(state.records, request.mode, named, prune=request.prune, prefix=state.prefix)
-    records = resolve_change([*lines, *earlier], standing, channels, state.subdir, request.options, context)
+    everything = [*lines, *earlier]
+    with resolving_change(everything, standing, channels, state.subdir, request.options, context) as session:
+        records = session.records()
     asked = _newly_asked(request, lines, records, state)
     kept = {} if exact else state.requested
     here = {record.name for record in records}

@@ -14,8 +14,9 @@ from msgspec import Struct, field
 from envmgr.errors import DataError, UsageError
 from envmgr.models.requirement import Requirement, Source
 from envmgr.ops.channels import WrittenChannel, credential_urls, parse_channels, permitted_channels
+from envmgr.ops.pins import pins
 from envmgr.ops.request import Asked, EnvironmentRequest, read_request
-from envmgr.ops.resolve import ResolveOptions, pins, resolve
+from envmgr.ops.resolve import ResolveOptions, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -119,7 +120,7 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     return Chosen(
         records=_solved(wanted, request.options, context),
         requirements=wanted.requirements,
-        limits=pins(request.options, context),
+        limits=pins(context, ignored=request.options.no_pin),
         channels=wanted.channels,
         subdir=wanted.subdir,
         pypi=tuple(item.text for item in wanted.subsections.get("pip", ())),
@@ -149,7 +150,7 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     return Chosen(
         records=records,
         requirements=tuple(_recorded(packages, context)),
-        limits=pins(request.options, context, prefix),
+        limits=pins(context, prefix, ignored=request.options.no_pin),
         channels=_channels(records, request.asked, context),
         subdir=next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
         or settings.subdir,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from envmgr.errors import DataError, PrefixError, SolveError
-from envmgr.ops.channels import channel_lists, with_real_channel
+from envmgr.errors import DataError, SolveError
+from envmgr.ops.channels import channel_lists
 from envmgr.ports import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from envmgr.channels.index import Index
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.solver.problem import Problem, Strategy
-    from envmgr.solver.solve import Conflict
+    from envmgr.solver.solve import Conflict, Solution
     from envmgr.solver.update import UpdateMode
 
 
@@ -53,22 +55,72 @@ def resolve(
     Raises ChannelError when an index cannot be had, SolveError with the explanation when nothing fits, and
     DataError for a platform that neither is known nor has any of the packages in question.
     """
+    with resolving(requirements, channels, subdir, options, context) as session:
+        return session.told(session.records())
+
+
+class Resolving(Struct, frozen=True):
+    """One request over one index, which may be asked again with more lines that limit the answer."""
+
+    problem: Problem
+    candidates: Candidates
+    subdir: str
+    options: ResolveOptions
+    context: Context
+
+    def answer(self, more: Sequence[Requirement] = ()) -> Solution | Conflict:
+        """The best solution under the constraints *more*, or why there is none."""
+        from envmgr.solver.solve import solve
+
+        problem = (
+            replace(self.problem, constraints=(*self.problem.constraints, *more)) if more else self.problem
+        )
+        self.context.reporter.phase_started(Phase.SOLVE)
+        try:
+            return solve(problem)
+        finally:
+            self.context.reporter.phase_finished(Phase.SOLVE)
+
+    def records(self, more: Sequence[Requirement] = ()) -> tuple[PackageRecord, ...]:
+        """The complete records of the answer, dependencies first; raises SolveError with the explanation."""
+        from envmgr.solver.solve import Solution
+
+        answer = self.answer(more)
+        if not isinstance(answer, Solution):
+            _check_platform(self.subdir, self.candidates)
+            raise self.refusal(answer)
+        _check_platform(self.subdir, self.candidates)
+        return answer.records
+
+    def refusal(self, conflict: Conflict) -> SolveError:
+        """*conflict* as what is told to the user."""
+        return _refusal(conflict, self.candidates)
+
+    def told(self, records: tuple[PackageRecord, ...]) -> tuple[PackageRecord, ...]:
+        """The *records* that are wanted of an answer, after a warning for each line that did nothing."""
+        return _told(records, self.problem.requirements, self.options, self.candidates, self.context)
+
+
+@contextlib.contextmanager
+def resolving(
+    requirements: Sequence[Requirement],
+    channels: Sequence[Channel],
+    subdir: str,
+    options: ResolveOptions,
+    context: Context,
+) -> Iterator[Resolving]:
+    """A request for a new environment, while its index is open; raises ChannelError when that cannot be had."""
     from envmgr.host.probe import virtual_packages
 
     index = open_index(channels, subdir, context)
     names = [requirement.spec.name for requirement in requirements if requirement.spec.is_name_exact]
     index.expect([*names, "pip"] if "python" in names else names)
-    virtual = virtual_packages(subdir, context.environ)
-    candidates = Candidates(index, virtual, options, context)
+    candidates = Candidates(index, virtual_packages(subdir, context.environ), options, context)
     try:
-        records = _solve(make_problem(requirements, candidates, options, context), candidates, context)
-    except SolveError:
-        _check_platform(subdir, candidates)
-        raise
+        problem = make_problem(requirements, candidates, options, context)
+        yield Resolving(problem, candidates, subdir, options, context)
     finally:
         index.rest()
-    _check_platform(subdir, candidates)
-    return _told(records, requirements, options, candidates, context)
 
 
 class Standing(Struct, frozen=True):
@@ -85,21 +137,21 @@ class Standing(Struct, frozen=True):
     prefix: Path | None = None
 
 
-def resolve_change(
+@contextlib.contextmanager
+def resolving_change(
     requirements: Sequence[Requirement],
     standing: Standing,
     channels: Sequence[Channel],
     subdir: str,
     options: ResolveOptions,
     context: Context,
-) -> tuple[PackageRecord, ...]:
-    """The records that an environment holds after a change, dependencies first.
+) -> Iterator[Resolving]:
+    """A request for what an environment holds after a change, while its index is open.
 
-    Raises what `resolve` raises.
+    Raises ChannelError when the index cannot be had.
     """
-    from msgspec.structs import replace
-
     from envmgr.host.probe import virtual_packages
+    from envmgr.ops.pins import pins
     from envmgr.solver.update import plan_update
 
     index = open_index(channels, subdir, context)
@@ -112,20 +164,16 @@ def resolve_change(
         lines=requirements,
         machine=candidates.of_machine,
     )
+    limits = pins(context, standing.prefix, ignored=options.no_pin)
+    lines = [*requirements, *update.locks]
     problem = replace(
-        make_problem(
-            [*requirements, *update.locks],
-            candidates,
-            options,
-            context,
-            pins(options, context, standing.prefix),
-        ),
+        make_problem(lines, candidates, options, context, limits),
         installed=standing.installed,
         free=update.free,
         prune=standing.prune,
     )
     try:
-        return _solve(problem, candidates, context)
+        yield Resolving(problem, candidates, subdir, options, context)
     finally:
         index.rest()
 
@@ -253,93 +301,23 @@ def make_problem(
     constraints: Sequence[Requirement] | None = None,
 ) -> Problem:
     """The solver's problem for a request; without *constraints* the configured pins limit it."""
+    from envmgr.ops.pins import pins
     from envmgr.solver.problem import Problem
 
     settings = context.settings
+    if constraints is None:
+        constraints = pins(context, ignored=options.no_pin)
     return Problem(
         requirements=tuple(requirements),
         load=candidates.load,
         channel_rank={channel.url: rank for rank, channel in enumerate(candidates.index.channels)},
         channel_priority=options.channel_priority or settings.channel_priority,
-        constraints=pins(options, context) if constraints is None else tuple(constraints),
+        constraints=tuple(constraints),
         exclude_newer=options.exclude_newer,
         strategy=options.strategy,
         budget_seconds=options.solve_seconds or settings.solve_seconds,
         monotonic=time.monotonic,
     )
-
-
-def _solve(problem: Problem, candidates: Candidates, context: Context) -> tuple[PackageRecord, ...]:
-    from envmgr.solver.solve import Solution, solve
-
-    context.reporter.phase_started(Phase.SOLVE)
-    try:
-        answer = solve(problem)
-        if isinstance(answer, Solution):
-            return tuple(record for record in answer.records if not record.is_virtual)
-        raise _refusal(answer, candidates)
-    finally:
-        context.reporter.phase_finished(Phase.SOLVE)
-
-
-def pins(options: ResolveOptions, context: Context, prefix: Path | None = None) -> tuple[Requirement, ...]:
-    """The lines that limit a solve: of the setting ``pinned_packages``, and of ``conda-meta/pinned`` in *prefix*.
-
-    All hold at once; *options* may ignore them. Raises DataError with the place of a line that is no pin.
-    """
-    if options.no_pin:
-        return ()
-    return (*_configured_pins(context), *(_pins_of(prefix, context) if prefix is not None else ()))
-
-
-def _configured_pins(context: Context) -> tuple[Requirement, ...]:
-    from envmgr.models.match_spec import parse_match_spec
-    from envmgr.models.requirement import Requirement, Source
-    from envmgr.solver.problem import PINNED
-
-    found = []
-    for text in context.settings.pinned_packages:
-        try:
-            pin = Requirement(parse_match_spec(text), Source(PINNED, None, text))
-            found.append(_checked_pin(pin, context))
-        except DataError as error:
-            raise DataError(f"{PINNED}: {error}", hint=error.hint) from None
-    return tuple(found)
-
-
-def _pins_of(prefix: Path, context: Context) -> tuple[Requirement, ...]:
-    """One spec a line, as conda has them; lines that start with ``#`` are comments."""
-    from envmgr.envfile.explicit import parse_specs_file
-    from envmgr.solver.problem import PIN_FILE
-
-    path = prefix / PIN_FILE
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise PrefixError(f"{path} cannot be read: {error.strerror}.", prefix=str(prefix)) from error
-    found = []
-    for pin in parse_specs_file(content, file=str(path)):
-        try:
-            found.append(_checked_pin(pin, context))
-        except DataError as error:
-            raise DataError(
-                f"{pin.source}: {error}",
-                hint="Correct the line, or ignore all pins with --no-pin.",
-                file=pin.source.file,
-                line=pin.source.line,
-            ) from None
-    return tuple(found)
-
-
-def _checked_pin(pin: Requirement, context: Context) -> Requirement:
-    text = pin.source.text
-    if pin.spec.extras:
-        raise DataError(f"'{text}' asks for extras, and a pin asks for nothing: it only limits.")
-    if not pin.spec.is_name_exact:
-        raise DataError(f"'{text}' names no package, and a pin limits one.")
-    return with_real_channel(pin, context)
 
 
 def _refusal(conflict: Conflict, candidates: Candidates) -> SolveError:
