@@ -70,7 +70,7 @@ def show_plan(plan: ChangePlan, local: str) -> None:
         for line in table(rows, ["  package", "version", "build", "channel", "size"]):
             note(f"  {line}")
     for record, why in plan.relink:
-        note(f"  = {record.name} {record.version} is linked anew: {why}")
+        note(f"  = {record.shown_name} {record.version} is linked anew: {why}")
     for sentence in clobber_sentences(plan.clobbers):
         note(f"  ! {sentence}")
     size = sum(record.size or 0 for record in plan.fetch)
@@ -81,18 +81,19 @@ def show_plan(plan: ChangePlan, local: str) -> None:
 def moved_rows(unlink: Sequence[PackageRecord], link: Sequence[PackageRecord], local: str) -> list[list[str]]:
     """A row for each package that moves: ``+`` comes, ``-`` goes, ``~`` changes from what to what."""
     from envmgr.cli.render import short_channel, size_text
+    from envmgr.models.record import PYPI_PREFIX
 
     before = {record.name: record for record in unlink}
     after = {record.name: record for record in link}
     rows = []
-    for name in sorted({*before, *after}):
+    for name in sorted({*before, *after}, key=lambda name: name.removeprefix(PYPI_PREFIX)):
         old, new = before.get(name), after.get(name)
         mark = "~" if old and new else "+" if new else "-"
         shown = new or old
         assert shown is not None
         rows.append(
             [
-                f"{mark} {name}",
+                f"{mark} {shown.shown_name}",
                 _change_text(old.version if old else None, new.version if new else None),
                 _change_text(old.build if old else None, new.build if new else None),
                 short_channel(shown, local),

@@ -86,7 +86,7 @@ def _print(listed: Listed, options: argparse.Namespace, context: Context) -> Non
             sorted(_entries(listed, usage), key=lambda entry: str(entry["name"]), reverse=options.reverse)
         )
     elif options.export:
-        lines = [f"{each.name}={each.version}={each.build}" for each in listed.packages]
+        lines = [f"{each.name}={each.version}={each.build}" for each in listed.packages if not each.is_pypi]
         write_lines([*_heading(listed, context), *_turned(lines, options), *_beside(listed)])
     elif options.canonical:
         write_lines(_turned([*_canonical(listed)], options))
@@ -110,7 +110,7 @@ def _print_table(listed: Listed, options: argparse.Namespace, context: Context) 
         return short_channel(record, local)
 
     rows = [
-        (record.dist_name, [record.name, record.version, record.build, channel(record)])
+        (record.dist_name, [record.shown_name, record.version, record.build, channel(record)])
         for record in listed.packages
     ]
     rows += [(each.metadata, [each.name, each.version, "pypi_0", "pypi"]) for each in listed.pypi]
@@ -171,13 +171,15 @@ def _explicit(listed: Listed, options: argparse.Namespace) -> Iterator[str]:
     from envmgr.envfile.explicit import explicit_lines
 
     checksum: Checksum | None = "md5" if options.md5 else "sha256" if options.sha256 else None
-    yield from explicit_lines(listed.in_link_order(), checksum)
+    yield from explicit_lines((each for each in listed.in_link_order() if not each.is_pypi), checksum)
     yield from _beside(listed)
 
 
 def _beside(listed: Listed) -> list[str]:
     """What a file of conda packages cannot hold, as comments."""
-    return [f"# from PyPI, and not in this file: {each.name}=={each.version}" for each in listed.pypi]
+    found = [(each.shown_name, each.version) for each in listed.packages if each.is_pypi]
+    found += [(each.name, each.version) for each in listed.pypi]
+    return [f"# from PyPI, and not in this file: {name}=={version}" for name, version in sorted(found)]
 
 
 def _canonical(listed: Listed) -> Iterator[str]:
@@ -187,6 +189,8 @@ def _canonical(listed: Listed) -> Iterator[str]:
     for record in listed.packages:
         origin = record.origin
         place = f"{channel_label(origin.channel)}/{origin.subdir}::" if origin else ""
+        if record.is_pypi:
+            place = "pypi/pypi::"
         yield f"{place}{record.dist_name}"
     for each in listed.pypi:
         yield f"pypi/pypi::{each.name}-{each.version}-pypi_0"

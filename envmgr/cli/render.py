@@ -71,12 +71,12 @@ def record_fields(record: PackageRecord) -> dict[str, Any]:
     origin = record.origin
     channel = origin.channel if origin else ""
     return {
-        "name": record.name,
+        "name": record.shown_name,
         "version": record.version,
         "build_string": record.build,
         "build_number": record.build_number,
-        "channel": channel_label(channel),
-        "platform": (origin.subdir if origin else record.subdir) or "",
+        "channel": "pypi" if record.is_pypi else channel_label(channel),
+        "platform": "pypi" if record.is_pypi else (origin.subdir if origin else record.subdir) or "",
         "dist_name": record.dist_name,
         "base_url": channel,
         "url": record.url,
@@ -97,12 +97,14 @@ def record_rows(records: Iterable[PackageRecord], local: str) -> list[list[str]]
 
     *local* is the URL of the channel that is called so.
     """
-    ordered = sorted(records, key=lambda record: record.name)
-    return [[r.name, r.version, r.build, short_channel(r, local), size_text(r.size)] for r in ordered]
+    ordered = sorted(records, key=lambda record: record.shown_name)
+    return [[r.shown_name, r.version, r.build, short_channel(r, local), size_text(r.size)] for r in ordered]
 
 
 def short_channel(record: PackageRecord, local: str) -> str:
     """A record's channel for a table cell: its name, and of a folder only the last component."""
+    if record.is_pypi:
+        return "pypi"
     url = record.origin.channel if record.origin else ""
     label = "local" if url == local else channel_label(url)
     return label.rstrip("/").rpartition("/")[2] if label.startswith("file://") else label

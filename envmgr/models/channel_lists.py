@@ -46,7 +46,8 @@ class ChannelLists(Struct, frozen=True):
     def check_records(self, records: Iterable[PackageRecord]) -> None:
         """Raise ChannelError for a record whose channel, or whose file elsewhere (CEP 15), may not be used."""
         for record in records if self.restricts else ():
-            if record.origin is not None:
+            # An index of Python distributions is no channel.
+            if record.origin is not None and not record.is_pypi:
                 subject = f"the package {record.dist_name} of {record.origin.channel}"
                 self.check_url(record.origin.channel, subject)
                 self.check_url(record.url or record.origin.channel, subject)

@@ -22,6 +22,9 @@ from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.version import Version
 
 ARCHIVE_EXTENSIONS = (".conda", ".tar.bz2")
+WHEEL_EXTENSION = ".whl"
+PYPI_PREFIX = "pypi:"
+"""Begins the name of a Python distribution's record; no conda package can be called so (CEP 26)."""
 
 # Numbers beyond 64 bits cannot be stored, and mean nothing here; NaN is outside of all bounds.
 _LARGEST = 2**63 - 1
@@ -118,9 +121,13 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     @property
     def key(self) -> tuple[str, str, str]:
         """Channel, subdir and file name: what makes this record itself."""
+        file_name = self.file_name
+        if self.extra and self.sha256 and "direct_url" in self.extra:
+            # Built here, or named by its URL: the next one may be called the same.
+            file_name = f"{file_name}#{self.sha256}"
         if self.origin is None:
-            return "", self.subdir or "", self.file_name
-        return self.origin.channel, self.origin.subdir, self.file_name
+            return "", self.subdir or "", file_name
+        return self.origin.channel, self.origin.subdir, file_name
 
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, PackageRecord) else NotImplemented
@@ -139,7 +146,7 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     @property
     def dist_name(self) -> str:
         """``name-version-build``, the distribution string without subdir (CEP 26)."""
-        return f"{self.name}-{self.version}-{self.build}"
+        return f"{self.shown_name}-{self.version}-{self.build}"
 
     @property
     def file_name(self) -> str:
@@ -149,12 +156,24 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     @property
     def url(self) -> str:
         """Where the archive is downloaded from, without credentials; empty for a record without origin."""
-        return f"{self.origin.base_url}{self.fn}" if self.origin is not None else ""
+        if self.origin is None:
+            return ""
+        return f"{self.origin.base_url}{_quoted(self.fn) if self.is_pypi else self.fn}"
 
     @property
     def features_tracked(self) -> tuple[str, ...]:
         """``track_features`` as names, whether they were written as a list or in one string."""
         return split_names(self.track_features)
+
+    @property
+    def is_pypi(self) -> bool:
+        """Whether this is a Python distribution, whose archive is a wheel."""
+        return self.name.startswith(PYPI_PREFIX)
+
+    @property
+    def shown_name(self) -> str:
+        """The name as people know it: that of a Python distribution without what tells it apart here."""
+        return self.name.removeprefix(PYPI_PREFIX)
 
     @property
     def is_virtual(self) -> bool:
@@ -183,6 +202,15 @@ def split_names(names: str | list[str] | None) -> tuple[str, ...]:
         return ()
     words = names.replace(",", " ").split() if isinstance(names, str) else names
     return tuple(word for word in words if word)
+
+
+def _quoted(file_name: str) -> str:
+    """A wheel's name in a URL: servers take a plus sign for a space."""
+    if "+" not in file_name:
+        return file_name
+    from urllib.parse import quote
+
+    return quote(file_name)
 
 
 @functools.cache

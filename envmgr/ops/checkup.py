@@ -350,8 +350,8 @@ class _Examined(Struct):
 
     def pip(self) -> Iterator[Diagnosis]:
         """What pip put beside the packages, or in their place."""
+        from envmgr.models.wheel_name import normalized_name
         from envmgr.ops.list import foreign_distributions
-        from envmgr.pypi.installed import normalized_name
 
         found = foreign_distributions(self.prefix, self.packages)
         packages = {normalized_name(each.record.name): each.record for each in self.packages}

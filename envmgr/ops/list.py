@@ -31,7 +31,7 @@ class Listed(Struct, frozen=True):
 
     @property
     def packages(self) -> tuple[PackageRecord, ...]:
-        """The records of the conda packages."""
+        """The records of the packages: conda's, and the wheels that envmgr linked."""
         return tuple(package.record for package in self.installed)
 
     def in_link_order(self) -> tuple[PackageRecord, ...]:
@@ -74,10 +74,14 @@ def list_packages(
         return installed, foreign_distributions(prefix, installed) if pip else []
 
     installed, foreign = read_steadily(prefix, context, read)
-    installed.sort(key=lambda package: package.record.name)
+    installed.sort(key=lambda package: package.record.shown_name)
     return Listed(
         prefix,
-        tuple(package for package in installed if matches(package.record.name)),
+        tuple(
+            package
+            for package in installed
+            if (pip or not package.record.is_pypi) and matches(package.record.shown_name)
+        ),
         tuple(each for each in foreign if matches(each.name)),
         python_folder(installed),
     )

@@ -55,7 +55,7 @@ def parse_index(text: bytes | None, archive: str) -> PackageRecord:
     if text is None:
         raise DataError(f"{archive} holds no {INDEX_JSON}, which every package needs.")
     index = PackageRecord.parse(text, fn=archive)
-    if not archive.lower().startswith(f"{index.dist_name}.".lower()):
+    if index.is_pypi or not archive.lower().startswith(f"{index.dist_name}.".lower()):
         raise DataError(f"{archive} is another package inside, {index.dist_name}.", found=index.dist_name)
     return index
 

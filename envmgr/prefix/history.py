@@ -31,15 +31,18 @@ class Change(Struct, frozen=True):
 
 
 def history_block(change: Change) -> str:
-    """The block for *change*, in local time like conda's; credentials in the command are left out."""
+    """The block for *change*, in local time like conda's; credentials in the command are left out.
+
+    Python distributions are left out as well: for other tools they are what pip installed, which no history tells.
+    """
     moment = datetime.fromtimestamp(change.moment, tz=timezone.utc).astimezone()
     lines = [
         f"==> {moment:%Y-%m-%d %H:%M:%S} <==",
         f"# cmd: {_command_line(change.command)}",
         f"# envmgr version: {change.version}",
     ]
-    lines += sorted(f"-{distribution(record)}" for record in change.unlinked)
-    lines += sorted(f"+{distribution(record)}" for record in change.linked)
+    lines += sorted(f"-{distribution(record)}" for record in change.unlinked if not record.is_pypi)
+    lines += sorted(f"+{distribution(record)}" for record in change.linked if not record.is_pypi)
     lines += _specs("update", change.update_specs) + _specs("remove", change.remove_specs)
     return "\n".join(lines) + "\n"
 

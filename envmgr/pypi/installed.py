@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -117,12 +118,3 @@ def _headers(lines: Iterable[str], wanted: tuple[str, ...]) -> dict[str, str]:
         if mark and field.lower() in wanted:
             found.setdefault(field.lower(), value.strip())
     return found
-
-
-def normalized_name(name: str) -> str:
-    """*name* as the index knows it (PEP 503, "Normalized Names").
-
-    >>> normalized_name("Ruamel.Yaml__x")
-    'ruamel-yaml-x'
-    """
-    return re.sub(r"[-_.]+", "-", name).lower()
