@@ -61,7 +61,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Ch
 
 def show_plan(plan: ChangePlan, local: str) -> None:
     """Show what moves, what is linked anew and why, and what will be downloaded; *local* as in `moved_rows`."""
-    from envmgr.cli.render import count_text, note, size_text, table
+    from envmgr.cli.render import count_text, note, pypi_lines, size_text, table
     from envmgr.prefix.plan import clobber_sentences
 
     note(f"Change of {plan.prefix}\n")
@@ -73,6 +73,8 @@ def show_plan(plan: ChangePlan, local: str) -> None:
         note(f"  = {record.shown_name} {record.version} is linked anew: {why}")
     for sentence in clobber_sentences(plan.clobbers):
         note(f"  ! {sentence}")
+    for line in pypi_lines(plan.pypi) if plan.pypi is not None else ():
+        note(f"  {line}")
     size = sum(record.size or 0 for record in plan.fetch)
     kept = count_text(plan.kept, "package")
     note(f"\n  {len(plan.fetch)} to download ({size_text(size)}); {kept} stay as they are\n")

@@ -88,7 +88,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
 
 
 def _show_plan(plan: CreatePlan, local: str) -> None:
-    from envmgr.cli.render import count_text, note, record_rows, size_text, table
+    from envmgr.cli.render import count_text, note, pypi_lines, record_rows, size_text, table
 
     note(f"New environment {plan.prefix}\n")
     if plan.link:
@@ -102,8 +102,9 @@ def _show_plan(plan: CreatePlan, local: str) -> None:
         )
     else:
         note("  no packages")
-    if plan.pip_items:
-        note(f"  then from PyPI, by the environment's pip: {', '.join(plan.pip_items)}")
+    if plan.pypi is not None:
+        for line in pypi_lines(plan.pypi):
+            note(f"  {line}")
     note("")
 
 

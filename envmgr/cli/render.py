@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from envmgr.models.record import PackageRecord
+    from envmgr.ops.joint import PypiPart
 
 
 def write_json(value: object) -> None:
@@ -84,6 +85,13 @@ def record_fields(record: PackageRecord) -> dict[str, Any]:
         "md5": record.md5,
         "size": record.size,
     }
+
+
+def pypi_lines(part: PypiPart) -> list[str]:
+    """How the Python distributions of a plan were found, what is built, and which conda packages gave way."""
+    lines = [f"PyPI resolved by {part.answer.tool}"]
+    lines += [f"{each.name} is built from {'its folder' if each.path else 'source'}" for each in part.sources]
+    return [*lines, *part.steered]
 
 
 def channel_label(url: str) -> str:

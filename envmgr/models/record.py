@@ -168,7 +168,7 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
     @property
     def is_pypi(self) -> bool:
         """Whether this is a Python distribution, whose archive is a wheel."""
-        return self.name.startswith(PYPI_PREFIX)
+        return is_pypi_name(self.name)
 
     @property
     def shown_name(self) -> str:
@@ -190,6 +190,11 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
 
 PUBLISHED_FIELDS = frozenset(PackageRecord.__struct_fields__) - {"fn", "origin", "extra"}
 """What channels and archives say of a package, as far as records know it."""
+
+
+def is_pypi_name(name: str) -> bool:
+    """Whether a record called *name* is one of a Python distribution."""
+    return name.startswith(PYPI_PREFIX)
 
 
 def _drop_nulls(fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from envmgr.errors import PrefixError
 from envmgr.ops.change_goal import choose_goal, difference
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.change_state import read_state
 from envmgr.ops.change_steps import AgreedChange
-from envmgr.ops.request import EnvironmentRequest, read_request
+from envmgr.ops.request import read_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.ops.save import Saving
 
@@ -53,6 +50,7 @@ def _change(
     from envmgr.ops.save import plan_saving
     from envmgr.ops.verify import check_repaired
     from envmgr.packages.layers import Layers
+    from envmgr.prefix.store import PrefixStore
 
     wanted = read_request(request.asked, context)
     for warning in wanted.warnings:
@@ -64,10 +62,13 @@ def _change(
     unlink, link = difference(state, goal)
     cache = Layers(context.settings.pkgs_dirs)
     fetch = tuple(record for record in link if not cache.holds(record))
-    plan = ChangePlan(prefix, request.kind, link, unlink, fetch, len(goal.records) - len(link))
-    extras = _Extras(wanted, prefix, context)
-    extras.check(goal.records)
-    if plan.is_nothing and goal.requested == state.requested and not extras.is_anything:
+    plan = ChangePlan(
+        prefix, request.kind, link, unlink, fetch, len(goal.records) - len(link), pypi=goal.pypi
+    )
+    for warning in goal.pypi.warnings if goal.pypi is not None else ():
+        context.reporter.warned(warning)
+    same_requests = goal.requested == state.requested and goal.intent == state.intent
+    if plan.is_nothing and same_requests and not wanted.variables:
         return Changed(plan, done=False, saved=_save(saving, request))
     state.check_files(unlink)
     ready = AgreedChange(request, state, goal, context)
@@ -77,18 +78,22 @@ def _change(
         return Changed(plan, done=False)
     messages: tuple[str, ...] = ()
     number = None
-    if not plan.is_nothing or goal.requested != state.requested:
+    if not plan.is_nothing or not same_requests:
         with cache_in_use(context):
             packages = ready.obtain(link)
             if request.download_only:
                 return Changed(plan, done=False)
             if wanted.explicit:
                 ready.put_in_order(packages)
+            if goal.pypi is not None:
+                ready.settle_pypi(packages, goal.pypi)
             messages, number, relinked = ready.apply(packages)
             plan = ready.told(plan, relinked)
         if request.kind == "repair":
             check_repaired(prefix)
-    extras.apply(number)
+    if wanted.variables:
+        store = PrefixStore(prefix)
+        store.write_variables({**store.state_variables(), **wanted.variables})
     refresh(prefix, context)
     return Changed(plan, done=True, messages=messages, generation=number, saved=_save(saving, request))
 
@@ -98,43 +103,6 @@ def _save(saving: Saving | None, request: ChangeRequest) -> Path | None:
         return None
     saving.write()
     return saving.file
-
-
-class _Extras(Struct):
-    """What a file asks for beside packages: variables, and items for pip, no part of the change itself."""
-
-    wanted: EnvironmentRequest
-    prefix: Path
-    context: Context
-
-    @property
-    def is_anything(self) -> bool:
-        return bool(self.wanted.variables or self.wanted.subsections.get("pip"))
-
-    def check(self, records: Sequence[PackageRecord]) -> None:
-        from envmgr.ops.create import check_pip
-
-        if self.wanted.subsections.get("pip"):
-            check_pip([record.name for record in records], self.wanted)
-
-    def apply(self, generation: int | None) -> None:
-        from envmgr.ops.create import pip_step
-        from envmgr.prefix.store import PrefixStore
-
-        store = PrefixStore(self.prefix)
-        if self.wanted.variables:
-            store.write_variables({**store.state_variables(), **self.wanted.variables})
-        step = pip_step(self.wanted, self.context)
-        if step is None:
-            return
-        try:
-            step(self.prefix)
-        except PrefixError as error:
-            if generation is not None and error.hint is None:
-                error.hint = (
-                    f"The packages of channels were changed; envmgr rollback {generation - 1} undoes that."
-                )
-            raise
 
 
 def check_frozen(prefix: Path) -> None:

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import PrefixError, UsageError
+from envmgr.models.record import is_pypi_name
+from envmgr.ops.change_pypi import pypi_change, remove_from_pypi
 from envmgr.ops.change_state import State, earlier_lines, in_order, not_installed
+from envmgr.ops.create import check_python
+from envmgr.ops.pypi_intent import requested_by
 from envmgr.ops.request import asking_of
 from envmgr.ops.resolve import Standing, resolving_change
-from envmgr.prefix.generation import Asking
+from envmgr.prefix.generation import Asking, PypiIntent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +24,16 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.change_request import ChangeRequest
     from envmgr.ops.context import Context
+    from envmgr.ops.joint import PypiPart
     from envmgr.ops.request import EnvironmentRequest
 
 
 class Goal(Struct, frozen=True):
-    """What the environment is to hold, dependencies first, and who was asked for by which specs."""
+    """What the environment is to hold, dependencies first, and who was asked for by which specs.
+
+    ``intent`` is what it is to hold of PyPI from then on; ``pypi`` tells how its distributions were found, None
+    where they stay as they are.
+    """
 
     records: tuple[PackageRecord, ...]
     requested: Mapping[str, tuple[str, ...]]
@@ -33,6 +42,8 @@ class Goal(Struct, frozen=True):
     channels: tuple[str, ...] = ()
     asking: Asking = Asking()
     again: frozenset[str] = frozenset()
+    intent: PypiIntent = PypiIntent()
+    pypi: PypiPart | None = None
 
 
 def choose_goal(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
@@ -43,37 +54,56 @@ def choose_goal(request: ChangeRequest, wanted: EnvironmentRequest, state: State
             return _earlier(request, state)
         case "repair":
             ordered = in_order(state.records, state.requested)
-            return Goal(ordered, state.requested, again=request.again)
+            return Goal(ordered, state.requested, again=request.again, intent=state.intent)
     if wanted.explicit:
         return _with_archives(wanted, state)
     return _solved(request, wanted, state, context)
 
 
 def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
-    lines = list(wanted.requirements)
-    named = frozenset(line.spec.name for line in lines)
+    lines, upgrade = list(wanted.requirements), set[str]()
     if request.kind == "update":
+        lines, upgrade = _divided(lines, state)
         _check_installed(lines, state, request)
+    named = frozenset(line.spec.name for line in lines)
     exact = request.prune and bool(request.asked.files)
     earlier = [] if exact else earlier_lines(state, named)
-    if not lines and request.mode != "all":
+    if not (lines or upgrade or wanted.pypi) and request.mode != "all":
         raise UsageError(f"nothing was named to {request.kind}.", hint=f"envmgr {request.kind} SPEC ...")
     channels = _channels(request, wanted, state, context)
-    standing = Standing(state.records, request.mode, named, prune=request.prune, prefix=state.prefix)
+    standing = Standing(state.conda, request.mode, named, prune=request.prune, prefix=state.prefix)
     everything = [*lines, *earlier]
+    pypi = pypi_change(request, wanted, state, upgrade, context)
     with resolving_change(everything, standing, channels, state.subdir, request.options, context) as session:
-        records = session.records()
+        records, wheels, part = pypi.resolve(session)
+    check_python(records, wanted)
     asked = _newly_asked(request, lines, records, state)
-    kept = {} if exact else state.requested
+    kept = {} if exact else {name: specs for name, specs in state.requested.items() if not is_pypi_name(name)}
     here = {record.name for record in records}
+    requested = {name: specs for name, specs in {**kept, **asked}.items() if name in here and specs}
     return Goal(
-        records,
-        {name: specs for name, specs in {**kept, **asked}.items() if name in here and specs},
+        (*records, *wheels),
+        requested | requested_by(pypi.intent, wheels),
         specs=tuple(str(line.spec) for line in lines),
         channels=tuple(channel.url for channel in channels),
         asking=asking_of(request.asked, wanted, context),
         again=(named & here if request.force else frozenset()),
+        intent=pypi.intent,
+        pypi=part,
     )
+
+
+def _divided(lines: Sequence[Requirement], state: State) -> tuple[list[Requirement], set[str]]:
+    """The lines that name conda packages, and the distributions from PyPI that the bare names of others are."""
+    from envmgr.models.wheel_name import normalized_name
+
+    wheels, conda = {record.shown_name for record in state.wheels}, {record.name for record in state.conda}
+    of_pypi = [
+        line for line in lines if line.spec.name not in conda and normalized_name(line.spec.name) in wheels
+    ]
+    return [line for line in lines if line not in of_pypi], {
+        normalized_name(line.spec.name) for line in of_pypi
+    }
 
 
 def _newly_asked(
@@ -124,13 +154,14 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: State, c
     from envmgr.host.probe import virtual_packages
     from envmgr.solver.update import unneeded, with_dependants
 
+    lines, of_pypi = _divided(wanted.requirements, state)
     names: set[str] = set()
-    for line in wanted.requirements:
-        found = {record.name for record in state.records if line.spec.matches(record)}
+    for line in lines:
+        found = {record.name for record in state.conda if line.spec.matches(record)}
         if not found:
             raise not_installed(line.spec, state)
         names |= found
-    if not names:
+    if not (names or of_pypi):
         raise UsageError("nothing was named to remove.", hint="envmgr remove NAME ...")
     machine = virtual_packages(state.subdir, context.environ)
 
@@ -140,20 +171,26 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: State, c
     lines = earlier_lines(state, frozenset(names))
     gone = names
     if not request.options.no_deps:
-        gone = set(with_dependants(state.records, names, lines=lines, machine=of_machine))
-    left = [record for record in state.records if record.name not in gone]
-    requested = {name: specs for name, specs in state.requested.items() if name not in gone}
+        gone = set(with_dependants(state.conda, names, lines=lines, machine=of_machine))
+    left = [record for record in state.conda if record.name not in gone]
+    requested = {
+        name: specs for name, specs in state.requested.items() if name not in gone and not is_pypi_name(name)
+    }
     if request.prune and requested and not request.options.no_deps:
         keep = {*requested, *(["pip"] if any(record.name == "python" for record in left) else [])}
         lines = [line for line in lines if line.spec.name in requested]
         loose = unneeded(left, keep, lines=lines, machine=of_machine)
         # Only what these packages brought goes: what nobody needed before stays as it was.
-        loose -= unneeded(state.records, {*state.requested, "pip"}, lines=lines, machine=of_machine)
+        loose -= unneeded(state.conda, {*state.requested, "pip"}, lines=lines, machine=of_machine)
         left = [record for record in left if record.name not in loose]
-    ordered = in_order(left, requested)
+    pypi = remove_from_pypi(state, left, of_pypi, context, prune=request.prune)
     last = state.generations[-1].channels if state.generations else ()
     return Goal(
-        ordered, requested, removed=tuple(str(line.spec) for line in wanted.requirements), channels=last
+        (*in_order(left, requested), *pypi.wheels),
+        requested | requested_by(pypi.intent, pypi.wheels),
+        removed=tuple(str(line.spec) for line in wanted.requirements),
+        channels=last,
+        intent=pypi.intent,
     )
 
 
@@ -175,7 +212,7 @@ def _earlier(request: ChangeRequest, state: State) -> Goal:
     requested = {name: specs for name, specs in target.requested().items() if specs}
     # What another tool made was noted by file names; our own is in the order in which it was linked.
     records = target.records() if target.command else in_order(target.records(), requested)
-    return Goal(records, requested, channels=target.channels)
+    return Goal(records, requested, channels=target.channels, intent=target.pypi)
 
 
 def _number_before(state: State) -> int:
@@ -191,9 +228,10 @@ def _with_archives(wanted: EnvironmentRequest, state: State) -> Goal:
 
     coming = explicit_records(wanted.explicit)
     names = {record.name for record in coming}
-    staying = [record for record in state.records if record.name not in names]
     requested = {**state.requested, **{record.name: (record.name,) for record in coming}}
-    return Goal((*staying, *coming), requested, specs=tuple(record.dist_name for record in coming))
+    conda = [record for record in state.conda if record.name not in names]
+    together = (*conda, *coming, *state.wheels)
+    return Goal(together, requested, specs=tuple(record.dist_name for record in coming), intent=state.intent)
 
 
 def difference(state: State, goal: Goal) -> tuple[tuple[PackageRecord, ...], tuple[PackageRecord, ...]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
+    from envmgr.ops.joint import PypiPart
     from envmgr.prefix.plan import Clobber
     from envmgr.solver.update import UpdateMode
 
@@ -49,7 +50,8 @@ class ChangePlan(Struct, frozen=True):
     """What a change will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
 
     ``relink`` are packages that stay and whose files are linked anew, with why, as far as it is known before
-    everything is fetched. ``clobbers`` tell who wins paths that several packages bring.
+    everything is fetched. ``clobbers`` tell who wins paths that several packages bring. ``pypi`` tells how the
+    Python distributions in ``link`` were found, and what is built first; None where those stay as they are.
     """
 
     prefix: Path
@@ -60,11 +62,12 @@ class ChangePlan(Struct, frozen=True):
     kept: int
     relink: tuple[tuple[PackageRecord, str], ...] = ()
     clobbers: tuple[Clobber, ...] = ()
+    pypi: PypiPart | None = None
 
     @property
     def is_nothing(self) -> bool:
         """Whether the environment is already as it should be."""
-        return not self.link and not self.unlink
+        return not (self.link or self.unlink or (self.pypi is not None and self.pypi.sources))
 
 
 class Changed(Struct, frozen=True):

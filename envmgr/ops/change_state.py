@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import DataError, PrefixError
+from envmgr.prefix.generation import PypiIntent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,8 +43,45 @@ class State(Struct, frozen=True):
         return tuple(package.record for package in self.current)
 
     @property
+    def conda(self) -> tuple[PackageRecord, ...]:
+        """Those of conda packages."""
+        return tuple(record for record in self.records if not record.is_pypi)
+
+    @property
+    def wheels(self) -> tuple[PackageRecord, ...]:
+        """Those of Python distributions that came from PyPI."""
+        return tuple(record for record in self.records if record.is_pypi)
+
+    @property
+    def intent(self) -> PypiIntent:
+        """What the environment is to hold of PyPI, as its newest generation says."""
+        last = self.past.last
+        return last.pypi if last is not None else PypiIntent()
+
+    @property
     def names(self) -> frozenset[str]:
         return frozenset(record.name for record in self.records)
+
+    def requires_dist(self) -> dict[str, list[str]]:
+        """The Requires-Dist lines of the distributions that came from PyPI, by name."""
+        from envmgr.pypi.installed import read_requirements
+
+        found = {}
+        for package in self.current:
+            if package.record.is_pypi:
+                metadata = next(
+                    (path for path in package.files if path.endswith(".dist-info/METADATA")), None
+                )
+                lines = read_requirements(self.prefix / metadata) if metadata is not None else []
+                found[package.record.shown_name] = lines
+        return found
+
+    def marker_environment(self) -> dict[str, str]:
+        """The values of markers (PEP 508) in this environment."""
+        from envmgr.pypi.target import PypiTarget
+
+        python = next(record for record in self.records if record.name == "python")
+        return PypiTarget.of(python, (), self.subdir).markers()
 
     @property
     def requested(self) -> dict[str, tuple[str, ...]]:
@@ -106,10 +144,12 @@ def not_installed(spec: MatchSpec, state: State, hint: str | None = None) -> Pre
 def in_order(
     records: Iterable[PackageRecord], requested: Mapping[str, tuple[str, ...]]
 ) -> tuple[PackageRecord, ...]:
-    """The records in the order of linking, with the extras that were asked for."""
+    """The records in the order of linking, with the extras that were asked for; those from PyPI come last."""
     from envmgr.solver.order import in_link_order
 
-    chosen = {record.name: record for record in records}
+    records = tuple(records)
+    chosen = {record.name: record for record in records if not record.is_pypi}
+    wheels = sorted((record for record in records if record.is_pypi), key=lambda record: record.name)
     extras = [
         (name, extra)
         for name in requested
@@ -117,7 +157,7 @@ def in_order(
         for _, spec in specs_of(name, requested)
         for extra in spec.extras
     ]
-    return in_link_order(chosen, extras)
+    return (*in_link_order(chosen, extras), *wheels)
 
 
 def specs_of(name: str, requested: Mapping[str, tuple[str, ...]]) -> list[tuple[str, MatchSpec]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from envmgr.ops.change_request import ChangePlan, ChangeRequest
     from envmgr.ops.change_state import State
     from envmgr.ops.context import Context
+    from envmgr.ops.joint import PypiPart
     from envmgr.packages.unpacked import CachedPackage
     from envmgr.prefix.generation import Generation
     from envmgr.prefix.plan import PrefixPlan
@@ -46,6 +47,34 @@ class AgreedChange(Struct):
         whole = [packages[record].record if record in packages else record for record in goal.values()]
         ordered = in_order(whole, self.goal.requested)
         self.goal = replace(self.goal, records=tuple(goal[record.name] for record in ordered))
+
+    def settle_pypi(self, packages: dict[PackageRecord, CachedPackage], part: PypiPart) -> None:
+        """Plan PyPI's half again where archives provide other distributions than was known, and build its sources.
+
+        Raises SolveError where what they provide leaves it no solution, and BuildError.
+        """
+        from msgspec.structs import replace
+
+        from envmgr.ops.pypi_builds import build_sources, plan_again
+        from envmgr.ops.pypi_intent import requested_by
+
+        conda = [record for record in self.goal.records if not record.is_pypi]
+        context = self.context.with_credentials(part.credential_urls)
+        self.context = context
+        again = plan_again(part, conda)
+        wheels = dict.fromkeys(again.wheels)
+        if again != part:
+            packages |= self.obtain(record for record in wheels if record not in packages)
+            context.reporter.warned(
+                "packages provide other distributions than expected; PyPI's part was planned anew."
+            )
+        if again.sources:
+            needed = self.obtain(record for record in conda if record not in packages)
+            built = build_sources(again, {**packages, **needed})
+            packages |= built
+            wheels |= dict.fromkeys(built)
+        requested = {**self.goal.requested, **requested_by(self.goal.intent, list(wheels))}
+        self.goal = replace(self.goal, records=(*conda, *wheels), requested=requested)
 
     def foreseen(self, plan: ChangePlan) -> ChangePlan:
         """*plan* with what else will be linked anew, and who wins, as the packages that are cached tell."""
@@ -215,7 +244,9 @@ class AgreedChange(Struct):
         if last is None or last.number + 1 != number or not last.holds(state.records):
             shared = shared_by(state.names, last.shared) if last else {}
             entries = entries_of(state.current)
-            last = Generation(number, now, subdir=state.subdir, shared=shared, packages=entries)
+            last = Generation(
+                number, now, subdir=state.subdir, pypi=state.intent, shared=shared, packages=entries
+            )
             made.append(last)
         linked = {link.package.record: link.package.record for link in plan.link}
         going = {package.record.name for package in plan.unlink}
@@ -233,6 +264,7 @@ class AgreedChange(Struct):
                 specs=self.goal.specs,
                 removed=self.goal.removed,
                 asking=self.goal.asking,
+                pypi=self.goal.intent,
                 channels=self.goal.channels,
                 shared=shared,
                 packages=[

@@ -123,7 +123,7 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
         limits=pins(context, ignored=request.options.no_pin),
         channels=wanted.channels,
         subdir=wanted.subdir,
-        pypi=tuple(item.text for item in wanted.subsections.get("pip", ())),
+        pypi=tuple(item.text for item in wanted.pypi),
     ), context
 
 

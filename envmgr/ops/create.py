@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -10,16 +11,17 @@ from msgspec.structs import replace
 from envmgr.errors import UsageError
 from envmgr.ops.channels import channel_lists
 from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, read_request
-from envmgr.ops.resolve import ResolveOptions, resolve
-from envmgr.prefix.generation import Asking
+from envmgr.ops.resolve import ResolveOptions, resolving
+from envmgr.prefix.generation import Asking, PypiIntent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
+    from envmgr.ops.joint import PypiPart, PypiQuestion
     from envmgr.ops.notices import PendingNotices, ToldNotices
     from envmgr.packages.unpacked import CachedPackage
 
@@ -43,13 +45,16 @@ class CreateRequest(Struct, frozen=True):
 
 
 class CreatePlan(Struct, frozen=True):
-    """What a creation will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached."""
+    """What a creation will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
+
+    ``pypi`` tells how the Python distributions in ``link`` were found, and what has to be built first.
+    """
 
     prefix: Path
     link: tuple[PackageRecord, ...]
     fetch: tuple[PackageRecord, ...]
-    pip_items: tuple[str, ...]
     variables: Mapping[str, str]
+    pypi: PypiPart | None = None
 
 
 class Created(Struct, frozen=True):
@@ -74,12 +79,15 @@ def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePl
     wanted = _wanted(request, context)
     context = context.with_credentials(wanted.written_urls)
     prefix = _target(request, wanted, context)
-    plan = _plan(prefix, _records(request, wanted, context), wanted, context)
+    plan = _plan(prefix, _answer(request, wanted, context), wanted, context)
     if not confirm(plan) or request.dry_run:
         return Created(plan, done=False)
     pending = _pending_notices(request, plan, wanted, context)
     with cache_in_use(context):
-        packages = _obtain(plan, wanted, context)
+        obtained = _obtain(plan, request, wanted, context, confirm)
+        if obtained is None:
+            return Created(plan, done=False)
+        plan, packages = obtained
         created = Created(plan, done=False)
         if not request.download_only:
             created = _apply(request, wanted, plan, packages, context)
@@ -96,18 +104,46 @@ def _pending_notices(
     return ask_for_notices(wanted.channels, plan.fetch, wanted.written_urls, context)
 
 
+_Packages = Mapping["PackageRecord", "CachedPackage"]
+
+
 def _obtain(
-    plan: CreatePlan, wanted: EnvironmentRequest, context: Context
-) -> Mapping[PackageRecord, CachedPackage]:
-    """The plan's packages in link order; those that were named by URL say only now what they depend on."""
+    plan: CreatePlan,
+    request: CreateRequest,
+    wanted: EnvironmentRequest,
+    context: Context,
+    confirm: Callable[[CreatePlan], bool],
+) -> tuple[CreatePlan, _Packages] | None:
+    """The plan's packages in link order; those that were named by URL say only now what they depend on.
+
+    Where archives provide other distributions than was known, PyPI's half is planned anew and *confirm* asked
+    again; None where that was refused.
+    """
     from envmgr.ops.explicit import dependencies_first
     from envmgr.ops.fetch import obtain
+    from envmgr.ops.pypi_builds import build_sources, plan_again
 
+    context = context.with_credentials(plan.pypi.credential_urls) if plan.pypi is not None else context
     packages = obtain(plan.link, context)
-    if not wanted.explicit:
-        return packages
-    complete = {each.record: each for each in packages.values()}
-    return {record: complete[record] for record in dependencies_first(list(complete))}
+    conda = [record for record in plan.link if not record.is_pypi]
+    if wanted.explicit:
+        complete = {packages[record].record: packages[record] for record in conda}
+        packages = {record: complete[record] for record in dependencies_first(list(complete))} | {
+            record: package for record, package in packages.items() if record.is_pypi
+        }
+    if plan.pypi is None:
+        return plan, packages
+    part = plan_again(plan.pypi, conda)
+    if part != plan.pypi:
+        plan = _plan(plan.prefix, _Answer(tuple(conda), part), wanted, context)
+        if not confirm(plan):
+            return None
+        packages = obtain(plan.link, context)
+    if part.sources and not request.download_only:
+        built = build_sources(part, packages)
+        plan = replace(plan, link=(*plan.link, *built))
+        packages = {**packages, **built}
+    return plan, packages
 
 
 def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
@@ -154,7 +190,8 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
         context.reporter.warned(
             f"packages that pip installed in {source} are not cloned: {', '.join(foreign)}."
         )
-    specs = [spec for package in read_steadily(source, context, store.records) for spec in package.requested]
+    installed = read_steadily(source, context, store.records)
+    specs = [spec for package in installed if not package.record.is_pypi for spec in package.requested]
     requirements = tuple(parse_requirement(spec) for spec in specs)
     return replace(wanted, requirements=requirements, variables=store.state_variables())
 
@@ -188,49 +225,76 @@ def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context
     return place
 
 
-def _records(
-    request: CreateRequest, wanted: EnvironmentRequest, context: Context
-) -> tuple[PackageRecord, ...]:
+class _Answer(Struct, frozen=True):
+    """The records of conda packages, or of everything for a clone, and what comes from PyPI beside them."""
+
+    records: tuple[PackageRecord, ...] = ()
+    pypi: PypiPart | None = None
+
+
+def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> _Answer:
+    from envmgr.ops.joint import resolve_beside, resolve_jointly
+
     if request.clone:
         from envmgr.ops.explicit import cloned_records
 
-        return cloned_records(request.clone, context)
+        return _Answer(cloned_records(request.clone, context))
     if wanted.explicit:
         from envmgr.ops.explicit import explicit_records
 
-        return explicit_records(wanted.explicit)
+        records = explicit_records(wanted.explicit)
+        if not wanted.pypi:
+            return _Answer(records)
+        check_python(records, wanted)
+        return _Answer(records, resolve_beside(records, _question(request, wanted, context)))
     if not wanted.requirements:
-        return ()
-    return resolve(wanted.requirements, wanted.channels, wanted.subdir, request.options, context)
+        check_python((), wanted)
+        return _Answer()
+    with resolving(wanted.requirements, wanted.channels, wanted.subdir, request.options, context) as session:
+        if not wanted.pypi:
+            return _Answer(session.told(session.records()))
+        records, part = resolve_jointly(session, _question(request, wanted, context))
+        return _Answer(session.told(records), part)
 
 
-def _plan(
-    prefix: Path, records: Sequence[PackageRecord], wanted: EnvironmentRequest, context: Context
-) -> CreatePlan:
-    from envmgr.models.channel import without_credentials_in_text
-    from envmgr.packages.layers import Layers
+def _question(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> PypiQuestion:
+    from envmgr.ops.joint import PypiQuestion
+    from envmgr.ops.provided import Providers
 
-    if wanted.subsections.get("pip") and not wanted.explicit:
-        check_pip([record.name for record in records], wanted)
-    channel_lists(context).check_records(records)
-    cache = Layers(context.settings.pkgs_dirs)
-    return CreatePlan(
-        prefix=prefix,
-        link=tuple(records),
-        fetch=tuple(record for record in records if not cache.holds(record)),
-        pip_items=tuple(without_credentials_in_text(item.text) for item in wanted.subsections.get("pip", ())),
-        variables=wanted.variables,
+    options = request.options
+    return PypiQuestion(
+        wanted.pypi,
+        wanted.subdir,
+        Providers(context),
+        exclude_newer=options.exclude_newer,
+        strategy=options.strategy,
     )
 
 
-def check_pip(names: Sequence[str], wanted: EnvironmentRequest) -> None:
-    """Raises UsageError when an environment with packages called *names* could not install the pip items."""
-    missing = next((name for name in ("python", "pip") if name not in names), None)
-    if missing:
-        source = wanted.subsections["pip"][0].source
+def _plan(prefix: Path, answer: _Answer, wanted: EnvironmentRequest, context: Context) -> CreatePlan:
+    from envmgr.packages.layers import Layers
+
+    channel_lists(context).check_records(answer.records)
+    wheels = answer.pypi.wheels if answer.pypi is not None else ()
+    for warning in answer.pypi.warnings if answer.pypi is not None else ():
+        context.reporter.warned(warning)
+    cache = Layers(context.settings.pkgs_dirs)
+    link = (*answer.records, *wheels)
+    return CreatePlan(
+        prefix=prefix,
+        link=link,
+        fetch=tuple(record for record in link if not cache.holds(record)),
+        variables=wanted.variables,
+        pypi=answer.pypi,
+    )
+
+
+def check_python(records: Sequence[PackageRecord], wanted: EnvironmentRequest) -> None:
+    """Raises UsageError when an environment with *records* could not hold what is asked of PyPI."""
+    if wanted.pypi and not any(record.name == "python" for record in records):
         raise UsageError(
-            f"{source}: pip items need {missing}, which the environment would not have.",
-            hint=f"Add {missing} to the dependencies.",
+            f"{wanted.pypi[0].source}: pip items need python, which the environment would not have.",
+            hint="Add python to the dependencies.",
         )
 
 
@@ -242,11 +306,15 @@ def _apply(
     context: Context,
 ) -> Created:
     from envmgr.ops.environments import registry_file
+    from envmgr.ops.pypi_intent import requested_by
 
+    intent = _intent(request, wanted, context)
     linking = LinkRequest(
         prefix=plan.prefix,
         subdir=wanted.subdir,
         requirements=wanted.requirements,
+        requested=requested_by(intent, [record for record in plan.link if record.is_pypi]),
+        pypi=intent,
         variables=plan.variables,
         command_line=request.command_line,
         copy=request.copy,
@@ -256,15 +324,28 @@ def _apply(
     )
     from envmgr.ops.activation import refresh
 
-    messages = link_packages(linking, packages, context, pip_step(wanted, context))
+    messages = link_packages(linking, packages, context)
     refresh(plan.prefix, context)
     return Created(plan, done=True, messages=messages)
+
+
+def _intent(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> PypiIntent:
+    """What the environment is to hold of PyPI: a clone what its source is to hold."""
+    if request.clone is None:
+        from envmgr.ops.pypi_intent import intent_of
+
+        return intent_of(wanted.pypi, context) if wanted.pypi else PypiIntent()
+    from envmgr.ops.explicit import locate_clone
+    from envmgr.prefix.store import PrefixStore
+
+    last = PrefixStore(locate_clone(request.clone, context)).generations(newest=1).last
+    return last.pypi if last is not None else PypiIntent()
 
 
 class LinkRequest(Struct, frozen=True):
     """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name.
 
-    ``requested`` has the specs by name instead, where nothing new is asked for.
+    ``requested`` has further specs by name. ``pypi`` is what the environment is to hold of PyPI.
     """
 
     prefix: Path
@@ -277,6 +358,8 @@ class LinkRequest(Struct, frozen=True):
     registry: Path | None = None
     channels: tuple[str, ...] = ()
     asking: Asking = Asking()
+    pypi: PypiIntent = PypiIntent()
+    compile_bytecode: bool = True
 
 
 def link_packages(
@@ -315,30 +398,14 @@ def link_packages(
         variables=request.variables,
         link_scripts=settings.link_scripts,
         link_mode="copy" if request.copy else settings.linking,
+        compile_bytecode=request.compile_bytecode,
         bytecode_caches=settings.pkgs_dirs,
         registry=request.registry,
         root_prefix=str(settings.root),
         channels=request.channels,
         asking=request.asking,
+        pypi=request.pypi,
         strict=settings.durability == "power",
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
     return outcome.messages
-
-
-def pip_step(wanted: EnvironmentRequest, context: Context) -> Callable[[Path], None] | None:
-    """What installs the pip items of the request into a prefix; None where there are none."""
-    items = wanted.subsections.get("pip", ())
-    if not items:
-        return None
-
-    def install(prefix: Path) -> None:
-        from envmgr.ops.environments import expanded
-        from envmgr.ops.run import activated
-        from envmgr.pypi.apply import PipRequest, install_with_pip
-
-        placed = tuple((item.text, expanded(item.source.file or ".", context).parent) for item in items)
-        request = PipRequest(prefix, prefix / "bin" / "python", placed, offline=context.settings.offline)
-        install_with_pip(request, activated(prefix, context), context.runner, context.reporter)
-
-    return install

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from envmgr.envfile.environment_file import EnvironmentFile, Item
+    from envmgr.envfile.environment_file import EnvironmentFile
     from envmgr.envfile.explicit import ExplicitPackage
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
     from envmgr.prefix.generation import Asking
+    from envmgr.pypi.resolution import PypiItem
 
 __all__ = [
     "Asked",
@@ -48,9 +49,10 @@ _LARGEST_FILE_BYTES = 100_000_000
 
 
 class Asked(Struct, frozen=True):
-    """The words of the request, as typed."""
+    """The words of the request, as typed; ``pypi`` are lines for pip: requirements, paths, URLs, options."""
 
     specs: tuple[str, ...] = ()
+    pypi: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     override_channels: bool = False
@@ -61,7 +63,7 @@ class EnvironmentRequest(Struct, frozen=True):
     """What one environment should hold.
 
     Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact
-    archives and nothing is solved. ``subsections`` maps other installers ("pip") to their items.
+    archives and nothing is solved. ``pypi`` are the lines for pip of files and of the command line.
     ``written_urls`` are the URLs as the user wrote them: only these may hold credentials.
     """
 
@@ -69,7 +71,7 @@ class EnvironmentRequest(Struct, frozen=True):
     explicit: tuple[ExplicitPackage, ...]
     channels: tuple[Channel, ...]
     subdir: str
-    subsections: Mapping[str, tuple[Item, ...]]
+    pypi: tuple[PypiItem, ...]
     variables: Mapping[str, str]
     name: str | None
     prefix: str | None
@@ -109,7 +111,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         explicit=tuple(pieces.explicit),
         channels=_channels(asked, file, written, context),
         subdir=subdir,
-        subsections=file.subsections,
+        pypi=_pypi_items(asked, file, context),
         variables=file.variables,
         name=file.name,
         prefix=file.prefix,
@@ -135,9 +137,22 @@ def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Ask
 
     return Asking(
         tuple(placed(str(each.spec), each.source) for each in wanted.requirements),
-        tuple(placed(item.text, item.source) for item in wanted.subsections.get("pip", ())),
+        tuple(placed(item.text, item.source) for item in wanted.pypi),
         tuple(str(expanded(file, context)) for file in asked.files),
     )
+
+
+def _pypi_items(asked: Asked, file: EnvironmentFile, context: Context) -> tuple[PypiItem, ...]:
+    """The lines for pip; relative paths in them start at the folder of the file, or here."""
+    from envmgr.ops.environments import expanded
+    from envmgr.pypi.resolution import PypiItem
+
+    found = [
+        PypiItem(item.text, expanded(item.source.file or ".", context).parent, item.source)
+        for item in file.subsections.get("pip", ())
+    ]
+    found += [PypiItem(text, context.cwd, Source(None, None, text)) for text in asked.pypi]
+    return tuple(found)
 
 
 class _Pieces(Struct):

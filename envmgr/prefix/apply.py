@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from envmgr.errors import PrefixError, Terminated
 from envmgr.ports import Phase
 from envmgr.prefix.bytecode import Compiler
-from envmgr.prefix.generation import Asking, Generation, entry_of
+from envmgr.prefix.generation import Asking, Generation, PypiIntent, entry_of
 from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
@@ -49,8 +49,8 @@ class PrefixCreation(Struct, frozen=True):
     *version* (envmgr's) and *specs* (what the user asked for) to the history. *environ* is the process's
     environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_caches* are
     folders with compiled Python files, *registry* is the list of environments to join; None for none.
-    *channels* are the URLs that were searched, *asking* says what was written where. With *strict* a loss of
-    power is survived as a kill is.
+    *channels* are the URLs that were searched, *asking* says what was written where, *pypi* what is to be held of
+    PyPI. With *strict* a loss of power is survived as a kill is.
     """
 
     prefix: Path
@@ -68,6 +68,7 @@ class PrefixCreation(Struct, frozen=True):
     root_prefix: str = ""
     channels: tuple[str, ...] = ()
     asking: Asking = Asking()
+    pypi: PypiIntent = PypiIntent()
     strict: bool = False
 
 
@@ -216,6 +217,7 @@ class _Building(Struct):
             prefix=plan.prefix,
             specs=request.specs,
             asking=request.asking,
+            pypi=request.pypi,
             channels=request.channels,
             shared=plan.shared,
             packages=[entry_of(link.package.record, link.package.requested) for link in plan.link],

@@ -44,14 +44,27 @@ class Asking(Struct, frozen=True, omit_defaults=True):
     files: tuple[str, ...] = ()
 
 
+class PypiIntent(Struct, frozen=True, omit_defaults=True):
+    """What an environment is to hold of PyPI, over all commands so far, in the grammar of pip's requirement files.
+
+    *requirements* are lines, with absolute paths, and where each was written; *constraints* and *options* (of
+    indexes, mostly) hold for all. None has credentials.
+    """
+
+    requirements: tuple[AskedFor, ...] = ()
+    constraints: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
 class Generation(Struct, frozen=True):
     """One state of an environment; *moment* is in seconds since the Unix epoch.
 
     ``command`` is the command line that made it, empty where another tool did; ``prefix`` is where the
     environment then was. ``specs`` and ``removed`` are what the user asked for, ``asking`` the same with its
-    places, ``channels`` the URLs that were searched, ``shared`` the paths that several packages bring, with their
-    names, the winner last. ``packages`` are records as channels publish them, each with ``channel``,
-    ``base_url``, ``fn`` and ``requested``.
+    places, ``pypi`` is what it is to hold of PyPI from then on. ``channels`` are the URLs that were searched,
+    ``shared`` the paths that several packages bring, with their names, the winner last.
+    ``packages`` are records as channels publish them, each with ``channel``, ``base_url``, ``fn`` and
+    ``requested``.
     """
 
     number: int
@@ -63,6 +76,7 @@ class Generation(Struct, frozen=True):
     specs: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     asking: Asking = Asking()
+    pypi: PypiIntent = PypiIntent()
     channels: tuple[str, ...] = ()
     shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     packages: list[dict[str, Any]] = field(default_factory=list)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from envmgr.pypi.resolution import PypiRequest, PypiSource
 
 
-def build_wheels(  # noqa: PLR0913 (each is a port or a folder)
+def build_wheels(
     sources: Sequence[PypiSource],
     request: PypiRequest,
     folder: Path,

@@ -105,6 +105,22 @@ def _read(folder: Path) -> Distribution | None:
     return Distribution(normalized_name(name), version, folder.name) if name and version else None
 
 
+def read_requirements(metadata: Path) -> list[str]:
+    """The Requires-Dist lines of a METADATA file, empty for one that cannot be read."""
+    found = []
+    try:
+        with metadata.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if not line.strip():
+                    break
+                field, _, value = line.partition(":")
+                if field.lower() == "requires-dist":
+                    found.append(value.strip())
+    except OSError:
+        return []
+    return found
+
+
 def _headers(lines: Iterable[str], wanted: tuple[str, ...]) -> dict[str, str]:
     """The *wanted* fields of a METADATA file, none of which may be folded ("Core metadata specifications").
 

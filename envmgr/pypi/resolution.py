@@ -119,7 +119,11 @@ class PypiSource(Struct, frozen=True, kw_only=True):
         extra: dict[str, object] = {"subdirectory": self.subdirectory} if self.subdirectory else {}
         if self.kind == "vcs":
             revision = {"requested_revision": self.requested_revision} if self.requested_revision else {}
-            return {"url": self.url, "vcs_info": {"vcs": self.vcs, "commit_id": self.commit, **revision}, **extra}
+            return {
+                "url": self.url,
+                "vcs_info": {"vcs": self.vcs, "commit_id": self.commit, **revision},
+                **extra,
+            }
         if self.kind == "directory":
             return {"url": self.url, "dir_info": {"editable": True} if self.editable else {}, **extra}
         if self.kind == "archive":

@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.errors import DataError
 from envmgr.models.platform import machine_type, operating_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
-
-    from packaging.tags import Tag
+    from collections.abc import Iterable
 
     from envmgr.models.record import PackageRecord
 
@@ -56,7 +52,9 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
         return cls(
             python=python.version,
             subdir=subdir,
-            glibc=versions.get("__glibc", DEFAULT_GLIBC) if system == "linux" and "__musl" not in versions else None,
+            glibc=versions.get("__glibc", DEFAULT_GLIBC)
+            if system == "linux" and "__musl" not in versions
+            else None,
             musl=versions.get("__musl"),
             macos=versions.get("__osx", DEFAULT_MACOS.get(machine_type(subdir))) if system == "osx" else None,
             implementation="pypy" if "pypy" in python.build else "cpython",

@@ -1,0 +1,347 @@
+"""Plans conda and PyPI packages together, before anything is written.
+
+conda's solver answers first. What its packages provide as Python distributions is exact for the PyPI resolution:
+no other version can be taken. Where that has no solution, it is asked again with all versions that the channels
+offer of the distributions in question, and what it chooses limits the next answer of conda's solver, until both
+hold, or neither can. A choice that conda's side shows to be impossible is not offered again, and another Python is
+tried when no version helps; both are finite, and so are the rounds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from envmgr.errors import SolveError
+from envmgr.models.record import PackageRecord
+from envmgr.pypi.resolution import PypiRefusal, PypiRequest, PypiSolution
+from envmgr.solver.solve import Conflict, Solution
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from envmgr.models.record_table import RecordTable
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.provided import Providers
+    from envmgr.ops.resolve import Resolving
+    from envmgr.pypi.resolution import Candidate, Provided, PypiItem, PypiSource, Strategy
+
+FROM_PYPI = "the PyPI items"
+_ROUNDS = 16
+_MOST_VERSIONS = 200
+
+
+class PypiQuestion(Struct, frozen=True):
+    """What is asked of PyPI: *items* under *constraints* (PEP 508), for an environment on *subdir*.
+
+    The *preferred* versions (name to version) stay unless they must move; ``upgrade`` names distributions that
+    need not, ``upgrade_all`` means all. ``exclude_newer`` is in milliseconds since the Unix epoch. ``python`` may
+    run builds of source distributions; None where nothing may. *providers* know what conda packages provide.
+    """
+
+    items: tuple[PypiItem, ...]
+    subdir: str
+    providers: Providers
+    constraints: tuple[str, ...] = ()
+    preferred: Mapping[str, str] = field(default_factory=dict)
+    upgrade: frozenset[str] = frozenset()
+    upgrade_all: bool = False
+    exclude_newer: int | None = None
+    strategy: Strategy = "highest"
+    python: Path | None = None
+
+
+class PypiPart(Struct, frozen=True):
+    """PyPI's half of a plan: the question and its answer, and the distributions that conda was taken to provide.
+
+    ``steered`` are conda packages that are others than without the PyPI items, with what they would have been.
+    """
+
+    question: PypiQuestion
+    answer: PypiSolution
+    provided: tuple[Provided, ...]
+    steered: tuple[str, ...] = ()
+
+    @property
+    def wheels(self) -> tuple[PackageRecord, ...]:
+        """What is installed as it is."""
+        return self.answer.wheels
+
+    @property
+    def sources(self) -> tuple[PypiSource, ...]:
+        """What has to be built into wheels first."""
+        return self.answer.sources
+
+    @property
+    def credential_urls(self) -> tuple[str, ...]:
+        """URLs with logins, to be shown nowhere."""
+        return self.answer.credential_urls
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What should be known of the answer, in a sentence each."""
+        return self.answer.warnings
+
+
+def resolve_jointly(session: Resolving, question: PypiQuestion) -> tuple[tuple[PackageRecord, ...], PypiPart]:
+    """The records for conda's request in *session*, dependencies first, and PyPI's half beside them.
+
+    Raises SolveError with conda's own explanation where its half alone has no solution, or with both halves where
+    they do not go together.
+    """
+    return _JointSearch(session, question).run()
+
+
+def resolve_beside(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiPart:
+    """What comes from PyPI beside conda's *records*, which stay as they are; raises SolveError."""
+    answer = ask_pypi(records, question)
+    if isinstance(answer, PypiRefusal):
+        raise SolveError(
+            f"the PyPI items do not go with the conda packages: {_first(answer)}",
+            hint=answer.hint,
+            explanation=list(answer.reasons),
+        )
+    return PypiPart(question, answer, question.providers.of(records))
+
+
+def ask_pypi(
+    records: Sequence[PackageRecord],
+    question: PypiQuestion,
+    candidates: Mapping[str, tuple[Candidate, ...]] | None = None,
+) -> PypiSolution | PypiRefusal:
+    """Have PyPI's half resolved for a prefix with *records*; names in *candidates* may get any of the versions."""
+    from envmgr.pypi.resolve import resolve_pypi
+
+    context = question.providers.context
+    request = pypi_request(records, question)
+    if candidates:
+        request = replace(request, candidates=candidates)
+    return resolve_pypi(request, context.runner, context.environ, context.reporter)
+
+
+def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiRequest:
+    """*question* as a resolution for a prefix with conda's *records*; raises SolveError without python there."""
+    from envmgr.host.probe import virtual_packages
+    from envmgr.pypi.target import PypiTarget
+
+    python = python_of(records)
+    if python is None:
+        raise SolveError(
+            "PyPI items need python, which the environment would not have.",
+            hint="Add python to the dependencies.",
+        )
+    context = question.providers.context
+    virtual = virtual_packages(question.subdir, context.environ)
+    machine = [record for name in ("__glibc", "__musl", "__osx") for record in virtual.records(name)]
+    return PypiRequest(
+        items=question.items,
+        target=PypiTarget.of(python, machine, question.subdir),
+        provided=question.providers.of(records),
+        preferred=question.preferred,
+        upgrade_all=question.upgrade_all,
+        upgrade=tuple(sorted(question.upgrade)),
+        constraints=question.constraints,
+        offline=context.settings.offline,
+        exclude_newer_ms=question.exclude_newer,
+        strategy=question.strategy,
+        prefix_python=question.python,
+    )
+
+
+def python_of(records: Sequence[PackageRecord]) -> PackageRecord | None:
+    """The package python among *records*."""
+    return next((record for record in records if record.name == "python"), None)
+
+
+class _JointSearch(Struct):
+    """The state of one search: which distributions are in question, what is impossible, which limits conda has."""
+
+    session: Resolving
+    question: PypiQuestion
+    in_question: set[str] = field(default_factory=set)
+    impossible: dict[str, set[str]] = field(default_factory=dict)
+    limits: list[Requirement] = field(default_factory=list)
+    refusal: PypiRefusal | None = None
+    conflict: Conflict | None = None
+
+    def run(self) -> tuple[tuple[PackageRecord, ...], PypiPart]:
+        """Rounds of both halves, until they agree."""
+        first = records = self.session.records()
+        for _ in range(_ROUNDS):
+            answer = self._ask(records)
+            if isinstance(answer, PypiSolution):
+                provided = self.question.providers.of(records)
+                return records, PypiPart(self.question, answer, provided, _steered(first, records))
+            self.refusal = self.refusal or answer
+            records = self._compromise(records, answer)
+        raise self._refused(f"no answer was found in {_ROUNDS} rounds")
+
+    def _ask(
+        self,
+        records: Sequence[PackageRecord],
+        candidates: Mapping[str, tuple[Candidate, ...]] | None = None,
+    ) -> PypiSolution | PypiRefusal:
+        return ask_pypi(records, self.question, candidates)
+
+    def _compromise(
+        self, records: tuple[PackageRecord, ...], refusal: PypiRefusal
+    ) -> tuple[PackageRecord, ...]:
+        """Other conda packages that PyPI's half could go with, as far as the names in question tell."""
+        providers = self._providers(records)
+        self.in_question |= refusal.provided & providers.keys()
+        for _ in range(_ROUNDS):
+            offered = self._offered(records, providers)
+            answer = self._ask(records, offered)
+            if isinstance(answer, PypiRefusal):
+                more = (answer.provided & providers.keys()) - self.in_question
+                if not more:
+                    return self._with_other_python(records)
+                self.in_question |= more
+                continue
+            steering = {name: version for name, version in sorted(answer.answered.items()) if name in offered}
+            found = self._steer(providers, steering)
+            if found is not None:
+                return found
+        raise self._refused(f"no answer was found in {_ROUNDS} rounds")
+
+    def _steer(
+        self, providers: Mapping[str, PackageRecord], steering: Mapping[str, str]
+    ) -> tuple[PackageRecord, ...] | None:
+        """conda's answer with the distributions at these versions; None where there is none, after noting why."""
+        lines = {name: _line(providers[name].name, f"=={steering[name]}") for name in steering}
+        answer = self.session.answer([*self.limits, *lines.values()])
+        if isinstance(answer, Solution):
+            return answer.records
+        self.conflict = answer
+        alone = [
+            name
+            for name, line in lines.items()
+            if isinstance(self.session.answer([*self.limits, line]), Conflict)
+        ]
+        # Where each of them is possible alone, one of them has to give way, and the search goes on without it.
+        for name in alone or list(lines)[-1:]:
+            self.impossible.setdefault(name, set()).add(steering[name])
+        return None
+
+    def _with_other_python(self, records: Sequence[PackageRecord]) -> tuple[PackageRecord, ...]:
+        """conda's answer without this minor version of Python, where no versions of its packages help."""
+        python = python_of(records)
+        if python is None or not self.question.items:
+            raise self._refused()
+        minor = ".".join(python.version.split(".")[:2])
+        line = _line("python", f"!={minor}.*")
+        answer = self.session.answer([*self.limits, line])
+        if isinstance(answer, Conflict):
+            self.conflict = self.conflict or answer
+            raise self._refused()
+        self.limits.append(line)
+        self.impossible.clear()
+        return answer.records
+
+    def _providers(self, records: Sequence[PackageRecord]) -> dict[str, PackageRecord]:
+        """conda's packages by the distributions that they provide."""
+        by_dist_name = {record.dist_name: record for record in records}
+        return {each.name: by_dist_name[each.dist_name] for each in self.question.providers.of(records)}
+
+    def _offered(
+        self, records: Sequence[PackageRecord], providers: Mapping[str, PackageRecord]
+    ) -> dict[str, tuple[Candidate, ...]]:
+        """The versions that the channels have of each distribution in question, for the Python of *records*."""
+        offered: dict[str, tuple[Candidate, ...]] = {}
+        names = {providers[name].name: name for name in self.in_question if name in providers}
+        for conda_name, name in names.items():
+            versions = self._versions(conda_name, records, names)
+            barred = self.impossible.get(name, set())
+            offered[name] = tuple(each for each in versions if each.version not in barred)[:_MOST_VERSIONS]
+        return offered
+
+    def _versions(
+        self, conda_name: str, records: Sequence[PackageRecord], names: Mapping[str, str]
+    ) -> list[Candidate]:
+        from envmgr.pypi.resolution import Candidate
+
+        fixed = {record.name: record for record in records if record.name in ("python", "python_abi")}
+        found: dict[str, Candidate] = {}
+        for table in self.session.candidates.load(conda_name):
+            if isinstance(table, PackageRecord):
+                continue
+            usable = _going_with(table, fixed)
+            for version, mask in table.version_masks().items():
+                places = mask & usable
+                if places and version not in found and _is_pep440(version):
+                    found[version] = Candidate(version, self._asks(table, places, names))
+        return list(found.values())
+
+    def _asks(self, table: RecordTable, places: int, names: Mapping[str, str]) -> tuple[str, ...]:
+        """What all records at *places* ask of the distributions in question, as PEP 508."""
+        from envmgr.pypi.conda_requirements import requirement_of
+
+        found = []
+        for text, mask in table.depends:
+            name = text.split(" ", 1)[0]
+            if name in names and places & ~mask == 0:
+                asked = requirement_of(text, names[name])
+                found += [asked] if asked else []
+        return tuple(found)
+
+    def _refused(self, sentence: str | None = None) -> SolveError:
+        refusal, conflict = self.refusal, self.conflict
+        assert refusal is not None  # Nothing is refused before PyPI's half was.
+        halves = [f"PyPI: {reason}" for reason in refusal.reasons]
+        if conflict is not None:
+            told = self.session.refusal(conflict)
+            halves += [f"conda: {told}", *(f"  {line}" for line in told.facts.get("explanation", []))]
+        ending = f" ({sentence})" if sentence else ""
+        return SolveError(
+            f"the PyPI items and the conda packages do not go together{ending}: {_first(refusal)}",
+            hint=refusal.hint or "Ask for other versions of one side.",
+            explanation=halves,
+        )
+
+
+def _going_with(table: RecordTable, fixed: Mapping[str, PackageRecord]) -> int:
+    """The mask of the records of *table* whose dependencies allow the records *fixed*."""
+    from envmgr.models.match_spec import parse_match_spec
+
+    usable = (1 << table.count) - 1
+    for text, mask in table.depends:
+        record = fixed.get(text.split(" ", 1)[0])
+        if record is not None and not parse_match_spec(text).matches(record):
+            usable &= ~mask
+    return usable
+
+
+def _is_pep440(version: str) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(version)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _line(name: str, version: str) -> Requirement:
+    """A limit of conda's half, as the explanation names it."""
+    from envmgr.models.match_spec import parse_match_spec
+    from envmgr.models.requirement import Requirement, Source
+
+    text = f"{name} {version}"
+    return Requirement(parse_match_spec(text), Source(FROM_PYPI, None, text))
+
+
+def _first(refusal: PypiRefusal) -> str:
+    return refusal.reasons[0] if refusal.reasons else "no reason was given."
+
+
+def _steered(first: Sequence[PackageRecord], records: Sequence[PackageRecord]) -> tuple[str, ...]:
+    before = {record.name: record for record in first}
+    changed = [
+        f"{record.name} {record.version} instead of {before[record.name].version}, for {FROM_PYPI}"
+        for record in records
+        if record.name in before and before[record.name].version != record.version
+    ]
+    return tuple(changed)

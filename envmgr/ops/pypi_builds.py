@@ -1,0 +1,88 @@
+"""What PyPI's half needs of unpacked conda packages: a second look at what they provide, and a Python."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from envmgr.errors import BuildError, SolveError
+from envmgr.ops.joint import pypi_request, resolve_beside
+from envmgr.ports import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.joint import PypiPart, PypiQuestion
+    from envmgr.packages.unpacked import CachedPackage
+    from envmgr.pypi.resolution import Provided
+
+BUILT = ".built"
+"""The folder beside cached wheels for those that were built from sources."""
+
+
+def plan_again(part: PypiPart, records: Sequence[PackageRecord]) -> PypiPart:
+    """*part* once conda's *records* are unpacked: another one where their metadata says other than was expected.
+
+    Raises SolveError where PyPI's half does not go with what they really provide.
+    """
+    provided = part.question.providers.of_archives(records)
+    if _names(provided) == _names(part.provided):
+        return part
+    return resolve_beside(records, part.question)
+
+
+def _names(provided: Sequence[Provided]) -> set[tuple[str, str]]:
+    return {(each.name, each.version) for each in provided}
+
+
+def build_sources(
+    part: PypiPart, packages: Mapping[PackageRecord, CachedPackage]
+) -> dict[PackageRecord, CachedPackage]:
+    """The wheels of *part*'s sources, built with the Python of a throw-away environment of the conda *packages*.
+
+    Raises BuildError, and SolveError for another platform's Python, which cannot run here.
+    """
+    from envmgr.ops.fetch import obtain
+    from envmgr.pypi.build import build_wheels
+
+    question = part.question
+    context = question.providers.context
+    conda = {record: package for record, package in packages.items() if not record.is_pypi}
+    with planned_python(conda, question) as python:
+        request = replace(pypi_request(list(conda), question), prefix_python=python)
+        records = build_wheels(
+            part.sources,
+            request,
+            context.settings.pkgs_dirs[0] / BUILT,
+            runner=context.runner,
+            environ=context.environ,
+            transport=context.with_credentials(part.credential_urls).transport,
+            reporter=context.reporter,
+        )
+    return obtain(records, context)
+
+
+@contextlib.contextmanager
+def planned_python(packages: Mapping[PackageRecord, CachedPackage], question: PypiQuestion) -> Iterator[Path]:
+    """The interpreter of an environment of *packages*, which goes with the block."""
+    from envmgr.ops.create import LinkRequest, link_packages
+    from envmgr.packages.work_area import work_area
+
+    context = question.providers.context
+    if question.subdir != context.settings.subdir:
+        raise SolveError(
+            f"source distributions cannot be built for {question.subdir} on {context.settings.subdir}.",
+            hint="Ask for versions that have wheels.",
+        )
+    with work_area(context.settings.pkgs_dirs[0]) as area:
+        prefix = area.make_place() / "planned"
+        request = LinkRequest(prefix=prefix, subdir=question.subdir, compile_bytecode=False)
+        link_packages(request, packages, replace(context, reporter=Reporter()))
+        python = prefix / "bin" / "python"
+        if not python.exists():
+            raise BuildError("the conda packages bring no bin/python that could build source distributions.")
+        yield python

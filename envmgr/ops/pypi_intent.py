@@ -1,0 +1,124 @@
+"""What an environment is to hold of PyPI over all commands: kept in generations, asked again by changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from envmgr.prefix.generation import AskedFor, PypiIntent
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Source
+    from envmgr.ops.context import Context
+    from envmgr.pypi.requirement_lines import RequirementLine
+    from envmgr.pypi.resolution import PypiItem
+
+
+def intent_of(items: Iterable[PypiItem], context: Context) -> PypiIntent:
+    """*items* as they are kept: requirement files read, paths absolute, no credentials.
+
+    Raises DataError with the place of a line that cannot be read.
+    """
+    from envmgr.models.credentials import without_credentials_in_text
+    from envmgr.ops.environments import expanded
+    from envmgr.pypi.requirement_files import gather
+
+    gathered = gather(items, context.environ)
+
+    def placed(line: RequirementLine) -> AskedFor:
+        file = None if line.source.file is None else str(expanded(line.source.file, context))
+        text = " ".join([line.shown, *(f"--hash={each}" for each in line.hashes)])
+        return AskedFor(text, file, line.source.line if file else None)
+
+    files = [f"{name}={without_credentials_in_text(url)}" for name, url in gathered.remote]
+    options = [without_credentials_in_text(f"{each.name} {each.value}".rstrip()) for each in gathered.options]
+    return PypiIntent(
+        requirements=tuple(map(placed, gathered.requirements)),
+        constraints=tuple(line.shown for line in gathered.constraints),
+        options=tuple(dict.fromkeys([*options, *files])),
+    )
+
+
+def merged_intent(earlier: PypiIntent, newer: PypiIntent) -> PypiIntent:
+    """Both, where what is asked for *newer* takes the place of what was asked for by the same name."""
+    names = {name_of(each.spec) for each in newer.requirements} - {None}
+    texts = {each.spec for each in newer.requirements}
+    kept = [
+        each
+        for each in earlier.requirements
+        if each.spec not in texts and (name_of(each.spec) is None or name_of(each.spec) not in names)
+    ]
+    return PypiIntent(
+        requirements=(*kept, *newer.requirements),
+        constraints=tuple(dict.fromkeys([*earlier.constraints, *newer.constraints])),
+        options=tuple(dict.fromkeys([*earlier.options, *newer.options])),
+    )
+
+
+def intent_without(intent: PypiIntent, names: Collection[str], lines: Collection[str] = ()) -> PypiIntent:
+    """*intent* without the requirements of the distributions *names*, and without those *lines*."""
+    left = tuple(
+        each for each in intent.requirements if name_of(each.spec) not in names and each.spec not in lines
+    )
+    return replace(intent, requirements=left)
+
+
+def items_of(intent: PypiIntent, prefix: Path) -> tuple[PypiItem, ...]:
+    """The lines of *intent* as they are asked again; nothing in them depends on a folder."""
+    from envmgr.models.requirement import Source
+    from envmgr.pypi.resolution import PypiItem
+
+    asked = [
+        PypiItem(each.spec, Path(each.file).parent if each.file else prefix, _source(each))
+        for each in intent.requirements
+    ]
+    options = [PypiItem(text, prefix, Source(None, None, text)) for text in intent.options]
+    return (*asked, *options)
+
+
+def _source(asked: AskedFor) -> Source:
+    from envmgr.models.requirement import Source
+
+    return Source(asked.file, asked.line, asked.spec)
+
+
+def name_of(text: str) -> str | None:
+    """The distribution that a kept line names, normalized (PEP 503); None where only the project tells it."""
+    line = _parsed(text)
+    return line.name if line is not None else None
+
+
+def requested_by(intent: PypiIntent, wheels: Sequence[PackageRecord]) -> dict[str, tuple[str, ...]]:
+    """The lines that ask for each of *wheels*, by the record's name."""
+    by_name = {record.shown_name: record.name for record in wheels}
+    by_url = {
+        str(record.extra["direct_url"]["url"]): record.name
+        for record in wheels
+        if isinstance(record.extra.get("direct_url"), dict)
+    }
+    found: dict[str, tuple[str, ...]] = {}
+    for each in intent.requirements:
+        line = _parsed(each.spec)
+        if line is None:
+            continue
+        name = by_name.get(line.name or "") or _direct(line, by_url)
+        if name is not None:
+            found[name] = (*found.get(name, ()), each.spec)
+    return found
+
+
+def _direct(line: RequirementLine, by_url: dict[str, str]) -> str | None:
+    body = line.text.partition(" ;")[0].partition("[")[0]
+    return by_url.get(f"file://{body}") or by_url.get(body.partition("#")[0])
+
+
+def _parsed(text: str) -> RequirementLine | None:
+    from envmgr.models.requirement import Source
+    from envmgr.pypi.requirement_lines import parse_line
+
+    return parse_line(text, Source(None, None, text), "/", {})[0]

@@ -1,0 +1,67 @@
+"""Which distributions need which, as their metadata says for one environment (Requires-Dist). Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+
+from envmgr.models.wheel_name import normalized_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    Environment = Mapping[str, str]
+
+
+def needed_by(
+    roots: Iterable[str], requires: Mapping[str, Collection[str]], environment: Environment
+) -> dict[str, set[str]]:
+    """Every distribution that *roots* (PEP 508) lead to, with the names of what it needs itself.
+
+    *requires* has Requires-Dist lines by normalized name ("Core metadata specifications"); what it does not know
+    needs nothing. Extras count where somebody asks for them. Lines that cannot be read are passed over.
+    """
+    found: dict[str, set[str]] = {}
+    known_extras: dict[str, set[str]] = {}
+    waiting = [each for text in roots if (each := _parsed(text)) is not None]
+    while waiting:
+        asked = waiting.pop()
+        name = normalized_name(asked.name)
+        extras = known_extras.setdefault(name, set())
+        new = {normalized_name(extra) for extra in asked.extras} - extras
+        if name in found and not new:
+            continue
+        extras |= new
+        needs = found.setdefault(name, set())
+        for text in requires.get(name, ()):
+            line = _parsed(text)
+            if line is not None and _holds(line, extras, environment):
+                needs.add(normalized_name(line.name))
+                waiting.append(line)
+    return found
+
+
+def dependants(gone: Collection[str], needs: Mapping[str, Collection[str]]) -> set[str]:
+    """*gone* with everything that needs any of it."""
+    found = set(gone)
+    while more := {name for name, others in needs.items() if name not in found and found & set(others)}:
+        found |= more
+    return found
+
+
+def _parsed(text: str) -> Requirement | None:
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def _holds(line: Requirement, extras: Collection[str], environment: Environment) -> bool:
+    if line.marker is None:
+        return True
+    try:
+        return any(line.marker.evaluate({**environment, "extra": extra}) for extra in ("", *extras))
+    except UndefinedEnvironmentName:
+        return True
