@@ -85,6 +85,13 @@ EFFECT_MODULES = {
     "prefix.usage",
     "prefix.marker",
     "pypi.apply",
+    "pypi.uv",
+    "pypi.tools",
+    "pypi.resolve",
+    "pypi.requirement_files",
+    "pypi.pip_resolve",
+    "pypi.configuration",
+    "pypi.build",
     "pypi.installed",
 }
 EFFECT_ROOMS = {"net"}

@@ -73,7 +73,8 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     kept unless a requirement moves it, ``upgrade_all`` is set, or its name is in ``upgrade``. ``exclude_newer_ms``
     is in milliseconds since the Unix epoch: nothing uploaded later is chosen. ``prefix_python`` may run builds of
     source distributions whose metadata is not static; None: only static metadata can be read, and what needs a
-    build to be known is refused. ``constraints`` are further PEP 508 constraints of the caller, without source lines.
+    build to be known is refused. Without ``allow_sources`` only wheels of indexes are taken, and a refusal comes sooner: a
+    joint plan asks this way first, since source distributions of long ago promise to work with anything. ``constraints`` are further PEP 508 constraints of the caller, without source lines.
     """
 
     items: tuple[PypiItem, ...]
@@ -84,6 +85,7 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     upgrade_all: bool = False
     upgrade: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    allow_sources: bool = True
     offline: bool = False
     exclude_newer_ms: int | None = None
     strategy: Strategy = "highest"

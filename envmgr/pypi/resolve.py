@@ -1,14 +1,28 @@
-"""Resolves PyPI requirements for a planned prefix with uv, or with pip where uv is missing (PEP 751)."""
+"""Resolves PyPI requirements for a planned prefix with uv, or with pip where uv is missing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from envmgr.errors import PrefixError
+from envmgr.models.requirement import Source
+from envmgr.ports import Phase
+from envmgr.pypi.configuration import configured_options
+from envmgr.pypi.index_options import index_options
+from envmgr.pypi.requirement_files import gather
+from envmgr.pypi.resolution import PypiItem, PypiSolution
+from envmgr.pypi.tools import find_pip, find_uv
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from envmgr.ports import Reporter, Runner
-    from envmgr.pypi.resolution import PypiRefusal, PypiRequest, PypiSolution
+    from envmgr.pypi.index_options import IndexOptions
+    from envmgr.pypi.requirement_files import Gathered
+    from envmgr.pypi.resolution import PypiRefusal, PypiRequest
 
 
 def resolve_pypi(
@@ -20,4 +34,74 @@ def resolve_pypi(
     Raises DataError for an item that cannot be read (with its place), ChannelError where an index does not answer,
     and PrefixError where neither uv nor pip can be run.
     """
-    raise NotImplementedError
+    gathered, options = read_items(request, environ)
+    if not gathered.requirements and not gathered.remote:
+        return PypiSolution(tool="")
+    reporter.phase_started(Phase.PYPI, None)
+    try:
+        found = find_uv(environ, runner)
+        if found.tool is not None:
+            from envmgr.pypi.uv import resolve_with_uv
+
+            outcome = resolve_with_uv(request, gathered, options, found.tool, runner, environ)
+        else:
+            outcome = _with_pip(request, gathered, options, runner, environ)
+    finally:
+        reporter.phase_finished(Phase.PYPI)
+    warnings = (*found.refused, *index_warnings(outcome, options), *outcome.warnings)
+    return replace(outcome, warnings=warnings)
+
+
+def read_items(request: PypiRequest, environ: Mapping[str, str]) -> tuple[Gathered, IndexOptions]:
+    """What the items and the files behind them ask for, and the options of all places together.
+
+    Raises DataError with the place for what cannot be read.
+    """
+    prefix = request.prefix_python.parent.parent if request.prefix_python is not None else None
+    configured = configured_options(environ, prefix)
+    first = index_options(configured, ())
+    constraints = [_constraint_item(path) for path in first.constraint_files]
+    gathered = gather([*constraints, *request.items], environ)
+    return gathered, index_options(configured, gathered.options)
+
+
+def _constraint_item(path: str) -> PypiItem:
+    from pathlib import Path
+
+    return PypiItem(f"-c {path}", Path.cwd(), Source("PIP_CONSTRAINT", None, path))
+
+
+def _with_pip(
+    request: PypiRequest, gathered: Gathered, options: IndexOptions, runner: Runner, environ: Mapping[str, str]
+) -> PypiSolution | PypiRefusal:
+    from envmgr.pypi.pip_resolve import resolve_with_pip
+
+    python: Path | None = request.prefix_python
+    pip = find_pip(python, environ, runner) if python is not None else None
+    if pip is None:
+        raise PrefixError(
+            "PyPI packages cannot be resolved: there is no uv, and no pip that runs with the environment's Python.",
+            hint="Install uv, for instance with `pip install envmgr[pypi]`.",
+        )
+    return resolve_with_pip(request, gathered, options, pip, runner, environ)
+
+
+def index_warnings(outcome: PypiSolution | PypiRefusal, options: IndexOptions) -> tuple[str, ...]:
+    """What should be known of the places that packages came from (dependency confusion)."""
+    if not isinstance(outcome, PypiSolution) or len(options.all_indexes) < 2:
+        return ()
+    if options.strategy != "first-index" or outcome.tool.startswith("pip"):
+        shown = ", ".join(index.shown for index in options.all_indexes)
+        return (
+            f"packages may come from any of {shown}: whoever can publish a name on one of them can take it over.",
+        )
+    last = options.all_indexes[-1].shown
+    beside: dict[str, list[str]] = {}
+    for record in (*outcome.wheels, *outcome.sources):
+        index = getattr(record, "index", None) or getattr(getattr(record, "origin", None), "channel", None)
+        if index and index != last and index in {each.shown for each in options.indexes}:
+            beside.setdefault(index, []).append(record.name.removeprefix("pypi:"))
+    return tuple(
+        f"{', '.join(sorted(names))}: taken from {index}, which has the name first; {last} was not asked for it."
+        for index, names in beside.items()
+    )

@@ -1,6 +1,6 @@
 """The prefix that wheels and markers are chosen for: its Python and its platform, not this machine's (pure).
 
-Platform compatibility tags follow PEP 425, 600 (manylinux), 656 (musllinux) and 730's predecessors as `packaging.tags`
+Platform compatibility tags follow PEP 425, 600 (manylinux) and 656 (musllinux), as `packaging.tags`
 implements them.
 """
 
@@ -65,3 +65,131 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
     def minor(self) -> str:
         """``3.12``."""
         return ".".join(self.python.split(".")[:2])
+
+    @property
+    def tags(self) -> list[Tag]:
+        """The tags of wheels that run there, best first (PEP 425, 600, 656)."""
+        from packaging.tags import compatible_tags, cpython_tags, generic_tags
+
+        version = tuple(int(part) for part in self.minor.split("."))
+        digits = "".join(self.minor.split("."))
+        platforms = self._platforms()
+        if self.implementation == "pypy":
+            interpreter = f"pp{digits}"
+            own = list(generic_tags(interpreter, [f"pypy{digits}_pp73"], platforms))
+        else:
+            interpreter = f"cp{digits}"
+            abi = f"{interpreter}t" if self.free_threaded else interpreter
+            own = list(cpython_tags(version, [abi], platforms))
+        return [*own, *compatible_tags(version, interpreter, platforms)]
+
+    @property
+    def machine(self) -> str:
+        """The machine as platform tags and markers spell it: ``x86_64``, ``aarch64``, ``arm64``."""
+        machine = machine_type(self.subdir)
+        if operating_system(self.subdir) == "win":
+            return _WINDOWS_MACHINES.get(machine, machine)
+        return _MACHINES.get(machine, machine)
+
+    def _platforms(self) -> list[str]:
+        system = operating_system(self.subdir)
+        if system == "win":
+            return ["win32"] if self.machine == "win32" else [f"win_{self.machine}"]
+        if system == "osx":
+            from packaging.tags import mac_platforms
+
+            return list(mac_platforms(_pair(self.macos or "11.0"), self.machine))
+        if system != "linux":
+            return []
+        if self.musl is not None:
+            major, minor = _pair(self.musl)
+            libc = [f"musllinux_{major}_{each}_{self.machine}" for each in range(minor, -1, -1)]
+        else:
+            libc = [tag for tag in _manylinux(_pair(self.glibc or DEFAULT_GLIBC), self.machine)]
+        return [*libc, f"linux_{self.machine}"]
+
+    @property
+    def markers(self) -> dict[str, str]:
+        """The environment of markers (PEP 508) there."""
+        system = operating_system(self.subdir)
+        names = {
+            "linux": ("posix", "linux", "Linux"),
+            "osx": ("posix", "darwin", "Darwin"),
+            "win": ("nt", "win32", "Windows"),
+        }
+        os_name, sys_platform, platform_system = names.get(system, ("posix", system, system))
+        machine = self.machine.upper() if system == "win" else self.machine
+        return {
+            "implementation_name": self.implementation,
+            "implementation_version": self.python,
+            "os_name": os_name,
+            "platform_machine": "x86" if machine == "WIN32" else machine,
+            "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}[self.implementation],
+            "platform_release": "",
+            "platform_system": platform_system,
+            "platform_version": "",
+            "python_full_version": self.python,
+            "python_version": self.minor,
+            "sys_platform": sys_platform,
+        }
+
+    @property
+    def uv_platform(self) -> str:
+        """uv's word for the platform (``--python-platform``); where it has no such glibc, the next lower one.
+
+        Raises DataError for a platform that uv has no word for.
+        """
+        system, machine = operating_system(self.subdir), machine_type(self.subdir)
+        if system == "win" and machine in _WINDOWS_MACHINES:
+            return f"{ {'64': 'x86_64', '32': 'i686', 'arm64': 'aarch64'}[machine] }-pc-windows-msvc"
+        if system == "osx" and machine in ("64", "arm64"):
+            return f"{'aarch64' if machine == 'arm64' else 'x86_64'}-apple-darwin"
+        if system == "linux" and self.machine in _UV_LINUX:
+            if self.musl is not None:
+                return f"{self.machine}-unknown-linux-musl"
+            known = [text for text in _UV_GLIBC if _pair(text) <= _pair(self.glibc or DEFAULT_GLIBC)]
+            return f"{self.machine}-manylinux_{(known or ['2.17'])[-1].replace('.', '_')}"
+        if system == "linux" and self.machine == "riscv64":
+            return "riscv64-unknown-linux"
+        raise DataError(f"uv cannot resolve PyPI packages for the platform {self.subdir}.")
+
+    def marker_holds(self, marker: str) -> bool:
+        """Whether a marker (PEP 508) holds there, without any extra. Raises DataError for one that is none."""
+        from packaging.markers import InvalidMarker, Marker
+
+        try:
+            return Marker(marker).evaluate({**self.markers, "extra": ""})
+        except InvalidMarker:
+            raise DataError(f"`{marker}` is no environment marker (PEP 508).") from None
+
+
+def best_wheel(names: Iterable[str], target: PypiTarget) -> str | None:
+    """The file name among *names* that *target* prefers; None where none of them runs there."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    ranks = {tag: place for place, tag in enumerate(target.tags)}
+    found: list[tuple[int, tuple[Any, ...], str]] = []
+    for name in names:
+        try:
+            _, _, build, tags = parse_wheel_filename(name)
+        except InvalidWheelFilename:
+            continue
+        rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
+        if rank is not None:
+            found.append((-rank, tuple(build), name))
+    return max(found, default=(0, (), None))[2]
+
+
+def _pair(text: str) -> tuple[int, int]:
+    numbers = [int(part) for part in re.findall(r"[0-9]+", text)[:2]]
+    return (numbers + [0, 0])[0], (numbers + [0, 0])[1]
+
+
+def _manylinux(glibc: tuple[int, int], machine: str) -> Iterable[str]:
+    """From the target's glibc down to the oldest that is tagged, with the old names of three of them (PEP 600)."""
+    old = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
+    lowest = 5 if machine in ("x86_64", "i686") else 17
+    for minor in range(glibc[1], lowest - 1, -1) if glibc[0] == 2 else ():
+        yield f"manylinux_2_{minor}_{machine}"
+        if (2, minor) in old:
+            yield f"{old[2, minor]}_{machine}"

@@ -1,0 +1,110 @@
+"""Reads the report of ``pip install --dry-run --report`` (pip's "Installation Report", version 1; pure)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+
+from envmgr.errors import DataError
+from envmgr.models.credentials import without_credentials
+from envmgr.pypi.installed import normalized_name
+from envmgr.pypi.records import wheel_record
+from envmgr.pypi.resolution import PypiSource
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from envmgr.models.record import PackageRecord
+
+
+class Reported(Struct, frozen=True):
+    """What pip would install: records and sources; *stubs* are what conda answered, *written* URLs with logins."""
+
+    wheels: tuple[PackageRecord, ...]
+    sources: tuple[PypiSource, ...]
+    stubs: dict[str, str]
+    written: tuple[str, ...]
+    requested: frozenset[str]
+
+
+def read_report(text: str, names: Collection[str], index: str) -> Reported:
+    """The report in *text*; *names* are those that stubs stand for. Raises DataError for one that cannot be read."""
+    try:
+        report = json.loads(text)
+        installs = report["install"]
+        wheels: list[PackageRecord] = []
+        sources: list[PypiSource] = []
+        stubs: dict[str, str] = {}
+        written: list[str] = []
+        requested = set()
+        for each in installs:
+            name = normalized_name(each["metadata"]["name"])
+            version = each["metadata"]["version"]
+            if each.get("requested"):
+                requested.add(name)
+            if name in names:
+                stubs[name] = version
+                continue
+            url = each["download_info"]["url"]
+            if without_credentials(url) != url:
+                written.append(url)
+            if _is_wheel(url, each["download_info"]):
+                wheels.append(_wheel(name, each, index))
+            else:
+                sources.append(_source(name, version, each["download_info"], is_direct=bool(each["is_direct"])))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the report that pip wrote cannot be read: {error}.") from None
+    return Reported(tuple(wheels), tuple(sources), stubs, tuple(written), frozenset(requested))
+
+
+def _is_wheel(url: str, download: Mapping[str, Any]) -> bool:
+    return "archive_info" in download and urlsplit(url).path.endswith(".whl")
+
+
+def _wheel(name: str, each: Mapping[str, Any], index: str) -> PackageRecord:
+    download, metadata = each["download_info"], each["metadata"]
+    url = without_credentials(download["url"])
+    return wheel_record(
+        name=name,
+        version=metadata["version"],
+        fn=unquote(urlsplit(url).path.rpartition("/")[2]),
+        url=url,
+        sha256=_sum(download),
+        size=None,
+        index=url.rpartition("/")[0] if each["is_direct"] else index,
+        requires_dist=metadata.get("requires_dist", ()),
+        requires_python=metadata.get("requires_python"),
+        direct_url={**download, "url": url} if each["is_direct"] else None,
+    )
+
+
+def _source(name: str, version: str, download: Mapping[str, Any], *, is_direct: bool) -> PypiSource:
+    url = without_credentials(download["url"])
+    vcs = download.get("vcs_info")
+    directory = download.get("dir_info")
+    path = Path(unquote(urlsplit(url).path)) if directory is not None else None
+    kind = "vcs" if vcs else "directory" if directory is not None else "archive" if is_direct else "sdist"
+    return PypiSource(
+        kind=kind,  # type: ignore[arg-type]
+        name=name,
+        version=version,
+        url=url,
+        sha256=_sum(download),
+        vcs=vcs["vcs"] if vcs else None,
+        commit=vcs["commit_id"] if vcs else None,
+        requested_revision=vcs.get("requested_revision") if vcs else None,
+        subdirectory=download.get("subdirectory"),
+        path=path,
+        editable=bool(directory and directory.get("editable")),
+    )
+
+
+def _sum(download: Mapping[str, Any]) -> str | None:
+    archive = download.get("archive_info", {})
+    found = archive.get("hashes", {}).get("sha256")
+    legacy = archive.get("hash", "")
+    return found or (legacy.removeprefix("sha256=") if legacy.startswith("sha256=") else None)

@@ -1,0 +1,251 @@
+"""Reads a lock in PEP 751's format, as uv writes it, into what is to be installed on one target (pure)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+
+from envmgr.errors import DataError
+from envmgr.models.credentials import without_credentials
+from envmgr.pypi.installed import normalized_name
+from envmgr.pypi.records import wheel_record
+from envmgr.pypi.resolution import PypiSource
+from envmgr.pypi.target import best_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.pypi.index_options import IndexOptions
+    from envmgr.pypi.target import PypiTarget
+
+
+class Locked(Struct, frozen=True):
+    """The parts of a lock: *stubs* are the versions of names that a stub answered; *written* are URLs with logins.
+
+    *unfit* are names that have no file for the target, *unsummed* those whose files no sum of theirs allows.
+    """
+
+    wheels: tuple[PackageRecord, ...]
+    sources: tuple[PypiSource, ...]
+    stubs: dict[str, str]
+    written: tuple[str, ...]
+    unfit: tuple[str, ...]
+    unsummed: tuple[str, ...]
+
+
+class LockReading(Struct, frozen=True):
+    """What the reading depends on: *folder* is the lock's, *names* those that stubs stand for.
+
+    *sums* maps a name to the sums (``sha256:...``) that its items allow.
+    """
+
+    folder: str
+    names: Collection[str]
+    target: PypiTarget
+    options: IndexOptions
+    sums: Mapping[str, tuple[str, ...]]
+
+
+def read_pylock(text: str, reading: LockReading) -> Locked:
+    """The packages whose markers hold on the target. Raises DataError for a text that is no lock."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"the lock that uv wrote cannot be read: {error}.") from None
+    parts = _Parts(reading)
+    for package in document.get("packages", []):
+        marker = package.get("marker")
+        if marker is None or reading.target.marker_holds(marker):
+            parts.take(package)
+    return parts.locked()
+
+
+class _Parts:
+    def __init__(self, reading: LockReading) -> None:
+        self._reading = reading
+        self._wheels: list[PackageRecord] = []
+        self._sources: list[PypiSource] = []
+        self._stubs: dict[str, str] = {}
+        self._written: list[str] = []
+        self._unfit: list[str] = []
+        self._unsummed: list[str] = []
+
+    def locked(self) -> Locked:
+        return Locked(
+            tuple(self._wheels),
+            tuple(self._sources),
+            self._stubs,
+            tuple(dict.fromkeys(self._written)),
+            tuple(self._unfit),
+            tuple(self._unsummed),
+        )
+
+    def take(self, package: Mapping[str, Any]) -> None:
+        name = normalized_name(package["name"])
+        if name in self._reading.names:
+            self._stubs[name] = package.get("version", "")
+        elif "archive" in package:
+            self._archive(name, package, package["archive"])
+        elif "vcs" in package:
+            self._repository(name, package, package["vcs"])
+        elif "directory" in package:
+            self._directory(name, package, package["directory"])
+        else:
+            self._of_index(name, package)
+
+    def _of_index(self, name: str, package: Mapping[str, Any]) -> None:
+        files = {_file_name(each): each for each in package.get("wheels", [])}
+        sdist = package.get("sdist")
+        best = best_wheel(files, self._reading.target)
+        allowed = self._reading.sums.get(name, ())
+        if allowed:
+            summed = {file: each for file, each in files.items() if _is_allowed(each, allowed)}
+            best = best_wheel(summed, self._reading.target)
+            sdist = sdist if sdist is not None and _is_allowed(sdist, allowed) else None
+            if best is None and sdist is None:
+                self._unsummed.append(name)
+                return
+        if best is not None:
+            url, size, sha256 = self._facts(files[best])
+            self._wheels.append(
+                wheel_record(
+                    name=name,
+                    version=package["version"],
+                    fn=best,
+                    url=url,
+                    sha256=sha256,
+                    size=size,
+                    index=self._index(package, url),
+                )
+            )
+        elif sdist is not None:
+            url, size, sha256 = self._facts(sdist)
+            self._sources.append(
+                PypiSource(
+                    kind="sdist",
+                    name=name,
+                    version=package["version"],
+                    url=url,
+                    sha256=sha256,
+                    size=size,
+                    index=self._index(package, url),
+                )
+            )
+        else:
+            self._unfit.append(f"{name} {package.get('version', '')}".strip())
+
+    def _archive(self, name: str, package: Mapping[str, Any], archive: Mapping[str, Any]) -> None:
+        url, size, sha256 = self._facts(archive)
+        subdirectory = archive.get("subdirectory")
+        allowed = self._reading.sums.get(name, ())
+        if allowed and sha256 and not _is_allowed(archive, allowed):
+            self._unsummed.append(name)
+            return
+        source = PypiSource(
+            kind="archive",
+            name=name,
+            version=package.get("version"),
+            url=url,
+            sha256=sha256,
+            size=size,
+            subdirectory=subdirectory,
+        )
+        file = _file_name(archive)
+        if not file.endswith(".whl"):
+            self._sources.append(source)
+        elif best_wheel([file], self._reading.target) is None:
+            self._unfit.append(f"{name} ({without_credentials(url)})")
+        else:
+            self._wheels.append(
+                wheel_record(
+                    name=name,
+                    version=package.get("version") or file.split("-")[1],
+                    fn=file,
+                    url=url,
+                    sha256=sha256,
+                    size=size,
+                    index=url.rpartition("/")[0],
+                    direct_url=source.direct_url,
+                )
+            )
+
+    def _repository(self, name: str, package: Mapping[str, Any], vcs: Mapping[str, Any]) -> None:
+        written = vcs.get("url") or _folder_url(self._path(vcs["path"]))
+        self._note(written)
+        self._sources.append(
+            PypiSource(
+                kind="vcs",
+                name=name,
+                version=package.get("version"),
+                url=without_credentials(written),
+                vcs=vcs.get("type", "git"),
+                commit=vcs["commit-id"],
+                requested_revision=vcs.get("requested-revision"),
+                subdirectory=vcs.get("subdirectory"),
+            )
+        )
+
+    def _directory(self, name: str, package: Mapping[str, Any], directory: Mapping[str, Any]) -> None:
+        path = self._path(directory["path"])
+        self._sources.append(
+            PypiSource(
+                kind="directory",
+                name=name,
+                version=package.get("version"),
+                url=_folder_url(path),
+                path=Path(path),
+                editable=bool(directory.get("editable", False)),
+                subdirectory=directory.get("subdirectory"),
+            )
+        )
+
+    def _facts(self, file: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
+        written = file.get("url") or _folder_url(self._path(file["path"]))
+        self._note(written)
+        return without_credentials(written), file.get("size"), file.get("hashes", {}).get("sha256")
+
+    def _path(self, text: str) -> str:
+        return os.path.normpath(os.path.join(self._reading.folder, text))
+
+    def _note(self, written: str) -> None:
+        if without_credentials(written) != written:
+            self._written.append(written)
+
+    def _index(self, package: Mapping[str, Any], url: str) -> str:
+        """The index that the lock names; else the one of the asked indexes that is on the file's host, or the folder."""
+        told = package.get("index")
+        if told:
+            return without_credentials(told).rstrip("/")
+        host = urlsplit(url).netloc
+        for index in self._reading.options.all_indexes:
+            own = urlsplit(index.url).netloc
+            if host == own or (own == "pypi.org" and host == "files.pythonhosted.org"):
+                return index.shown
+        return url.rpartition("/")[0]
+
+
+def _file_name(file: Mapping[str, Any]) -> str:
+    name = file.get("name")
+    if name:
+        return str(name)
+    text = file.get("url") or file.get("path") or ""
+    return unquote(urlsplit(text).path.rpartition("/")[2])
+
+
+def _is_allowed(file: Mapping[str, Any], allowed: Collection[str]) -> bool:
+    return any(f"{kind}:{digest}" in allowed for kind, digest in file.get("hashes", {}).items())
+
+
+def _folder_url(path: str) -> str:
+    return Path(path).as_uri()

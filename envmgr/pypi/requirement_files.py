@@ -1,0 +1,112 @@
+"""Reads what items say, and the files that they name with ``-r`` and ``-c``, each relative to its own folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from envmgr.errors import DataError
+from envmgr.models.requirement import Source
+from envmgr.pypi.requirement_lines import Option, RequirementLine, logical_lines, parse_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from envmgr.pypi.resolution import PypiItem
+
+_LARGEST_FILE_BYTES = 20_000_000
+_MOST_FILES = 200
+
+
+class Gathered(Struct, frozen=True):
+    """Everything that the items ask for, in their order. *remote* are (option, URL) of files on servers."""
+
+    requirements: list[RequirementLine] = field(default_factory=list)
+    constraints: list[RequirementLine] = field(default_factory=list)
+    options: list[Option] = field(default_factory=list)
+    remote: list[tuple[str, str]] = field(default_factory=list)
+
+
+def gather(items: Iterable[PypiItem], environ: Mapping[str, str]) -> Gathered:
+    """Read *items* and the files behind them.
+
+    Raises DataError that names file and line for what cannot be read: a missing file, one that includes itself,
+    an unknown option, a requirement that is none.
+    """
+    reader = _Reader(environ)
+    for item in items:
+        for _, line in logical_lines(item.text):
+            reader.take(line, item.source, str(item.folder), False, ())
+    return reader.gathered
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.gathered = Gathered()
+        self._environ = environ
+        self._files = 0
+
+    def take(self, line: str, source: Source, folder: str, constrains: bool, above: tuple[str, ...]) -> None:  # noqa: FBT001, PLR0913
+        """One line, which may name a file; *above* are the files that led here."""
+        requirement, options = parse_line(line, source, folder, self._environ)
+        if requirement is not None:
+            (self.gathered.constraints if constrains else self.gathered.requirements).append(requirement)
+        for option in options:
+            if option.name not in ("--requirement", "--constraint"):
+                self.gathered.options.append(option)
+            elif "://" in option.value and not option.value.startswith("file://"):
+                self.gathered.remote.append((option.name, option.value))
+            else:
+                self._file(option, constrains or option.name == "--constraint", above)
+
+    def _file(self, option: Option, constrains: bool, above: tuple[str, ...]) -> None:  # noqa: FBT001
+        from urllib.parse import unquote
+
+        value = option.value
+        path = (
+            unquote(value.removeprefix("file://"))
+            if value.startswith("file://")
+            else os.path.expanduser(value)
+        )
+        path = os.path.normpath(os.path.join(option.folder, path))
+        self._files += 1
+        if path in above or self._files > _MOST_FILES:
+            raise DataError(f"{option.source}: {value} includes itself.", file=path)
+        shown = _shown(path, option)
+        for number, line in logical_lines(_text(path, option)):
+            self.take(line, Source(shown, number, line), os.path.dirname(path), constrains, (*above, path))
+
+
+def _shown(path: str, option: Option) -> str:
+    """The file as a message names it: relative to where the file that names it is, as that one was named."""
+    if option.source.file is None or os.path.isabs(option.value) or "://" in option.value:
+        return option.value
+    return os.path.normpath(os.path.join(os.path.dirname(option.source.file), option.value))
+
+
+def _text(path: str, option: Option) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_LARGEST_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise DataError(f"{option.source}: there is no file {option.value}.", file=path) from None
+    except IsADirectoryError:
+        raise DataError(
+            f"{option.source}: {option.value} is a folder.", hint="A project folder needs no -r.", file=path
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{option.source}: {option.value} cannot be read: {error.strerror}.", file=path
+        ) from None
+    if len(content) > _LARGEST_FILE_BYTES:
+        raise DataError(f"{option.source}: {option.value} is too large for a requirements file.", file=path)
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # What PowerShell's redirection writes.
+            return content.decode("utf-16")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(f"{option.value}:{line}: the text is no UTF-8.", file=path, line=line) from None

@@ -1,0 +1,258 @@
+"""Has uv resolve a request, in a private folder, and reads its lock or its refusal.
+
+Wheels first: an index's source distributions are only taken for names that turn out to have no wheel that fits, and
+only where the request allows it. Without that order a resolver goes back to releases of many years ago, whose
+source distributions promise to work with anything.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from envmgr.errors import ChannelError, PrefixError
+from envmgr.pypi.pylock import LockReading, read_pylock
+from envmgr.pypi.resolution import PypiRefusal, PypiSolution
+from envmgr.pypi.stubs import stub_candidates, stub_index
+from envmgr.pypi.uv_command import (
+    STUBS,
+    Compile,
+    compile_command,
+    configuration,
+    constraint_texts,
+    preferences,
+    uv_environment,
+)
+from envmgr.pypi.uv_text import Wording, read_refusal, read_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envmgr.ports import Finished, Runner
+    from envmgr.pypi.index_options import IndexOptions
+    from envmgr.pypi.requirement_files import Gathered
+    from envmgr.pypi.requirement_lines import RequirementLine
+    from envmgr.pypi.resolution import PypiRequest
+    from envmgr.pypi.tools import Tool
+    from envmgr.pypi.uv_text import Told
+
+_LONGEST_SECONDS = 1800.0
+_MOST_ROUNDS = 8
+_EXTRA = re.compile(r"[Tt]he package `([A-Za-z0-9._-]+)[^`]*` does not have an extra named `([^`]+)`")
+
+
+def resolve_with_uv(
+    request: PypiRequest,
+    gathered: Gathered,
+    options: IndexOptions,
+    tool: Tool,
+    runner: Runner,
+    environ: Mapping[str, str],
+) -> PypiSolution | PypiRefusal:
+    """As `envmgr.pypi.resolve.resolve_pypi`, for what was *gathered* from the items and their *options*."""
+    with tempfile.TemporaryDirectory(prefix="envmgr-uv-") as folder:
+        return _Resolution(request, gathered, options, tool, runner, environ, Path(folder)).outcome()
+
+
+class _Resolution:
+    def __init__(  # noqa: PLR0913 (what the function above was given, and a folder)
+        self,
+        request: PypiRequest,
+        gathered: Gathered,
+        options: IndexOptions,
+        tool: Tool,
+        runner: Runner,
+        environ: Mapping[str, str],
+        folder: Path,
+    ) -> None:
+        self._request = request
+        self._gathered = gathered
+        self._options = options
+        self._tool = tool
+        self._runner = runner
+        self._folder = folder
+        self._stubs = stub_candidates(request.provided, request.candidates)
+        url = None
+        if self._stubs:
+            url = (folder / "stubs").as_uri()
+        text, logins = configuration(url, self._stubs, options, dated=self._is_dated(environ))
+        self._environ = uv_environment(environ, logins, request, options)
+        self._write(text)
+        self._private = {
+            url or str(folder): "conda",
+            str(folder): "",
+            STUBS: "conda",
+            **{index.password: "***" for index in options.all_indexes if index.password},
+            **{index.user: "***" for index in options.all_indexes if index.user and index.password is None},
+        }
+
+    def _is_dated(self, environ: Mapping[str, str]) -> bool:
+        return self._request.exclude_newer_ms is not None or bool(environ.get("UV_EXCLUDE_NEWER"))
+
+    def _write(self, configured: str) -> None:
+        constraints = constraint_texts(
+            self._request, self._options, (line.text for line in self._gathered.constraints)
+        )
+        constraints += [f"-c {url}" for option, url in self._gathered.remote if option == "--constraint"]
+        lines = [("-e " if line.editable else "") + line.text for line in self._gathered.requirements]
+        lines += [f"-r {url}" for option, url in self._gathered.remote if option == "--requirement"]
+        texts = {
+            "uv.toml": configured,
+            "requirements.in": "".join(f"{line}\n" for line in lines),
+            "constraints.txt": "".join(f"{line}\n" for line in constraints),
+        }
+        self._has_constraints = bool(constraints)
+        for name, text in texts.items():
+            (self._folder / name).write_text(text, encoding="utf-8")
+        for name, content in stub_index(self._stubs).items():
+            path = self._folder / "stubs" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def outcome(self) -> PypiSolution | PypiRefusal:
+        """Wheels first; then, round by round, sources of the names that have no wheel that fits."""
+        wheels_alone = ":all:" not in self._options.no_binary
+        buildable: tuple[str, ...] = ()
+        for _ in range(_MOST_ROUNDS):
+            finished = self._run(buildable, only_wheels=wheels_alone)
+            if finished.returncode == 0:
+                return self._solution(finished)
+            told = read_refusal(finished.stderr or finished.stdout, self._wording)
+            more = tuple(name for name in self._to_build(told) if name not in buildable)
+            if not more:
+                return self._refusal(told)
+            buildable += more
+        return self._refusal(told)
+
+    def _to_build(self, told: Told) -> list[str]:
+        """The names for which sources may be taken now, after what uv said."""
+        if self._request.prefix_python is None or not told.reasons:
+            return []
+        direct = {line.name for line in self._gathered.requirements if line.is_direct}
+        names = [*told.build_disabled]
+        if self._request.allow_sources and ":all:" not in self._options.only_binary:
+            names += told.without_wheels
+        barred = {*self._options.only_binary, *self._stubs} - direct
+        return [name for name in names if name not in barred]
+
+    def _run(self, buildable: tuple[str, ...], *, only_wheels: bool) -> Finished:
+        (self._folder / "pylock.toml").write_text(
+            preferences(
+                {}
+                if self._request.upgrade_all
+                else {
+                    name: version
+                    for name, version in self._request.preferred.items()
+                    if name not in self._request.upgrade
+                }
+            ),
+            encoding="utf-8",
+        )
+        run = Compile(
+            uv=self._tool.command[0],
+            python=str(self._request.prefix_python or sys.executable),
+            folder=str(self._folder),
+            only_wheels=only_wheels,
+            buildable=buildable,
+            has_constraints=self._has_constraints,
+        )
+        try:
+            return self._runner.run(
+                compile_command(run, self._request, self._options),
+                env=self._environ,
+                cwd=self._folder,
+                timeout_seconds=_LONGEST_SECONDS,
+            )
+        except TimeoutError:
+            raise ChannelError(f"uv did not end within {_LONGEST_SECONDS:.0f} seconds.") from None
+        except OSError as error:
+            raise PrefixError(f"{self._tool.command[0]} cannot be started: {error.strerror}.") from None
+
+    @property
+    def _lines(self) -> Sequence[RequirementLine]:
+        return [*self._gathered.requirements, *self._gathered.constraints]
+
+    @property
+    def _wording(self) -> Wording:
+        return Wording(
+            self._request.target.python,
+            {name: [each.version for each in versions] for name, versions in self._stubs.items()},
+            self._lines,
+            self._private,
+        )
+
+    def _solution(self, finished: Finished) -> PypiSolution | PypiRefusal:
+        sums = {line.name: line.hashes for line in self._lines if line.name and line.hashes}
+        reading = LockReading(str(self._folder), self._stubs, self._request.target, self._options, sums)
+        locked = read_pylock((self._folder / "pylock.toml").read_text(encoding="utf-8"), reading)
+        refused = [
+            *(f"{name} has no file that runs on {self._place}." for name in locked.unfit),
+            *(f"no file of {name} has a sum that {self._source_of(name)} allows." for name in locked.unsummed),
+            *self._without_sum(locked.wheels, locked.sources, sums),
+        ]
+        if refused:
+            return PypiRefusal(tool=str(self._tool), reasons=tuple(refused), names=frozenset(locked.unsummed))
+        said = read_warnings(finished.stderr)
+        extras = [found for text in said for found in _EXTRA.findall(text) if found[0] in self._stubs]
+        hosts = [index.login_url(_root(index.url)) for index in self._options.all_indexes if index.user]
+        return PypiSolution(
+            tool=str(self._tool),
+            wheels=locked.wheels,
+            sources=locked.sources,
+            answered=locked.stubs,
+            requested=frozenset(line.name for line in self._gathered.requirements if line.name),
+            missing_extras=tuple(extras),
+            credential_urls=(*locked.written, *hosts),
+            warnings=tuple(text for text in said if not any(name in self._stubs for name, _ in _EXTRA.findall(text))),
+        )
+
+    @property
+    def _place(self) -> str:
+        target = self._request.target
+        return f"Python {target.python} on {target.subdir}"
+
+    def _source_of(self, name: str) -> str:
+        return next((str(line.source) for line in self._lines if line.name == name and line.hashes), "its item")
+
+    def _without_sum(self, wheels: Sequence[object], sources: Sequence[object], sums: Mapping[str, object]) -> list[str]:
+        if not self._options.require_hashes and not sums:
+            return []
+        names = [getattr(each, "name", "").removeprefix("pypi:") for each in (*wheels, *sources)]
+        return [
+            f"{name} has no --hash, which all need where one has." for name in names if name not in sums
+        ]
+
+    def _refusal(self, told: Told) -> PypiRefusal:
+        self._raise_if_unreachable(told)
+        involved = told.names & self._stubs.keys()
+        hint = told.hints[0] if told.hints else None
+        if told.build_disabled and self._request.prefix_python is None:
+            hint = "The environment needs a python before source distributions can be built."
+        return PypiRefusal(
+            tool=str(self._tool),
+            reasons=told.reasons or ("uv ended without a reason.",),
+            provided=frozenset(involved),
+            names=told.names,
+            python=told.python,
+            hint=hint,
+            warnings=told.warnings,
+        )
+
+    def _raise_if_unreachable(self, told: Told) -> None:
+        if told.unreachable is None:
+            return
+        self._raise_unreachable(told)
+
+    def _raise_unreachable(self, told: Told) -> NoReturn:
+        hint = "Run the same once without --offline." if self._request.offline else None
+        raise ChannelError(
+            f"uv could not get {told.unreachable}: {told.reasons[-1] if told.reasons else ''}".rstrip(": "), hint=hint
+        )
+
+
+def _root(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
