@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials
-from envmgr.pypi.installed import normalized_name
+from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -182,7 +182,7 @@ def _configured(base: Mapping[str, str]) -> IndexOptions:
     )
 
 
-def _with(options: IndexOptions, option: Option) -> IndexOptions:  # noqa: C901, PLR0911 (one line an option)
+def _with(options: IndexOptions, option: Option) -> IndexOptions:
     value = option.value
     if option.name == "--index-url":
         return replace(options, default=parse_index(value, option))

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials
-from envmgr.pypi.installed import normalized_name
-from envmgr.pypi.records import wheel_record
+from envmgr.models.wheel_name import normalized_name
+from envmgr.pypi.records import WheelNeeds, wheel_record
 from envmgr.pypi.resolution import PypiSource
 
 if TYPE_CHECKING:
@@ -53,9 +53,11 @@ def read_report(text: str, names: Collection[str], index: str) -> Reported:
             if without_credentials(url) != url:
                 written.append(url)
             if _is_wheel(url, each["download_info"]):
-                wheels.append(_wheel(name, each, index))
+                wheels.append(_wheel(each, index))
             else:
-                sources.append(_source(name, version, each["download_info"], is_direct=bool(each["is_direct"])))
+                sources.append(
+                    _source(name, version, each["download_info"], is_direct=bool(each["is_direct"]))
+                )
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"the report that pip wrote cannot be read: {error}.") from None
     return Reported(tuple(wheels), tuple(sources), stubs, tuple(written), frozenset(requested))
@@ -65,19 +67,14 @@ def _is_wheel(url: str, download: Mapping[str, Any]) -> bool:
     return "archive_info" in download and urlsplit(url).path.endswith(".whl")
 
 
-def _wheel(name: str, each: Mapping[str, Any], index: str) -> PackageRecord:
+def _wheel(each: Mapping[str, Any], index: str) -> PackageRecord:
     download, metadata = each["download_info"], each["metadata"]
     url = without_credentials(download["url"])
     return wheel_record(
-        name=name,
-        version=metadata["version"],
-        fn=unquote(urlsplit(url).path.rpartition("/")[2]),
-        url=url,
+        url,
         sha256=_sum(download),
-        size=None,
-        index=url.rpartition("/")[0] if each["is_direct"] else index,
-        requires_dist=metadata.get("requires_dist", ()),
-        requires_python=metadata.get("requires_python"),
+        index="" if each["is_direct"] else index,
+        needs=WheelNeeds(tuple(metadata.get("requires_dist", ())), metadata.get("requires_python")),
         direct_url={**download, "url": url} if each["is_direct"] else None,
     )
 

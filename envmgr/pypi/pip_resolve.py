@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 _LONGEST_SECONDS = 1800.0
 _ANSWER_SECONDS = 20.0
-_UNREACHABLE = re.compile(r"(NewConnectionError|Max retries exceeded|ConnectTimeout|HTTP error 5\d\d|SSLError)")
+_UNREACHABLE = re.compile(
+    r"(NewConnectionError|Max retries exceeded|ConnectTimeout|HTTP error 5\d\d|SSLError)"
+)
 
 
 def resolve_with_pip(
@@ -54,7 +56,10 @@ def resolve_with_pip(
         try:
             finished = runner.run(
                 command,
-                env={**pip_environment(_without_options(environ)), "PIP_CONFIG_FILE": str(place / "pip.conf")},
+                env={
+                    **pip_environment(_without_options(environ)),
+                    "PIP_CONFIG_FILE": str(place / "pip.conf"),
+                },
                 cwd=place,
                 timeout_seconds=_LONGEST_SECONDS,
             )
@@ -85,7 +90,9 @@ def _check_target(request: PypiRequest, runner: Runner, environ: Mapping[str, st
     probe = "import sys, sysconfig; print('%d.%d' % sys.version_info[:2], sys.platform)"
     try:
         answer = runner.run(
-            [str(request.prefix_python), "-I", "-c", probe], env=dict(environ), timeout_seconds=_ANSWER_SECONDS
+            [str(request.prefix_python), "-I", "-c", probe],
+            env=dict(environ),
+            timeout_seconds=_ANSWER_SECONDS,
         ).stdout.split()
     except OSError:
         answer = []
@@ -104,13 +111,16 @@ def _write(place: Path, request: PypiRequest, gathered: Gathered, options: Index
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     lines = [
-        ("-e " if line.editable else "") + line.text + "".join(f" --hash={each}" for each in line.hashes if not line.is_direct)
+        ("-e " if line.editable else "")
+        + line.text
+        + "".join(f" --hash={each}" for each in line.hashes if not line.is_direct)
         for line in gathered.requirements
     ]
     lines += [f"-r {url}" for option, url in gathered.remote if option == "--requirement"]
     constraints = [*(line.text for line in gathered.constraints), *request.constraints]
     constraints += [
-        f"{name} @ {(place / 'stubs' / name / stub_file_name(name, each[0].version)).as_uri()}" for name, each in stubs.items()
+        f"{name} @ {(place / 'stubs' / name / stub_file_name(name, each[0].version)).as_uri()}"
+        for name, each in stubs.items()
     ]
     # Preferences are no constraints for pip, so they are left out: it takes the newest.
     configured = [f"index-url = {options.default.written}"] if options.default else ["no-index = true"]
@@ -145,8 +155,13 @@ def _command(place: Path, request: PypiRequest, options: IndexOptions, tool: Too
     return words
 
 
-def _refusal(  # noqa: PLR0913 (the facts of one failed run)
-    finished: Finished, place: Path, request: PypiRequest, gathered: Gathered, options: IndexOptions, tool: Tool
+def _refusal(
+    finished: Finished,
+    place: Path,
+    request: PypiRequest,
+    gathered: Gathered,
+    options: IndexOptions,
+    tool: Tool,
 ) -> PypiRefusal:
     output = finished.stderr or finished.stdout
     stubs = {each.name: [each.version] for each in request.provided}
@@ -170,5 +185,9 @@ def _refusal(  # noqa: PLR0913 (the facts of one failed run)
 
 def _plain(output: str) -> str:
     """pip's lines without its marks; each that is an error of its own becomes a sentence of its own."""
-    kept = [line for line in output.splitlines() if not line.lstrip().startswith(("WARNING", "[notice]", "DEPRECATION"))]
+    kept = [
+        line
+        for line in output.splitlines()
+        if not line.lstrip().startswith(("WARNING", "[notice]", "DEPRECATION"))
+    ]
     return "\n".join(re.sub(r"^\s*ERROR: ", "error: ", line) for line in kept)

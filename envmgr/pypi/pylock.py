@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials
-from envmgr.pypi.installed import normalized_name
+from envmgr.models.wheel_name import normalized_name
 from envmgr.pypi.records import wheel_record
 from envmgr.pypi.resolution import PypiSource
 from envmgr.pypi.target import best_wheel
@@ -118,17 +118,7 @@ class _Parts:
                 return
         if best is not None:
             url, size, sha256 = self._facts(files[best])
-            self._wheels.append(
-                wheel_record(
-                    name=name,
-                    version=package["version"],
-                    fn=best,
-                    url=url,
-                    sha256=sha256,
-                    size=size,
-                    index=self._index(package, url),
-                )
-            )
+            self._wheels.append(wheel_record(url, sha256=sha256, size=size, index=self._index(package, url)))
         elif sdist is not None:
             url, size, sha256 = self._facts(sdist)
             self._sources.append(
@@ -167,18 +157,7 @@ class _Parts:
         elif best_wheel([file], self._reading.target) is None:
             self._unfit.append(f"{name} ({without_credentials(url)})")
         else:
-            self._wheels.append(
-                wheel_record(
-                    name=name,
-                    version=package.get("version") or file.split("-")[1],
-                    fn=file,
-                    url=url,
-                    sha256=sha256,
-                    size=size,
-                    index=url.rpartition("/")[0],
-                    direct_url=source.direct_url,
-                )
-            )
+            self._wheels.append(wheel_record(url, sha256=sha256, size=size, direct_url=source.direct_url))
 
     def _repository(self, name: str, package: Mapping[str, Any], vcs: Mapping[str, Any]) -> None:
         written = vcs.get("url") or _folder_url(self._path(vcs["path"]))

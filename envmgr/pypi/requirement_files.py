@@ -49,7 +49,7 @@ class _Reader:
         self._environ = environ
         self._files = 0
 
-    def take(self, line: str, source: Source, folder: str, constrains: bool, above: tuple[str, ...]) -> None:  # noqa: FBT001, PLR0913
+    def take(self, line: str, source: Source, folder: str, constrains: bool, above: tuple[str, ...]) -> None:
         """One line, which may name a file; *above* are the files that led here."""
         requirement, options = parse_line(line, source, folder, self._environ)
         if requirement is not None:
@@ -62,7 +62,7 @@ class _Reader:
             else:
                 self._file(option, constrains or option.name == "--constraint", above)
 
-    def _file(self, option: Option, constrains: bool, above: tuple[str, ...]) -> None:  # noqa: FBT001
+    def _file(self, option: Option, constrains: bool, above: tuple[str, ...]) -> None:
         from urllib.parse import unquote
 
         value = option.value

@@ -17,7 +17,7 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.requirement import Source
-from envmgr.pypi.installed import normalized_name
+from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -255,7 +255,7 @@ def _without_marker(text: str) -> tuple[str, str]:
 def _is_path(text: str) -> bool:
     """Whether pip would look for a file or folder: by its look, since a planned prefix has no present folder."""
     body = text.partition("[")[0]
-    if _URL.match(text) and "://" in text or re.match(r"^(file|git|hg|svn|bzr)[:+]", text):
+    if (_URL.match(text) and "://" in text) or re.match(r"^(file|git|hg|svn|bzr)[:+]", text):
         return False
     if re.match(r"^[A-Z0-9._-]+\s*(\[[^\]]*\])?\s*@", text, re.IGNORECASE):
         return False

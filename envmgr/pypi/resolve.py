@@ -72,7 +72,11 @@ def _constraint_item(path: str) -> PypiItem:
 
 
 def _with_pip(
-    request: PypiRequest, gathered: Gathered, options: IndexOptions, runner: Runner, environ: Mapping[str, str]
+    request: PypiRequest,
+    gathered: Gathered,
+    options: IndexOptions,
+    runner: Runner,
+    environ: Mapping[str, str],
 ) -> PypiSolution | PypiRefusal:
     from envmgr.pypi.pip_resolve import resolve_with_pip
 

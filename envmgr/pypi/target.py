@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from envmgr.errors import DataError
 from envmgr.models.platform import machine_type, operating_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
+
+    from packaging.tags import Tag
 
     from envmgr.models.record import PackageRecord
 

@@ -58,7 +58,7 @@ def resolve_with_uv(
 
 
 class _Resolution:
-    def __init__(  # noqa: PLR0913 (what the function above was given, and a folder)
+    def __init__(
         self,
         request: PypiRequest,
         gathered: Gathered,
@@ -190,7 +190,10 @@ class _Resolution:
         locked = read_pylock((self._folder / "pylock.toml").read_text(encoding="utf-8"), reading)
         refused = [
             *(f"{name} has no file that runs on {self._place}." for name in locked.unfit),
-            *(f"no file of {name} has a sum that {self._source_of(name)} allows." for name in locked.unsummed),
+            *(
+                f"no file of {name} has a sum that {self._source_of(name)} allows."
+                for name in locked.unsummed
+            ),
             *self._without_sum(locked.wheels, locked.sources, sums),
         ]
         if refused:
@@ -206,7 +209,9 @@ class _Resolution:
             requested=frozenset(line.name for line in self._gathered.requirements if line.name),
             missing_extras=tuple(extras),
             credential_urls=(*locked.written, *hosts),
-            warnings=tuple(text for text in said if not any(name in self._stubs for name, _ in _EXTRA.findall(text))),
+            warnings=tuple(
+                text for text in said if not any(name in self._stubs for name, _ in _EXTRA.findall(text))
+            ),
         )
 
     @property
@@ -215,15 +220,17 @@ class _Resolution:
         return f"Python {target.python} on {target.subdir}"
 
     def _source_of(self, name: str) -> str:
-        return next((str(line.source) for line in self._lines if line.name == name and line.hashes), "its item")
+        return next(
+            (str(line.source) for line in self._lines if line.name == name and line.hashes), "its item"
+        )
 
-    def _without_sum(self, wheels: Sequence[object], sources: Sequence[object], sums: Mapping[str, object]) -> list[str]:
+    def _without_sum(
+        self, wheels: Sequence[object], sources: Sequence[object], sums: Mapping[str, object]
+    ) -> list[str]:
         if not self._options.require_hashes and not sums:
             return []
         names = [getattr(each, "name", "").removeprefix("pypi:") for each in (*wheels, *sources)]
-        return [
-            f"{name} has no --hash, which all need where one has." for name in names if name not in sums
-        ]
+        return [f"{name} has no --hash, which all need where one has." for name in names if name not in sums]
 
     def _refusal(self, told: Told) -> PypiRefusal:
         self._raise_if_unreachable(told)
@@ -249,7 +256,8 @@ class _Resolution:
     def _raise_unreachable(self, told: Told) -> NoReturn:
         hint = "Run the same once without --offline." if self._request.offline else None
         raise ChannelError(
-            f"uv could not get {told.unreachable}: {told.reasons[-1] if told.reasons else ''}".rstrip(": "), hint=hint
+            f"uv could not get {told.unreachable}: {told.reasons[-1] if told.reasons else ''}".rstrip(": "),
+            hint=hint,
         )
 
 

@@ -52,7 +52,16 @@ class Compile(Struct, frozen=True, kw_only=True):
 
 def compile_command(run: Compile, request: PypiRequest, options: IndexOptions) -> list[str]:
     """The arguments; paths are relative to *run.folder*, where uv is started. They hold no secrets."""
-    words = [run.uv, "pip", "compile", "requirements.in", "--config-file", "uv.toml", "--format", "pylock.toml"]
+    words = [
+        run.uv,
+        "pip",
+        "compile",
+        "requirements.in",
+        "--config-file",
+        "uv.toml",
+        "--format",
+        "pylock.toml",
+    ]
     words += ["--output-file", "pylock.toml", "--no-header", "--no-python-downloads", "--python", run.python]
     words += ["--python-version", request.target.python, "--python-platform", request.target.uv_platform]
     words += ["--resolution", request.strategy, "--index-strategy", options.strategy]
@@ -146,7 +155,8 @@ def uv_environment(
 def preferences(preferred: Mapping[str, str]) -> str:
     """A lock (PEP 751) that says which versions to keep where nothing speaks against them."""
     packages = "".join(
-        f"\n[[packages]]\nname = {_toml(name)}\nversion = {_toml(version)}\n" for name, version in preferred.items()
+        f"\n[[packages]]\nname = {_toml(name)}\nversion = {_toml(version)}\n"
+        for name, version in preferred.items()
     )
     return f'lock-version = "1.0"\ncreated-by = "envmgr"\n{packages or "packages = []"}\n'
 

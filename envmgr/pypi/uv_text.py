@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.visible_text import visible
-from envmgr.pypi.installed import normalized_name
+from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +31,13 @@ _NAMED: Final = (
 _WITHOUT_WHEELS: Final = re.compile(
     rf"({_NAME})(?:\[[^\]]*\])?(?:(?:[=<>!~]=?|===)[^\s,]+(?:,[=<>!~]+[^\s,]+)*)? has no (?:usable )?wheels"
 )
-_ALL_WITHOUT_WHEELS: Final = re.compile(rf"(?:all|no) versions of ({_NAME}) (?:have no|has) (?:usable )?wheels")
+_ALL_WITHOUT_WHEELS: Final = re.compile(
+    rf"(?:all|no) versions of ({_NAME}) (?:have no|has) (?:usable )?wheels"
+)
 _DISABLED: Final = re.compile(rf"[Bb]uilding source distributions (?:for `({_NAME})` )?is disabled")
-_NOT_A_NAME: Final = frozenset(("python", "you", "versions", "all", "only", "and", "we", "there", "which", "it"))
+_NOT_A_NAME: Final = frozenset(
+    ("python", "you", "versions", "all", "only", "and", "we", "there", "which", "it")
+)
 _REACHING: Final = re.compile(
     r"(Failed to fetch|error sending request|[Cc]ould not connect|[Rr]equest failed after|dns error|timed out"
     r"|HTTP status (?:client|server) error|[Nn]etwork is unreachable|invalid peer certificate)"
@@ -82,7 +86,9 @@ def read_refusal(output: str, wording: Wording) -> Told:
         tuple(each for each in (_hint(text) for text in blocks.hints) if each),
         tuple(_worded(each, wording) for each in blocks.warnings),
         frozenset(names),
-        "requested Python version" in raw or "Python ABI tag" in raw or re.search(r"\bPython[<>=!~]", raw) is not None,
+        "requested Python version" in raw
+        or "Python ABI tag" in raw
+        or re.search(r"\bPython[<>=!~]", raw) is not None,
         _found(raw, (_WITHOUT_WHEELS, _ALL_WITHOUT_WHEELS, re.compile(rf"({_NAME}) has no wheels"))),
         _found(raw, (_DISABLED,)),
         _unreachable(raw),
@@ -111,7 +117,9 @@ def _blocks(text: str) -> _Blocks:
     for raw in text.splitlines():
         line = _DRAWN.sub("", raw).strip()
         lower = line.lower()
-        if not line or lower.startswith(("using python", "using cpython", "resolved ", "updating ", "updated ")):
+        if not line or lower.startswith(
+            ("using python", "using cpython", "resolved ", "updating ", "updated ")
+        ):
             in_list = False
             continue
         head, _, rest = line.partition(":")
@@ -158,8 +166,14 @@ def _worded(sentence: str, wording: Wording) -> str:
         r"the requested Python version \([^)]*\)", f"the environment's Python ({wording.python})", sentence
     )
     text = text.replace("your requirements are unsatisfiable", "the PyPI requirements cannot be fulfilled")
-    text = re.sub(r"because building from source is disabled for all packages \(i\.e\., with `--no-build`\)", "", text)
-    text = re.sub(r"was not found in the (?:package registry|provided package locations)", "is on none of the indexes", text)
+    text = re.sub(
+        r"because building from source is disabled for all packages \(i\.e\., with `--no-build`\)", "", text
+    )
+    text = re.sub(
+        r"was not found in the (?:package registry|provided package locations)",
+        "is on none of the indexes",
+        text,
+    )
     for name, versions in wording.stubs.items():
         shown = versions[0] if len(versions) == 1 else "versions that do not fit"
         word = re.escape(name)
@@ -169,7 +183,11 @@ def _worded(sentence: str, wording: Wording) -> str:
             rf"conda provides {name} {shown} and not {name}\1",
             text,
         )
-        text = re.sub(rf"\bonly the following versions of {word} are available:", f"conda can provide only these versions of {name}:", text)
+        text = re.sub(
+            rf"\bonly the following versions of {word} are available:",
+            f"conda can provide only these versions of {name}:",
+            text,
+        )
     text = re.sub(rf"you require ({_NAME})([^\s,]*)", lambda found: _placed(found, wording), text)
     text = visible(text.strip())
     if len(text) > _MOST_LETTERS:
@@ -180,7 +198,9 @@ def _worded(sentence: str, wording: Wording) -> str:
 def _placed(found: re.Match[str], wording: Wording) -> str:
     """Where the requirement stands, if one line alone asks for this name."""
     name = normalized_name(found[1])
-    places = {str(line.source) for line in wording.lines if line.name == name and line.source.file is not None}
+    places = {
+        str(line.source) for line in wording.lines if line.name == name and line.source.file is not None
+    }
     return f"{found[0]} ({places.pop()})" if len(places) == 1 else found[0]
 
 
