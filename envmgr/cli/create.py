@@ -11,6 +11,7 @@ from envmgr.cli.options import (
     add_files,
     add_linking,
     add_output,
+    add_pypi,
     add_solving,
     add_target,
     asked_of,
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     made = CommandParser("create", "Make a new environment from specs or files.")
     add_target(made)
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'python >=3.11'")
+    add_pypi(made)
     add_files(made, "environment.yml or explicit file")
     made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmgr.cli.change import change_parser, run_change
-from envmgr.cli.options import add_channels, add_files, add_linking, add_solving, asked_of, solving_options
+from envmgr.cli.options import (
+    add_channels,
+    add_files,
+    add_linking,
+    add_pypi,
+    add_solving,
+    asked_of,
+    solving_options,
+)
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ def parser() -> CommandParser:
     """The command's options."""
     made = change_parser("install", "Bring packages into an environment.")
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'numpy >=2'")
+    add_pypi(made)
     add_files(made, "environment.yml, explicit file or list of specs")
     movement = made.add_mutually_exclusive_group()
     movement.add_argument(
@@ -49,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     from envmgr.ops.change_request import ChangeRequest
 
-    if not options.specs and not options.file:
+    if not (options.specs or options.file or options.pypi):
         raise UsageError("nothing was named to install.", hint="envmgr install -n NAME SPEC ...")
     request = ChangeRequest(
         kind="install",

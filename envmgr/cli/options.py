@@ -176,6 +176,18 @@ def add_files(parser: argparse.ArgumentParser, files: str) -> None:
     )
 
 
+def add_pypi(parser: argparse.ArgumentParser) -> None:
+    """--pypi LINE."""
+    parser.add_argument(
+        "--pypi",
+        action="append",
+        default=[],
+        metavar="LINE",
+        help="a requirement for PyPI ('requests>=2'), or another line of pip's requirement files, such as "
+        "--pypi='-r requirements.txt' (repeatable)",
+    )
+
+
 def add_linking(parser: argparse.ArgumentParser, instead: str) -> None:
     """What commands that bring packages have beside; *instead* says what --download-only does not."""
     parser.add_argument("--download-only", action="store_true", help=f"fill the cache and {instead}")
@@ -189,11 +201,12 @@ def asked_of(options: argparse.Namespace) -> Asked:
     from envmgr.ops.request import Asked
 
     return Asked(
-        tuple(options.specs),
-        tuple(options.file),
-        tuple(options.channel),
-        options.override_channels,
-        options.subdir,
+        specs=tuple(options.specs),
+        pypi=tuple(getattr(options, "pypi", ())),
+        files=tuple(options.file),
+        channels=tuple(options.channel),
+        override_channels=options.override_channels,
+        subdir=options.subdir,
     )
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmgr.cli.change import change_parser, run_change
-from envmgr.cli.options import add_channels, add_files, add_linking, add_solving, asked_of, solving_options
+from envmgr.cli.options import (
+    add_channels,
+    add_files,
+    add_linking,
+    add_pypi,
+    add_solving,
+    asked_of,
+    solving_options,
+)
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +26,7 @@ def parser() -> CommandParser:
     """The command's options."""
     made = change_parser("update", "Bring packages of an environment up to date.")
     made.add_argument("specs", nargs="*", metavar="NAME", help="a package that is installed")
+    add_pypi(made)
     add_files(made, "environment.yml: what it names is installed or updated")
     made.add_argument("--all", action="store_true", help="bring everything up to date")
     made.add_argument(
@@ -40,9 +49,9 @@ def run(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     from envmgr.ops.change_request import ChangeRequest
 
-    if options.all and (options.specs or options.file):
+    if options.all and (options.specs or options.file or options.pypi):
         raise UsageError("--all takes no names and no files.")
-    if not (options.all or options.specs or options.file):
+    if not (options.all or options.specs or options.file or options.pypi):
         raise UsageError("nothing was named to update.", hint="envmgr update -n NAME PACKAGE ..., or --all")
     request = ChangeRequest(
         kind="update",

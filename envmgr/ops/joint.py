@@ -111,14 +111,15 @@ def ask_pypi(
     records: Sequence[PackageRecord],
     question: PypiQuestion,
     candidates: Mapping[str, tuple[Candidate, ...]] | None = None,
+    *,
+    with_sources: bool = True,
 ) -> PypiSolution | PypiRefusal:
     """Have PyPI's half resolved for a prefix with *records*; names in *candidates* may get any of the versions."""
     from envmgr.pypi.resolve import resolve_pypi
 
     context = question.providers.context
     request = pypi_request(records, question)
-    if candidates:
-        request = replace(request, candidates=candidates)
+    request = replace(request, candidates=candidates or {}, allow_sources=with_sources)
     return resolve_pypi(request, context.runner, context.environ, context.reporter)
 
 
@@ -168,44 +169,56 @@ class _JointSearch(Struct):
     conflict: Conflict | None = None
 
     def run(self) -> tuple[tuple[PackageRecord, ...], PypiPart]:
-        """Rounds of both halves, until they agree."""
+        """Rounds of both halves, until they agree.
+
+        Wheels come first: source distributions of long ago promise to work with anything.
+        """
         first = records = self.session.records()
         for _ in range(_ROUNDS):
             answer = self._ask(records)
+            if isinstance(answer, PypiRefusal):
+                self.refusal = self.refusal or answer
+                found = self._compromise(records, answer)
+                if found is not None:
+                    records = found
+                    continue
+                answer = self._ask(records, with_sources=True)
             if isinstance(answer, PypiSolution):
+                self._check_shadows(records, answer)
                 provided = self.question.providers.of(records)
                 return records, PypiPart(self.question, answer, provided, _steered(first, records))
-            self.refusal = self.refusal or answer
-            records = self._compromise(records, answer)
+            records = self._with_other_python(records)
         raise self._refused(f"no answer was found in {_ROUNDS} rounds")
 
     def _ask(
         self,
         records: Sequence[PackageRecord],
         candidates: Mapping[str, tuple[Candidate, ...]] | None = None,
+        *,
+        with_sources: bool = False,
     ) -> PypiSolution | PypiRefusal:
-        return ask_pypi(records, self.question, candidates)
+        return ask_pypi(records, self.question, candidates, with_sources=with_sources)
 
     def _compromise(
         self, records: tuple[PackageRecord, ...], refusal: PypiRefusal
-    ) -> tuple[PackageRecord, ...]:
-        """Other conda packages that PyPI's half could go with, as far as the names in question tell."""
+    ) -> tuple[PackageRecord, ...] | None:
+        """Other conda packages for the same Python that PyPI's half could go with; None where there are none."""
         providers = self._providers(records)
         self.in_question |= refusal.provided & providers.keys()
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS if self.in_question else 0):
             offered = self._offered(records, providers)
             answer = self._ask(records, offered)
             if isinstance(answer, PypiRefusal):
                 more = (answer.provided & providers.keys()) - self.in_question
                 if not more:
-                    return self._with_other_python(records)
+                    return None
                 self.in_question |= more
                 continue
             steering = {name: version for name, version in sorted(answer.answered.items()) if name in offered}
             found = self._steer(providers, steering)
             if found is not None:
                 return found
-        raise self._refused(f"no answer was found in {_ROUNDS} rounds")
+        return None
 
     def _steer(
         self, providers: Mapping[str, PackageRecord], steering: Mapping[str, str]
@@ -229,7 +242,7 @@ class _JointSearch(Struct):
     def _with_other_python(self, records: Sequence[PackageRecord]) -> tuple[PackageRecord, ...]:
         """conda's answer without this minor version of Python, where no versions of its packages help."""
         python = python_of(records)
-        if python is None or not self.question.items:
+        if python is None:
             raise self._refused()
         minor = ".".join(python.version.split(".")[:2])
         line = _line("python", f"!={minor}.*")
@@ -240,6 +253,18 @@ class _JointSearch(Struct):
         self.limits.append(line)
         self.impossible.clear()
         return answer.records
+
+    def _check_shadows(self, records: Sequence[PackageRecord], answer: PypiSolution) -> None:
+        """What conda provides is not installed a second time, also where a URL or a path asks for it."""
+        providers = self._providers(records)
+        names = [record.shown_name for record in answer.wheels] + [each.name for each in answer.sources]
+        for name in names:
+            if name in providers:
+                raise SolveError(
+                    f"{name} from PyPI would lie over the conda package {providers[name].dist_name}.",
+                    hint=f"Take {providers[name].name} out of the conda packages, or {name} out of the PyPI items.",
+                    package=name,
+                )
 
     def _providers(self, records: Sequence[PackageRecord]) -> dict[str, PackageRecord]:
         """conda's packages by the distributions that they provide."""
