@@ -7,6 +7,7 @@ It shares no code with envmgr, so that reading what it writes is a test of envmg
 
 from __future__ import annotations
 
+import base64
 import bz2
 import hashlib
 import io
@@ -202,3 +203,88 @@ def make_channel(folder: Path, packages: list[Pkg], *, zst: bool = False) -> Pat
         if zst:
             (folder / subdir / "repodata.json.zst").write_bytes(zstandard.ZstdCompressor().compress(text))
     return folder
+
+
+@dataclass(frozen=True)
+class Whl:
+    """A wheel to be written (PyPA "Binary distribution format").
+
+    *files* are relative to site-packages, *data* to the wheel's ``.data`` folder (``scripts/x``, ``headers/y.h``).
+    *members* come as they are and are in no RECORD; *record* replaces lines of RECORD, None leaves one out.
+    """
+
+    name: str
+    version: str
+    files: dict[str, File]
+    data: dict[str, File] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    console_scripts: tuple[str, ...] = ()
+    gui_scripts: tuple[str, ...] = ()
+    tag: str = "py3-none-any"
+    metadata: dict[str, File] = field(default_factory=dict)
+    members: dict[str, File] = field(default_factory=dict)
+    record: dict[str, str | None] = field(default_factory=dict)
+    folder: str = ""
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name.replace('-', '_')}-{self.version}"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.stem}-{self.tag}.whl"
+
+
+def whl(name: str, version: str = "1.0", **options: Any) -> Whl:
+    """A wheel; options are the fields of Whl, with str or bytes where a File is meant.
+
+    Without *files* it brings one module of its name.
+    """
+    options.setdefault("files", {f"{name.replace('-', '_')}.py": f"NAME, VERSION = {name!r}, {version!r}\n"})
+    for group in ("files", "data", "metadata", "members"):
+        options[group] = {
+            path: each if isinstance(each, File) else File(each.encode() if isinstance(each, str) else each)
+            for path, each in options.get(group, {}).items()
+        }
+    return Whl(name, version, **options)
+
+
+def wheel_members(wheel: Whl) -> dict[str, File]:
+    """What the wheel holds, by path, RECORD last."""
+    folder = wheel.folder or f"{wheel.stem}.dist-info"
+    requires = "".join(f"Requires-Dist: {each}\n" for each in wheel.requires)
+    own = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {wheel.name}\nVersion: {wheel.version}\n{requires}\nText.\n",
+        "WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {wheel.tag}\n",
+    }
+    points = [("console_scripts", wheel.console_scripts), ("gui_scripts", wheel.gui_scripts)]
+    if any(lines for _, lines in points):
+        own["entry_points.txt"] = "".join(
+            f"[{kind}]\n" + "".join(f"{line}\n" for line in lines) for kind, lines in points if lines
+        )
+    metadata = {**{path: File(text.encode()) for path, text in own.items()}, **wheel.metadata}
+    members = {
+        **wheel.files,
+        **{f"{wheel.stem}.data/{path}": each for path, each in wheel.data.items()},
+        **{f"{folder}/{path}": each for path, each in metadata.items()},
+    }
+    lines = {path: f"{path},sha256={_urlsafe(each.data)},{len(each.data)}" for path, each in members.items()}
+    lines |= {f"{folder}/RECORD": f"{folder}/RECORD,,", **wheel.record}  # type: ignore[dict-item]
+    record = "".join(f"{line}\n" for line in lines.values() if line is not None)
+    return {**members, **wheel.members, f"{folder}/RECORD": File(record.encode())}
+
+
+def wheel_bytes(wheel: Whl) -> bytes:
+    """The wheel as a file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for path, file in wheel_members(wheel).items():
+            entry = zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = (0o120777 if file.target is not None else 0o100000 | file.mode) << 16
+            archive.writestr(entry, file.target.encode() if file.target is not None else file.data)
+    return out.getvalue()
+
+
+def _urlsafe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()

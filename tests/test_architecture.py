@@ -55,6 +55,7 @@ EFFECT_MODULES = {
     "packages.intake",
     "packages.layers",
     "packages.prepare",
+    "packages.prepare_wheel",
     "packages.read_ahead",
     "packages.unpack_process",
     "packages.unpack_worker",

@@ -25,6 +25,7 @@ from envmgr.errors import DataError, PrefixError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.prefix.store import InstalledPackage
 
@@ -167,7 +168,7 @@ def _index_entries(index_dir: Path) -> list[Path]:
 
 
 class Uses(Struct, frozen=True):
-    """The packages that known environments are linked with, by distribution, and the folders they name."""
+    """The packages that known environments are linked with, by the names of unpacked folders, and these folders."""
 
     installed: dict[str, list[InstalledPackage]] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
@@ -188,7 +189,7 @@ class Uses(Struct, frozen=True):
                 continue
             for package in packages:
                 if package.link_type != COPY:
-                    uses.installed.setdefault(package.record.dist_name, []).append(package)
+                    uses.installed.setdefault(_folder_name(package.record), []).append(package)
                     if package.source:
                         uses.folders.add(os.path.realpath(package.source))
         return uses
@@ -209,6 +210,10 @@ class Uses(Struct, frozen=True):
         if not isinstance(cached, dict):
             return bool(candidates)
         return any(describes_same_archive(cached, each.record) for each in candidates)
+
+
+def _folder_name(record: PackageRecord) -> str:
+    return record.file_name.removesuffix(".whl") if record.is_pypi else record.dist_name
 
 
 def _unused(layer: Path, uses: Uses | None) -> Iterator[Item]:

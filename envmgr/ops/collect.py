@@ -32,7 +32,7 @@ STAMP = ".envmgr-collected"
 GENERATIONS = 10
 """How many generations of each environment keep their packages in the cache."""
 _DAY = 86_400.0
-_ENDINGS = (".conda", ".tar.bz2")
+_ENDINGS = (".conda", ".tar.bz2", ".whl")
 
 
 class Collected(Struct, frozen=True):

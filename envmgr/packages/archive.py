@@ -117,10 +117,8 @@ def _iter_conda(
     limits: Limits,
     pump: Callable[[Callable[[bytearray], int]], Iterator[memoryview]],
 ) -> Generator[Part]:
-    import zipfile
-
-    with _zip_errors(name), zipfile.ZipFile(_Measured(file, name)) as archive:
-        _check_end(file, archive, name)
+    with open_zip(file, name) as archive:
+        check_end(file, archive, name)
         inner = _entries(archive, name)
         _check_metadata(archive, inner["metadata.json"], name)
         for role in (INFO, PKG):
@@ -130,6 +128,15 @@ def _iter_conda(
                 contextlib.closing(_unzstd(source, name, pump)) as chunks,
             ):
                 yield Part(role, TarReader(chunks, name, limits))
+
+
+@contextlib.contextmanager
+def open_zip(file: IO[bytes], name: str, most_bytes: int = MOST_DIRECTORY_BYTES) -> Iterator[zipfile.ZipFile]:
+    """The zip archive *file*, whose directory may have *most_bytes*; its errors become one DataError."""
+    import zipfile
+
+    with _zip_errors(name), zipfile.ZipFile(_Measured(file, name, most_bytes)) as archive:
+        yield archive
 
 
 @contextlib.contextmanager
@@ -155,10 +162,10 @@ def _zip_errors(name: str) -> Iterator[None]:
 class _Measured:
     """A zip's file for `zipfile`, which believes what the zip says of sizes and places."""
 
-    def __init__(self, file: IO[bytes], name: str) -> None:
+    def __init__(self, file: IO[bytes], name: str, most_bytes: int) -> None:
         self.tell, self.seekable = file.tell, file.seekable
         self._read, self._seek = file.read, file.seek
-        self._name = name
+        self._name, self._most = name, most_bytes
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         if whence == os.SEEK_SET and not 0 <= offset <= _MOST_OFFSET:
@@ -166,14 +173,15 @@ class _Measured:
         return self._seek(offset, whence)
 
     def read(self, size: int = -1) -> bytes:
-        if size > MOST_DIRECTORY_BYTES:
+        if size > self._most:
             raise DataError(
-                f"{self._name} has a zip directory of {size} bytes, where {MOST_DIRECTORY_BYTES} are allowed."
+                f"{self._name} has a zip directory of {size} bytes, where {self._most} are allowed."
             )
         return self._read(size)
 
 
-def _check_end(file: IO[bytes], archive: zipfile.ZipFile, name: str) -> None:
+def check_end(file: IO[bytes], archive: zipfile.ZipFile, name: str) -> None:
+    """Raise DataError where something lies behind the zip *archive* in its *file*."""
     file.seek(-(_END_RECORD_BYTES + len(archive.comment)), os.SEEK_END)
     if file.read(len(_END_RECORD)) != _END_RECORD:
         raise DataError(f"{name} holds something behind the end of its zip archive.")

@@ -35,8 +35,10 @@ from envmgr.packages.tar import Kind, Limits, Member, TarReader
 from envmgr.packages.verify import Contents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from envmgr.packages.wheel import WheelReader
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _CREATE |= getattr(os, "O_BINARY", 0)
@@ -81,13 +83,30 @@ def extract_file(file: IO[bytes], name: str, target: Path, request: Extraction) 
     """`extract_archive` for an open file that stands at its beginning."""
     target.mkdir()
     try:
-        limits = request.limits or default_limits(os.fstat(file.fileno()).st_size)
+        limits = limits_of(file, request)
         unpacker = _Unpacker(str(target), name, request)
         pump = read_ahead if request.alone and processors() > 1 else one_buffer
         with contextlib.closing(iter_parts(file, name, limits, pump)) as parts:
             for part in parts:
                 unpacker.unpack(part)
         check_links(unpacker.contents.links, name)
+        return unpacker.contents
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def limits_of(file: IO[bytes], request: Extraction) -> Limits:
+    """The limits for the open archive *file*."""
+    return request.limits or default_limits(os.fstat(file.fileno()).st_size)
+
+
+def extract_wheel(wheel: WheelReader, target: Path, request: Extraction) -> Contents:
+    """Write the files of *wheel* into the new folder *target*; as `extract_archive`. The reader has the sums."""
+    target.mkdir()
+    try:
+        unpacker = _Unpacker(str(target), request.name or "", request)
+        unpacker.unpack_wheel(wheel)
         return unpacker.contents
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
@@ -168,14 +187,31 @@ class _Unpacker(Struct):
                 raise DataError(f"{self.name}: a member takes the place of the package's own folder.")
             try:
                 self._write(path, member, part)
-            except FileExistsError:
-                raise self._taken(path) from None
             except OSError as error:
-                if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
-                    raise
-                raise DataError(
-                    f"{self.name}: {quoted(path)} is no possible file name here: {error.strerror}."
-                ) from None
+                raise self._explained(path, error) from None
+
+    def unpack_wheel(self, wheel: WheelReader) -> None:
+        """Write all files of *wheel*."""
+        check, folders = self.request.check, self.contents.folders
+        for member in wheel:
+            if check is not None:
+                check()
+            path = member.path
+            try:
+                folder = path.rpartition("/")[0]
+                if folder not in folders:
+                    self._make_folder(folder)
+                self._write_file(path, member, wheel.content())
+            except OSError as error:
+                raise self._explained(path, error) from None
+
+    def _explained(self, path: str, error: OSError) -> Exception:
+        """What to raise where *path* could not be made: the archive's fault, or the disk's."""
+        if isinstance(error, FileExistsError):
+            return self._taken(path)
+        if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+            return error
+        return DataError(f"{self.name}: {quoted(path)} is no possible file name here: {error.strerror}.")
 
     def _write(self, path: str, member: Member, part: Part) -> None:
         if member.kind is Kind.DIRECTORY:
@@ -185,7 +221,7 @@ class _Unpacker(Struct):
         if folder and folder not in self.contents.folders:
             self._make_folder(folder)
         if member.kind is Kind.FILE and member.extents is None:
-            self._write_file(path, member, part.reader)
+            self._write_file(path, member, part.reader.content())
         elif member.kind is Kind.FILE:
             self._write_sparse(path, member, part.reader)
         elif member.kind is Kind.SYMLINK:
@@ -207,11 +243,11 @@ class _Unpacker(Struct):
                 os.mkdir(f"{self.root}/{step}")  # noqa: PTH102 - there may be thousands.
                 made.add(step)
 
-    def _write_file(self, path: str, member: Member, reader: TarReader) -> None:
+    def _write_file(self, path: str, member: Member, pieces: Iterator[bytes | memoryview]) -> None:
         digest = hashlib.sha256() if self.request.hashed else None
         handle = os.open(f"{self.root}/{path}", _CREATE, member.mode & 0o777 | 0o400)
         try:
-            for piece in reader.content():
+            for piece in pieces:
                 if digest is not None:
                     digest.update(piece)
                 written = os.write(handle, piece)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from envmgr.errors import DataError
 from envmgr.models.channel import without_credentials
+from envmgr.models.record import ARCHIVE_EXTENSIONS, WHEEL_EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,18 +15,23 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
 BY_HASH = ".by-hash"
+WHEELS = ".pypi"
+"""The folder of a layer that wheels and what they unpack to lie in: conda and mamba look for no packages there."""
 RECORD_JSON = "info/repodata_record.json"
-_EXTENSIONS = (".conda", ".tar.bz2")
 
 
 def homes_in(layer: Path, record: PackageRecord) -> tuple[Path, Path]:
-    """The two folders of *layer* where *record* may lie: the layer itself, and the one named by its checksum."""
+    """The two folders of *layer* where *record* may lie: that of its kind, and the one named by its checksum.
+
+    The first is the layer itself, and for wheels a folder in it.
+    """
     key = checksum_key(record)
     if not key:
         import hashlib
 
         key = hashlib.sha256(without_credentials(record.url).encode()).hexdigest()
-    return layer, layer / BY_HASH / key[:32]
+    home = layer / WHEELS if record.is_pypi else layer
+    return home, home / BY_HASH / key[:32]
 
 
 def checksum_key(record: PackageRecord) -> str | None:
@@ -41,6 +47,8 @@ def nested_home(layer: Path, record: PackageRecord) -> Path | None:
 
     ``https://x.org:80/c/noarch/a-1-0.conda`` lies in ``https/x.org_80/c/noarch/``.
     """
+    if record.is_pypi:
+        return None
     url = without_credentials(record.url)
     folder = url.rpartition("/")[0].replace("://", "/", 1).replace(":", "_").replace("\\", "_")
     parts = [part for part in folder.split("/") if part]
@@ -55,7 +63,7 @@ def distribution(record: PackageRecord) -> str:
     Raises DataError for a name that would not stay inside the cache, since records come from channels.
     """
     name = record.file_name
-    for extension in _EXTENSIONS:
+    for extension in (WHEEL_EXTENSION,) if record.is_pypi else ARCHIVE_EXTENSIONS:
         stem = name.removesuffix(extension)
         if stem != name and stem[0:1] not in ("", ".") and not set(stem) & set("/\\:\0"):
             return stem

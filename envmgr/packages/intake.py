@@ -24,7 +24,8 @@ from envmgr.packages.homes import make_home
 from envmgr.packages.identity import RECORD_JSON, distribution, homes_in, is_vouched_for
 from envmgr.packages.link_plan import difference_warning
 from envmgr.packages.partial import claim_partial
-from envmgr.packages.prepare import Preparation, prepare_package
+from envmgr.packages.preparation import Preparation
+from envmgr.packages.prepare import prepare_package
 from envmgr.packages.read_ahead import processors
 from envmgr.packages.unpacked import CachedPackage, ObtainOptions, UnpackedPackages, read_package
 from envmgr.packages.work_area import WorkArea, remove_abandoned, work_area
@@ -188,11 +189,12 @@ class _Intake(Struct):
         record, name = job.record, distribution(job.record)
         if self.options.strict:
             os.sync()
-        for home in homes_in(self.layer, record):
+        homes = homes_in(self.layer, record)
+        for home in homes:
             make_home(home, self.layer)
             if not self._move_folder(folder, home / name):
                 winner = self.cache.find(record)
-                if winner is None and home == self.layer:
+                if winner is None and home == homes[0]:
                     continue
                 if winner is not None:
                     return winner

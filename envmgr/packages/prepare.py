@@ -9,11 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from envmgr.errors import DataError
-from envmgr.models.record import PackageRecord  # noqa: TC001 - msgspec reads the annotation.
 from envmgr.packages.extract import Extraction, extract_archive, file_sha256
 from envmgr.packages.folder import INDEX_JSON, completed, package_files, parse_index, render_record
 from envmgr.packages.identity import RECORD_JSON, is_vouched_for
@@ -26,24 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from envmgr.models.package_files import PackageFiles
+    from envmgr.models.record import PackageRecord
+    from envmgr.packages.preparation import Preparation
     from envmgr.packages.verify import Contents, Finding
-
-
-class Preparation(Struct, frozen=True):
-    """The archive of *record*, with the sum and size (bytes) that it really has, and the new folder to fill.
-
-    With *hashed* each file is held against the sum in the manifest, too. That is always done where the record
-    vouches for no archive; where it does, the archive's sum says that each file is what its channel published.
-    *alone* says that no other package is unpacked meanwhile.
-    """
-
-    record: PackageRecord
-    archive: str
-    folder: str
-    sha256: str
-    size: int
-    hashed: bool = False
-    alone: bool = False
 
 
 def prepare_package(order: Preparation, check: Callable[[], None] | None = None) -> None:
@@ -52,6 +35,14 @@ def prepare_package(order: Preparation, check: Callable[[], None] | None = None)
     *check* is called often and may raise to stop the work. Raises DataError for a damaged or hostile archive,
     OSError when the folder cannot be written; whoever made the place removes it.
     """
+    if order.record.is_pypi:
+        from envmgr.packages.prepare_wheel import prepare_wheel
+
+        return prepare_wheel(order, check)
+    return _prepare_conda(order, check)
+
+
+def _prepare_conda(order: Preparation, check: Callable[[], None] | None) -> None:
     record, folder = order.record, Path(order.folder)
     hashed = order.hashed or not is_vouched_for(record)
     request = Extraction(record.file_name, hashed=hashed, check=check, alone=order.alone)

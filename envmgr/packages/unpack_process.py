@@ -23,7 +23,7 @@ from envmgr.packages.unpack_worker import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envmgr.packages.prepare import Preparation
+    from envmgr.packages.preparation import Preparation
 
 # Nothing but what this process itself imports from may be imported, wherever it is started.
 _START = (

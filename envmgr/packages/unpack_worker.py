@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envmgr.errors import DataError
-from envmgr.packages.prepare import Preparation, prepare_package
+from envmgr.packages.preparation import Preparation
+from envmgr.packages.prepare import prepare_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.packages.folder import INDEX_JSON
-from envmgr.packages.identity import BY_HASH, RECORD_JSON
+from envmgr.packages.identity import BY_HASH, RECORD_JSON, WHEELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _STALE_SECONDS = 3600.0
 _SCHEMES = ("https", "http", "file", "oci", "s3")
 _MOST_DEPTH = 10
-_ARCHIVES = (".conda", ".tar.bz2")
+_ARCHIVES = (".conda", ".tar.bz2", ".whl")
 _BYTECODE = re.compile(r".+-[0-9a-f]{24}")
 _BYTECODE_ASIDE = re.compile(r"\..+-[0-9a-f]{24}\.[0-9]+-[0-9a-f]{8}")
 _BYTECODE_FILE = re.compile(r"[0-9]+\.pyc")
@@ -126,7 +126,9 @@ def _statuses(path: Path) -> Iterator[os.stat_result]:
 
 def _entries(layer: Path) -> Iterator[os.DirEntry[str]]:
     """What lies in the homes of packages: the layer, the folders of those whose place was taken, and mamba's."""
-    for home in (str(layer), *(entry.path for entry in _scan(layer / BY_HASH)), *_nested_homes(layer)):
+    own = (layer, layer / WHEELS)
+    by_hash = (entry.path for home in own for entry in _scan(home / BY_HASH))
+    for home in (*map(str, own), *by_hash, *_nested_homes(layer)):
         for entry in _scan(home):
             if not entry.name.startswith("."):
                 yield entry

@@ -176,7 +176,8 @@ class Compiler(Struct, frozen=True):
             return None
         identity = [record.sha256 or record.md5 or record.url, layout.site_packages, str(moment)]
         digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:24]
-        return f"{layout.cache_tag}/{record.dist_name}-{digest}"
+        name = record.fn.removesuffix(".whl") if record.is_pypi else record.dist_name
+        return f"{layout.cache_tag}/{name}-{digest}"
 
 
 def _is_patched(link: PackageLink, index: int) -> bool:

@@ -15,7 +15,7 @@ import pytest
 
 from envmgr.errors import DataError
 from envmgr.packages.crew import Stop, Stopped
-from envmgr.packages.prepare import Preparation
+from envmgr.packages.preparation import Preparation
 from envmgr.packages.store import PackageCache
 from envmgr.packages.unpack_process import UnpackProcesses
 from envmgr.packages.unpacked import ObtainOptions
