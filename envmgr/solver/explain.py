@@ -103,7 +103,7 @@ class _Teller:
         """The whole explanation."""
         requirements = self.conflict.requirements
         texts = [f"'{requirement.source.text}'" for requirement in requirements]
-        if len(texts) > 1 and all(map(self.universe.offers_nothing, requirements)):
+        if len(texts) > 1 and all(map(self.universe.refused_alone, requirements)):
             words = join_words(texts[:MAX_NAMES], more=len(texts) - MAX_NAMES)
             self._tell_hopeless()
             return self._explanation(f"{words} cannot be fulfilled.")
@@ -166,18 +166,27 @@ class _Teller:
     # Writing the tree
 
     def _tell_hopeless(self) -> None:
-        """One sentence for each line whose package has no record that may be used."""
+        """One sentence for each line that no record which may be used fits."""
         requirements = self.conflict.requirements
         if not self.searched.channels:
             self._say(0, "nothing", self.absent.package(requirements[0]), line=requirements[0])
             return
         for requirement in requirements[:MAX_NAMES]:
-            sentence = self.absent.package(requirement, f" ({requirement.source})")
-            self._say(0, "nothing", sentence, line=requirement)
+            self._say(0, "nothing", self._hopeless(requirement), line=requirement)
         if len(requirements) > MAX_NAMES:
             self._say(0, "more", f"and {len(requirements) - MAX_NAMES} more")
         if len([line for line in requirements if self.absent.is_unknown(line.spec.name)]) > 1:
             self.absent.hint = "Check the spelling of these names, or add the channels that have them."
+
+    def _hopeless(self, requirement: Requirement) -> str:
+        if self.universe.offers_nothing(requirement):
+            return self.absent.package(requirement, f" ({requirement.source})")
+        known = self.universe.variables[self.universe.variable(requirement.spec.name)]
+        return f"{requirement.source.text} ({requirement.source}): {self._no_version(known, requirement)}"
+
+    def _no_version(self, known: Variable, requirement: Requirement) -> str:
+        spec = requirement.spec
+        return f"{self.absent.versions(known, spec)}{self.absent.hidden(known, every([spec]))}"
 
     def _tell_lines(self) -> None:
         """One tree for each line; a single line is the sentence already."""
@@ -222,8 +231,7 @@ class _Teller:
         elif known.virtual:
             sentence = self.absent.machine(known)
         else:
-            spec = requirement.spec
-            sentence = f"{self.absent.versions(known, spec)}{self.absent.hidden(known, every([spec]))}"
+            sentence = self._no_version(known, requirement)
         self._say(depth, "nothing", sentence, line=requirement)
 
     def _tell_reasons(self, variable: int, live: int, depth: int, above: frozenset[int]) -> None:

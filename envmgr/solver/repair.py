@@ -140,7 +140,7 @@ class _Repairer:
 def _are_hopeless(conflict: Conflict) -> bool:
     """Whether the lines of a conflict fail each for itself."""
     lines = conflict.requirements
-    return len(lines) > 1 and all(map(conflict.universe.offers_nothing, lines))
+    return len(lines) > 1 and all(map(conflict.universe.refused_alone, lines))
 
 
 def _circumstances(conflict: Conflict) -> Iterator[Edit]:

@@ -98,12 +98,15 @@ class _Solver:
         return self._hopeless() or self._smallest(outcome)
 
     def _hopeless(self) -> Conflict | None:
-        """Every line that fails alone because no record of its package may be used; the search loaded them all."""
+        """Every line that fails alone because no record that may be used fits it; the search loaded them all."""
         problem, universe = self.problem, self.universe
-        lines = tuple(line for line in problem.requirements if universe.offers_nothing(line))
+        refused = [(line, universe.refused_alone(line)) for line in problem.requirements]
+        lines = tuple(line for line, mask in refused if mask)
         if not lines:
             return None
-        facts = [Clause([(universe.variable(line.spec.name), 1)], Asked(line)) for line in lines]
+        facts = [
+            Clause([(universe.variable(line.spec.name), mask)], Asked(line)) for line, mask in refused if mask
+        ]
         return Conflict(lines, Clause((), Learned(tuple(facts))), universe, problem, self._statistics())
 
     def _smallest(self, proof: Clause) -> Conflict:

@@ -119,6 +119,18 @@ class Universe:
         known = self.variables[number]
         return known.full == 1 and not known.virtual
 
+    def refused_alone(self, requirement: Requirement) -> int:
+        """The values that a line rules out where it surely fails by itself, since no record fits it; else 0.
+
+        What the machine has, and names that were not loaded, are left to the search.
+        """
+        number = self._index.get(requirement.spec.name)
+        if number is None or requirement.spec.when is not None:
+            return 0
+        known = self.variables[number]
+        fails = not known.virtual and not known.candidates.matching_spec(requirement.spec)
+        return known.full if fails else 0
+
     def _load(self, name: str) -> int:
         """Make the variable of *name*, which may be an extra's or `UNREADABLE`."""
         base, bracket, extra = name.partition("[")

@@ -267,13 +267,23 @@ KINDS = {
         would work: env.yml:5: relax main::x >=2 to x (gives x 1)
         """,
     ),
+    "several versions that no channel has": (
+        case([*NUMPYS, rec("x", "1"), rec("a", depends=["x >=2"])], "numpy=7", "a", "x >=2"),
+        """
+        'numpy=7' and 'x >=2' cannot be fulfilled.
+          numpy=7 (env.yml:5): main has none; the nearest numpy is 1.26.0
+          x >=2 (env.yml:7): main has none; the nearest x is 1
+        would work: env.yml:7: relax x >=2 to x >=1, and drop numpy=7 and a (env.yml:5, 6) (gives x 1)
+        """,
+    ),
     "several names that no channel has": (
         case(NUMPYS, "zzz", "numpy", "nunpy >=1", "zzz >=2", "numpy=7"),
         """
-        'zzz', 'nunpy >=1' and 'zzz >=2' cannot be fulfilled.
+        'zzz', 'nunpy >=1', 'zzz >=2' and 'numpy=7' cannot be fulfilled.
           main has no zzz (env.yml:5)
           main has no nunpy (env.yml:7); near names: numpy
           main has no zzz (env.yml:8)
+          numpy=7 (env.yml:9): main has none; the nearest numpy is 1.26.0
         hint: Check the spelling of these names, or add the channels that have them.
         """,
     ),
