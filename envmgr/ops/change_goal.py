@@ -85,6 +85,7 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: State, co
         (*records, *wheels),
         requested | requested_by(pypi.intent, wheels),
         specs=tuple(str(line.spec) for line in lines),
+        removed=tuple(name for name in state.requested if name not in asked) if exact else (),
         channels=tuple(channel.url for channel in channels),
         asking=asking_of(request.asked, wanted, context),
         again=(named & here if request.force else frozenset()),
@@ -212,7 +213,19 @@ def _earlier(request: ChangeRequest, state: State) -> Goal:
     requested = {name: specs for name, specs in target.requested().items() if specs}
     # What another tool made was noted by file names; our own is in the order in which it was linked.
     records = target.records() if target.command else in_order(target.records(), requested)
-    return Goal(records, requested, channels=target.channels, intent=target.pypi)
+    again = [
+        spec for name, specs in requested.items() if not is_pypi_name(name) and state.requested.get(name) != specs for spec in specs
+    ]
+    no_more = [name for name in state.requested if not (name in requested or is_pypi_name(name))]
+    # Conda goes by what the history says was asked for, so that must say what holds from now on.
+    return Goal(
+        records,
+        requested,
+        specs=tuple(again),
+        removed=tuple(no_more),
+        channels=target.channels,
+        intent=target.pypi,
+    )
 
 
 def _number_before(state: State) -> int:

@@ -26,12 +26,13 @@ EARLIER = "asked for earlier"
 
 
 class State(Struct, frozen=True):
-    """What the environment holds now."""
+    """What the environment holds now, and by which specs its packages were asked for, by name."""
 
     prefix: Path
     subdir: str
     current: tuple[InstalledPackage, ...]
     past: Generations
+    requested: Mapping[str, tuple[str, ...]]
 
     @property
     def generations(self) -> tuple[Generation, ...]:
@@ -83,10 +84,6 @@ class State(Struct, frozen=True):
         python = next(record for record in self.records if record.name == "python")
         return PypiTarget.of(python, (), self.subdir).markers()
 
-    @property
-    def requested(self) -> dict[str, tuple[str, ...]]:
-        return {package.record.name: package.requested for package in self.current if package.requested}
-
     def check_files(self, going: Iterable[PackageRecord]) -> None:
         """Raises DataError for a record that lists what no package may own; of those that go, all is read."""
         gone = set(going)
@@ -111,7 +108,7 @@ def read_state(kind: Kind, prefix: Path, wanted: EnvironmentRequest, context: Co
         context.reporter.warned(left_out(error))
     subdir = next((each.subdir for each in reversed(past.known) if each.subdir), wanted.subdir)
     current = installed_for_repair(store, past) if kind == "repair" else tuple(store.records())
-    return State(prefix, subdir, current, past)
+    return State(prefix, subdir, current, past, store.asked(current))
 
 
 def earlier_lines(state: State, named: frozenset[str]) -> list[Requirement]:

@@ -243,7 +243,7 @@ class AgreedChange(Struct):
         last, number = state.past.last, state.past.next_number
         if last is None or last.number + 1 != number or not last.holds(state.records):
             shared = shared_by(state.names, last.shared) if last else {}
-            entries = entries_of(state.current)
+            entries = entries_of(state.records, state.requested)
             last = Generation(
                 number, now, subdir=state.subdir, pypi=state.intent, shared=shared, packages=entries
             )

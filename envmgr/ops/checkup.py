@@ -281,13 +281,13 @@ class _Examined(Struct):
 
     def _files_holding(self, place: str) -> int:
         """How many of the files that packages fitted to a place hold *place*."""
+        from envmgr.prefix.installed import is_fitted
         from envmgr.prefix.placeholder import path_pattern
 
         wanted, count = path_pattern(place), 0
         for package in self.packages:
             for entry in package.paths:
-                is_entry_point = str(entry.get("path_type")).startswith("unix_python")
-                if not (entry.get("prefix_placeholder") or is_entry_point):
+                if not is_fitted(entry):
                     continue
                 with contextlib.suppress(OSError):
                     count += wanted.search((self.prefix / entry["_path"]).read_bytes()) is not None
@@ -412,7 +412,7 @@ class _Examined(Struct):
             )
 
     def without_sums(self) -> Iterator[Diagnosis]:
-        names = sorted(each.record.dist_name for each in self.packages if each.files and not each.paths)
+        names = sorted(each.record.dist_name for each in self.packages if each.files and not each.has_sums)
         if names:
             yield Diagnosis(
                 "no-sums",

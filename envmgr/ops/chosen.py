@@ -19,7 +19,7 @@ from envmgr.ops.request import Asked, EnvironmentRequest, read_request
 from envmgr.ops.resolve import ResolveOptions, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.host.probe import VirtualPackages
@@ -143,13 +143,14 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     if request.asked.subdir is not None:
         raise UsageError("--platform is for a plan; an environment has its platform already.")
     prefix = locate_existing(request.name, request.prefix, context)
-    packages = read_steadily(prefix, context, PrefixStore(prefix).records)
+    store = PrefixStore(prefix)
+    packages = read_steadily(prefix, context, store.records)
     records = tuple(package.record for package in packages)
     settings = context.settings
     context = context.with_credentials([*request.asked.channels, *credential_urls(settings)])
     return Chosen(
         records=records,
-        requirements=tuple(_recorded(packages, context)),
+        requirements=tuple(_recorded(packages, store.asked(packages), context)),
         limits=pins(context, prefix, ignored=request.options.no_pin),
         channels=_channels(records, request.asked, context),
         subdir=next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
@@ -159,12 +160,14 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     ), context
 
 
-def _recorded(packages: Sequence[InstalledPackage], context: Context) -> Iterable[Requirement]:
+def _recorded(
+    packages: Sequence[InstalledPackage], asked: Mapping[str, Sequence[str]], context: Context
+) -> Iterable[Requirement]:
     """The specs that asked for packages; one that cannot be read or names no package is told and left out."""
     from envmgr.models.match_spec import parse_match_spec
 
     for package in packages:
-        for text in package.requested:
+        for text in asked.get(package.record.name, ()):
             try:
                 spec = parse_match_spec(text)
             except DataError as error:

@@ -177,6 +177,7 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
 
     Packages that pip installed there are not copied; a warning names them.
     """
+    from envmgr.models.record import is_pypi_name
     from envmgr.ops.environments import read_steadily
     from envmgr.ops.explicit import locate_clone
     from envmgr.ops.list import list_packages
@@ -190,9 +191,13 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
         context.reporter.warned(
             f"packages that pip installed in {source} are not cloned: {', '.join(foreign)}."
         )
-    installed = read_steadily(source, context, store.records)
-    specs = [spec for package in installed if not package.record.is_pypi for spec in package.requested]
-    requirements = tuple(parse_requirement(spec) for spec in specs)
+    asked = read_steadily(source, context, lambda: store.asked(store.records()))
+    requirements = tuple(
+        parse_requirement(spec)
+        for name, specs in asked.items()
+        if not is_pypi_name(name)
+        for spec in specs
+    )
     return replace(wanted, requirements=requirements, variables=store.state_variables())
 
 

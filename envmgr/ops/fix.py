@@ -102,16 +102,13 @@ def _damaged(prefix: Path, checkup: Checkup) -> frozenset[str]:
 
 def knows_its_place(package: InstalledPackage) -> bool:
     """Whether files of *package* name the prefix, or a script of it may have written such files."""
+    from envmgr.prefix.installed import is_fitted
+
     name = package.record.name
     scripts = {f"bin/.{name}-post-link.sh", f"bin/.{name}-pre-link.sh"}
-    if not package.paths:
+    if not package.has_sums:
         return True  # Another tool did not note what is in them.
-    return any(
-        entry.get("prefix_placeholder")
-        or str(entry.get("path_type")).endswith("python_entry_point")
-        or entry["_path"] in scripts
-        for entry in package.paths
-    )
+    return any(is_fitted(entry) or entry["_path"] in scripts for entry in package.paths)
 
 
 class _Fitting:

@@ -57,7 +57,8 @@ def _read(prefix: Path, warn: Callable[[str], None]) -> tuple[Step, ...]:
     known = generations.known
     current = store.records()
     if known and not known[-1].holds(package.record for package in current):
-        known = (*known, Generation(0, 0.0, packages=entries_of(current)))
+        entries = entries_of([package.record for package in current], store.asked(current))
+        known = (*known, Generation(0, 0.0, packages=entries))
     steps = []
     before: frozenset[PackageRecord] = frozenset()
     for generation in known:

@@ -173,7 +173,7 @@ def _link(
     request = LinkRequest(
         prefix=plan.new,
         subdir=subdir,
-        requested={each.record.name: each.requested for each in state.installed},
+        requested=PrefixStore(plan.old).asked(state.installed),
         variables=PrefixStore(plan.old).state_variables(),
         command_line=command_line,
         registry=registry_file(context),

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from envmgr.prefix.foreign import foreign_files
 from envmgr.prefix.generation import shared_by
+from envmgr.prefix.installed import names_in_package
 from envmgr.prefix.store import PrefixStore
 from envmgr.prefix.sums import sha256_of, sha256_of_each
 
@@ -318,25 +319,15 @@ def _wanted_type(kinds: set[str | None]) -> str:
 
 def _in_cache(package: InstalledPackage, path: str) -> str | None:
     """The file of the unpacked *package* that came to *path*, if it is there."""
-    places = [f"{package.source}/{each}" for each in _names_in_package(path)] if package.source else []
+    places = [f"{package.source}/{each}" for each in names_in_package(path)] if package.source else []
     return next((place for place in places if os.path.isfile(place)), None)
 
 
 def _status_in(folder: str, path: str) -> os.stat_result | None:
-    for each in _names_in_package(path):
+    for each in names_in_package(path):
         with contextlib.suppress(OSError):
             return os.lstat(f"{folder}/{each}")
     return None
-
-
-def _names_in_package(path: str) -> Iterator[str]:
-    """How the package may call the file that is *path* in the prefix: noarch ones have two folders for Python's."""
-    yield path
-    _, packages, below = path.partition("/site-packages/")
-    if packages:
-        yield f"site-packages/{below}"
-    elif path.startswith(("bin/", "Scripts/")):
-        yield f"python-scripts/{path.partition('/')[2]}"
 
 
 def _sums(entry: dict[str, Any]) -> list[str]:

@@ -18,7 +18,6 @@ from envmgr.models.record import Origin, PackageRecord
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from envmgr.prefix.installed import InstalledPackage
 
 FOLDER = "conda-meta/envmgr/generations"
 _OURS = ("channel", "subdir_of_channel", "base_url", "fn", "requested")
@@ -127,9 +126,11 @@ class _Entry(Struct):
     requested: tuple[str, ...] = ()
 
 
-def entries_of(packages: Iterable[InstalledPackage]) -> list[dict[str, Any]]:
-    """The entries of a generation for *packages*."""
-    return [entry_of(package.record, package.requested) for package in packages]
+def entries_of(
+    records: Iterable[PackageRecord], requested: Mapping[str, tuple[str, ...]]
+) -> list[dict[str, Any]]:
+    """The entries of a generation for *records*, which were asked for by the specs *requested*."""
+    return [entry_of(record, requested.get(record.name, ())) for record in records]
 
 
 def entry_of(record: PackageRecord, requested: Sequence[str] = ()) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.channel import Channel, is_url, without_credentials
 from envmgr.models.record import Origin, PackageRecord
+from envmgr.prefix.asked import without_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,14 +62,14 @@ class Listing:
         """The paths that the package owns."""
         if self._files is None:
             listed = self._decoded(0, _listed)
-            self._files = listed or tuple([entry["_path"] for entry in self.paths])
+            self._files = listed or tuple([entry["_path"] for entry in self._decoded(1, _path_entries)])
         return self._files
 
     @property
     def paths(self) -> tuple[dict[str, Any], ...]:
-        """The entries of ``paths_data`` as written."""
+        """The entries of ``paths_data``, and one for each file that has none, at the places in the prefix."""
         if self._paths is None:
-            self._paths = self._decoded(1, _path_entries)
+            self._paths = _placed(self._decoded(1, _path_entries), self.files)
         return self._paths
 
     def folders_with(self, name: str) -> set[str]:
@@ -121,8 +122,13 @@ class InstalledPackage(Struct, frozen=True):
 
     @property
     def paths(self) -> tuple[dict[str, Any], ...]:
-        """The entries of ``paths_data`` as written; raises DataError as `Listing` does."""
+        """What is known of each of its files (CEP 32, ``paths_data``); raises DataError as `Listing` does."""
         return self.listing.paths
+
+    @property
+    def has_sums(self) -> bool:
+        """Whether anything is known of its files beside their places."""
+        return any(entry.get("sha256") or entry.get("sha256_in_prefix") for entry in self.paths)
 
     @property
     def document_name(self) -> str:
@@ -156,7 +162,7 @@ def read_document(data: bytes, place: str) -> InstalledPackage:
     return InstalledPackage(
         record,
         listing,
-        requested=_requested(document),
+        requested=_requested(document, record.name),
         source=_text(document, "extracted_package_dir") or _text(link, "source"),
         archive=_text(document, "package_tarball_full_path"),
         link_type=link_type if isinstance(link_type, int) else HARDLINK,
@@ -205,6 +211,49 @@ def _path_entries(paths_data: Any) -> tuple[dict[str, Any], ...]:
     return tuple(kept)
 
 
+def _placed(entries: tuple[dict[str, Any], ...], files: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    """*entries* at the places of *files*, which are all that the package owns.
+
+    Conda and older mambas name files of noarch Python packages as the package does, old documents have no entries.
+    """
+    named = {entry["_path"] for entry in entries}
+    if len(named) == len(files) and named.issuperset(files):
+        return entries
+    left = [path for path in files if path not in named]
+    place_of = {name: path for path in left for name in names_in_package(path)}
+    placed = [{**each, "_path": place_of.get(each["_path"], each["_path"])} for each in entries]
+    named = {entry["_path"] for entry in placed}
+    # Python renews bytecode, and what is older than Python 3.2 keeps it beside the sources.
+    placed += [
+        {"_path": path, "path_type": "pyc_file"} if path.endswith(".pyc") else {"_path": path}
+        for path in left
+        if path not in named
+    ]
+    return tuple(placed)
+
+
+def names_in_package(path: str) -> Iterator[str]:
+    """How the package may call the file that is *path* in the prefix: noarch ones have two folders for Python's."""
+    yield path
+    path = path.replace("\\", "/")
+    _, packages, below = path.partition("/site-packages/")
+    if packages:
+        yield f"site-packages/{below}"
+    elif path.startswith(("bin/", "Scripts/")):
+        yield f"python-scripts/{path.partition('/')[2]}"
+
+
+def is_fitted(entry: dict[str, Any]) -> bool:
+    """Whether the file of an entry of ``paths_data`` was made for its prefix, as entry points are.
+
+    Mamba notes no placeholders, but sums from before and after they were replaced.
+    """
+    if entry.get("prefix_placeholder") or str(entry.get("path_type")).endswith("python_entry_point"):
+        return True
+    before, after = entry.get("sha256"), entry.get("sha256_in_prefix")
+    return entry.get("path_type") != "softlink" and bool(before and after) and before != after
+
+
 def _listed(files: Any) -> tuple[str, ...]:
     files = files or []
     if not isinstance(files, list):
@@ -238,11 +287,12 @@ def _file_name(document: dict[str, Any]) -> str:
     return url if url.endswith((".conda", ".tar.bz2")) else ""
 
 
-def _requested(document: dict[str, Any]) -> tuple[str, ...]:
+def _requested(document: dict[str, Any], name: str) -> tuple[str, ...]:
     # Conda writes the word None, and older files hold a single spec only.
     specs = document.get("requested_specs") or document.get("requested_spec")
     specs = specs if isinstance(specs, list) else [specs]
-    return tuple(spec for spec in specs if isinstance(spec, str) and spec not in ("", "None"))
+    asked = [spec for spec in specs if isinstance(spec, str) and spec not in ("", "None")]
+    return tuple(without_archive(spec, name) if "::" in spec or "[" in spec else spec for spec in asked)
 
 
 def _origin(document: dict[str, Any], record: PackageRecord) -> Origin | None:

@@ -24,7 +24,7 @@ from envmgr.prefix.lookup import exists, names_in
 from envmgr.prefix.marker import MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from envmgr.prefix.generation import Generation
     from envmgr.prefix.history import Change
@@ -74,6 +74,25 @@ class PrefixStore(Struct, frozen=True):
             except (DataError, PrefixError) as error:
                 damaged[path.name] = error
         return ReadableRecords(tuple(packages), damaged)
+
+    def asked(self, packages: Iterable[InstalledPackage]) -> dict[str, tuple[str, ...]]:
+        """The specs that asked for *packages*, by name: by their records, else by what other tools noted since."""
+        from envmgr.prefix.asked import asked_of_others
+
+        try:
+            history = (self._meta / "history").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            history = ""
+        except OSError as error:
+            raise PrefixError(f"{self._meta / 'history'} cannot be read: {error.strerror}.") from error
+        noted = asked_of_others(history)
+        found = {}
+        for package in packages:
+            name = package.record.name
+            specs = package.requested or ((noted[name],) if name in noted else ())
+            if specs:
+                found[name] = specs
+        return found
 
     def _documents(self) -> list[Path]:
         try:

@@ -96,7 +96,7 @@ def test_documents_without_files_or_paths() -> None:
     package = read(paths_data="absent", link="absent", fn="absent")
     assert (package.files, package.paths, package.record.fn) == (
         ("lib/libz.so",),
-        (),
+        ({"_path": "lib/libz.so"},),
         "zlib-1.2.13-h166bdaf_4.conda",
     )
 

@@ -1,0 +1,68 @@
+"""What users asked other tools for, as these note it in conda-meta/history and in records (CEP 32).
+
+A record tells what asked for its package when it was linked. Conda goes by its history instead, where a later
+command may have asked for a package that stayed. Texts in, texts out; nothing here writes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from envmgr.errors import DataError
+from envmgr.models.match_spec import parse_match_spec
+
+_OURS = "# envmgr version:"
+_SPECS = re.compile(r"#\s*(?:update|install|create|neutered|(remove|uninstall)) specs:\s*(.*)")
+_QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
+_ARCHIVE = re.compile(r"\[.*\b(?:md5|sha256|url)\s*=|/(?:noarch|[a-z]+-[a-z0-9]+)::[^=<>! ]+==[^= ]+=[^= ]+$")
+
+
+def asked_of_others(history: str) -> dict[str, str]:
+    """The specs, by package name, that other tools were asked for since envmgr last changed the environment.
+
+    *history* is the text of conda-meta/history. Conda's older lists without brackets and quotes are read too; what
+    is no spec of one package is left out.
+
+    >>> asked_of_others("# update specs: ['numpy >=1', 'six']\\n# remove specs: ['six']\\n# neutered specs: []\\n")
+    {'numpy': 'numpy >=1'}
+    """
+    asked: dict[str, str] = {}
+    since = history.rfind(_OURS)
+    for line in history[max(since, 0) :].splitlines():
+        # Envmgr's own requests, which follow its version, are in the records.
+        since = -1 if line.startswith("==>") else since
+        found = _SPECS.match(line) if since < 0 else None
+        for text in _listed(found[2]) if found else ():
+            name = _name_of(text)
+            if name is None:
+                continue
+            asked.pop(name, None)
+            if found and not found[1]:
+                asked[name] = without_archive(text, name)
+    return asked
+
+
+def without_archive(spec: str, name: str) -> str:
+    """*spec*, or the bare *name* where it tells of one archive, as what was installed from a list of archives does.
+
+    >>> without_archive("conda-forge/noarch::pip==23.0=py_0[md5=85b3]", "pip")
+    'pip'
+    >>> without_archive("pip=23.0=py_0", "pip")
+    'pip=23.0=py_0'
+    """
+    return name if _ARCHIVE.search(spec) else spec
+
+
+def _listed(text: str) -> list[str]:
+    if text.startswith("["):
+        return [one or two.replace('\\"', '"') for one, two in _QUOTED.findall(text)]
+    return [part.strip() for part in re.split(r",(?=\s*[A-Za-z_])", text) if part.strip()]
+
+
+def _name_of(text: str) -> str | None:
+    try:
+        spec = parse_match_spec(text)
+    except DataError:
+        return None
+    # Conda notes what it held a machine's properties to with an @ behind the name.
+    return spec.name if spec.is_name_exact and not spec.name.endswith("@") else None
