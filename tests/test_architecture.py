@@ -78,6 +78,7 @@ EFFECT_MODULES = {
     "prefix.link",
     "prefix.lookup",
     "prefix.placing",
+    "prefix.registry",
     "prefix.scripts",
     "prefix.staging",
     "prefix.store",

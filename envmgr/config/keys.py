@@ -383,6 +383,7 @@ KEYS: Final = (
     Key("pkgs_size_limit", _size_limit),
     Key("channel_relations_max_depth", _whole(0), ("channel_relations_max_depth",)),
     Key("add_pip_as_python_dependency", _boolean, ("add_pip_as_python_dependency",)),
+    Key("register_envs", _boolean, ("register_envs",)),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),
     Key("pinned_packages", _texts, ("pinned_packages",), "&", "&"),
     Key("link_scripts", _choice("run", "refuse")),

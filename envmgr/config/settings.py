@@ -115,6 +115,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     add_pip_as_python_dependency: bool = True
     """Whether python brings pip."""
+    register_envs: bool = True
+    """Whether environments join the list that all tools share, `~/.conda/environments.txt`."""
     create_default_packages: tuple[str, ...] = ()
     """Specs that every new environment gets."""
     pinned_packages: tuple[str, ...] = ()

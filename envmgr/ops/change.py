@@ -46,10 +46,12 @@ def _change(
     request: ChangeRequest, prefix: Path, context: Context, confirm: Callable[[ChangePlan], bool]
 ) -> Changed:
     from envmgr.ops.activation import refresh
+    from envmgr.ops.environments import joined_registry
     from envmgr.ops.fetch import cache_in_use
     from envmgr.ops.save import plan_saving
     from envmgr.ops.verify import check_repaired
     from envmgr.packages.layers import Layers
+    from envmgr.prefix.registry import register
     from envmgr.prefix.store import PrefixStore
 
     wanted = read_request(request.asked, context)
@@ -95,6 +97,9 @@ def _change(
         store = PrefixStore(prefix)
         store.write_variables({**store.state_variables(), **wanted.variables})
     refresh(prefix, context)
+    registry = joined_registry(context)
+    if registry is not None:
+        register(registry, prefix, context.reporter.warned)
     return Changed(plan, done=True, messages=messages, generation=number, saved=_save(saving, request))
 
 

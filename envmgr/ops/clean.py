@@ -297,8 +297,8 @@ def _tempfiles(layers: Iterable[Path], context: Context) -> Iterator[Item]:
     from envmgr.packages.partial import iter_partials
     from envmgr.packages.unused import iter_bytecode_remains
     from envmgr.packages.work_area import abandoned_areas
+    from envmgr.prefix.registry import read_registry
     from envmgr.prefix.staging import find_remains
-    from envmgr.prefix.store import read_registry
 
     settings = context.settings
     for folder in (*layers, settings.root / "build"):

@@ -310,8 +310,8 @@ def _apply(
     packages: Mapping[PackageRecord, CachedPackage],
     context: Context,
 ) -> Created:
-    from envmgr.ops.environments import registry_file
     from envmgr.ops.pypi_intent import requested_by
+    from envmgr.ops.environments import joined_registry
 
     intent = _intent(request, wanted, context)
     linking = LinkRequest(
@@ -323,7 +323,7 @@ def _apply(
         variables=plan.variables,
         command_line=request.command_line,
         copy=request.copy,
-        registry=registry_file(context),
+        registry=joined_registry(context),
         channels=tuple(channel.url for channel in wanted.channels),
         asking=asking_of(request.asked, wanted, context),
     )

@@ -186,7 +186,8 @@ def expanded(path: str, context: Context) -> Path:
 
 def list_environments(context: Context) -> list[KnownEnvironment]:
     """All environments: those in ``envs_dirs`` by name, then those of the registry, that still exist."""
-    from envmgr.prefix.store import PrefixStore, read_registry
+    from envmgr.prefix.registry import read_registry
+    from envmgr.prefix.store import PrefixStore
 
     found: dict[Path, KnownEnvironment] = {}
     for folder in context.settings.envs_dirs:
@@ -202,6 +203,11 @@ def list_environments(context: Context) -> list[KnownEnvironment]:
 def registry_file(context: Context) -> Path:
     """Conda's list of environments, shared with the other tools (CEP 32, "Creating a conda environment")."""
     return context.home / ".conda" / "environments.txt"
+
+
+def joined_registry(context: Context) -> Path | None:
+    """The list that environments join; None where the setting ``register_envs`` keeps them off it."""
+    return registry_file(context) if context.settings.register_envs else None
 
 
 def _near(name: str | None, context: Context) -> str | None:

@@ -151,12 +151,9 @@ class _Fitting:
 def _register(prefix: Path, moved_from: str, context: Context) -> None:
     """Have the list of environments tell the place where it is, and no longer one where nothing is."""
     from envmgr.ops.environments import registry_file
-    from envmgr.prefix.store import add_to_registry, remove_from_registry
+    from envmgr.prefix.registry import register, unregister
 
     registry = registry_file(context)
-    try:
-        add_to_registry(registry, prefix)
-        if not os.path.lexists(moved_from):
-            remove_from_registry(registry, Path(moved_from))
-    except OSError as error:
-        context.reporter.warned(f"{registry} cannot be written: {error.strerror}.")
+    register(registry, prefix, context.reporter.warned)
+    if not os.path.lexists(moved_from):
+        unregister(registry, Path(moved_from), context.reporter.warned)

@@ -64,5 +64,5 @@ def remove_environment(
         agreed = confirm(f"{place} is removed, with {len(records)} packages and all other files in it.")
         if dry_run or not agreed:
             return RemovedEnvironment(place, records, done=False)
-        remove_prefix(place, registry_file(context))
+        remove_prefix(place, registry_file(context), context.reporter)
     return RemovedEnvironment(place, records, done=True)

@@ -132,7 +132,7 @@ def _rename(
         messages = _link(plan, state, request.command_line, context)
     refresh(new, context)
     try:
-        remove_prefix(old, registry_file(context))
+        remove_prefix(old, registry_file(context), context.reporter)
     except PrefixError as error:
         error.hint = f"{new} is complete; what is left of {old} can be removed."
         raise
@@ -162,7 +162,7 @@ def _link(
 ) -> tuple[str, ...]:
     from envmgr.ops.activation import refresh
     from envmgr.ops.create import LinkRequest, link_packages
-    from envmgr.ops.environments import registry_file
+    from envmgr.ops.environments import joined_registry
     from envmgr.ops.fetch import obtain
     from envmgr.prefix.carry import Carrying
     from envmgr.prefix.store import PrefixStore
@@ -176,7 +176,7 @@ def _link(
         requested=PrefixStore(plan.old).asked(state.installed),
         variables=PrefixStore(plan.old).state_variables(),
         command_line=command_line,
-        registry=registry_file(context),
+        registry=joined_registry(context),
         channels=state.last.channels if state.last else (),
     )
     packages = obtain(state.records, context)

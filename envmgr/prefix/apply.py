@@ -23,9 +23,10 @@ from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
 from envmgr.prefix.plan import clobber_sentences
+from envmgr.prefix.registry import register, unregister
 from envmgr.prefix.scripts import ScriptRunner
 from envmgr.prefix.staging import Staging, remove_folder
-from envmgr.prefix.store import PrefixStore, add_to_registry, remove_from_registry
+from envmgr.prefix.store import PrefixStore
 from envmgr.prefix.target import check_path
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def create_prefix(
             _discard(creation.staging, reporter)
             raise
         if request.registry is not None:
-            _try_register(request.registry, request.prefix, reporter)
+            register(request.registry, request.prefix, reporter.warned)
     return CreatedPrefix(request.prefix, tuple(messages))
 
 
@@ -224,12 +225,11 @@ class _Building(Struct):
         )
 
 
-def remove_prefix(prefix: Path, registry: Path | None = None) -> None:
+def remove_prefix(prefix: Path, registry: Path, reporter: Reporter) -> None:
     """Remove the whole prefix and take it off *registry*; the first step takes it from its place."""
     with errors_explained(prefix, "removed"):
         remove_folder(prefix)
-        if registry is not None:
-            remove_from_registry(registry, prefix)
+    unregister(registry, prefix, reporter.warned)
 
 
 def check_scripts_allowed(plan: PrefixPlan, link_scripts: str) -> None:
@@ -251,13 +251,6 @@ def _discard(staging: Staging, reporter: Reporter) -> None:
         staging.discard()
     except OSError as error:
         reporter.warned(f"what was made of {staging.prefix} could not be removed: {error.strerror}.")
-
-
-def _try_register(registry: Path, prefix: Path, reporter: Reporter) -> None:
-    try:
-        add_to_registry(registry, prefix)
-    except OSError as error:
-        reporter.warned(f"the environment could not be added to {registry}: {error.strerror}.")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Reads and writes what an environment knows about itself (CEP 32): records, history, variables.
 
-The list of all environments, which conda and mamba share, is here too.
 Files are written aside and renamed. Nothing here changes what packages brought.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,11 +23,12 @@ from envmgr.prefix.marker import MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from envmgr.prefix.generation import Generation
     from envmgr.prefix.history import Change
 
-__all__ = ["InstalledPackage", "PrefixStore", "add_to_registry", "read_registry", "remove_from_registry"]
+__all__ = ["InstalledPackage", "PrefixStore"]
 
 # Conda writes this word for a variable that an environment does not want.
 UNSET = "***unset***"
@@ -181,34 +180,6 @@ class PrefixStore(Struct, frozen=True):
     @property
     def _meta(self) -> Path:
         return self.prefix / "conda-meta"
-
-
-def read_registry(registry: Path) -> list[Path]:
-    """The prefixes in the file *registry* (``~/.conda/environments.txt``), each once, existing or not."""
-    try:
-        lines = registry.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return []
-    return list(
-        dict.fromkeys(Path(line.strip()) for line in lines if line.strip() and not line.startswith("#"))
-    )
-
-
-def add_to_registry(registry: Path, prefix: Path) -> None:
-    """Add *prefix* to the file *registry*, if it is not there; raises OSError."""
-    if prefix in read_registry(registry):
-        return
-    registry.parent.mkdir(parents=True, exist_ok=True)
-    with open(registry, "a", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(f"{prefix}\n")
-
-
-def remove_from_registry(registry: Path, prefix: Path) -> None:
-    """Take *prefix* off the file *registry*; raises OSError."""
-    known = read_registry(registry)
-    if prefix in known:
-        lines = "".join(f"{each}\n" for each in known if each != prefix)
-        _replace(registry, lines.encode(errors="surrogateescape"))
 
 
 def _files(folder: Path, extension: str) -> list[Path]:

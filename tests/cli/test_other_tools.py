@@ -167,3 +167,19 @@ def test_files_that_mamba_fitted_to_a_prefix_are_known_where_it_was_moved(
     assert envmgr("doctor", "-p", moved, "--fix", "-y").code == 0
     assert (moved / "etc/lib.conf").read_text() == f"root={moved}\n"
     assert envmgr("verify", "-p", moved).code == 0
+
+
+def test_conda_learns_from_the_history_what_a_rollback_or_a_file_asks_for(
+    envmgr: Envmgr, channel: Path, tmp_path: Path
+) -> None:
+    prefix, file = tmp_path / "env", tmp_path / "environment.yml"
+    usual = ("-y", "-p", prefix, "--override-channels", "-c", channel)
+    assert envmgr("create", *usual, "app", "lib=1.0").code == 0
+    assert envmgr("install", *usual, "lib=2.0", "leaf").code == 0
+    assert envmgr("rollback", "-y", "-p", prefix).code == 0
+    lines = (prefix / "conda-meta/history").read_text().splitlines()
+    assert lines[-2:] == ["# update specs: ['lib=1.0']", "# remove specs: ['leaf']"]
+    file.write_text(f"channels: [{channel.as_uri()}]\ndependencies: [app]\n")
+    assert envmgr("update", "-y", "-p", prefix, "-f", file, "--prune").code == 0
+    lines = (prefix / "conda-meta/history").read_text().splitlines()
+    assert lines[-2:] == ["# update specs: ['app']", "# remove specs: ['lib']"]

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envmgr.errors import DataError, PrefixError
+from envmgr.ports import RecordingReporter
 from envmgr.prefix.apply import remove_prefix
 from envmgr.prefix.check import verify_prefix
 from envmgr.prefix.marker import MARKER, Owner
+from envmgr.prefix.registry import read_registry, register
 from envmgr.prefix.staging import Staging
-from envmgr.prefix.store import PrefixStore, add_to_registry, read_registry
+from envmgr.prefix.store import PrefixStore
 from envmgr.prefix.target import check_target
 from tests.builders import File, pkg
 from tests.prefixes import create, request_for, unpack
@@ -395,12 +397,13 @@ def test_a_path_too_long_for_a_binary_file_is_refused_before_writing(tmp_path: P
 def test_removal_takes_the_prefix_and_its_registration(tmp_path: Path, package: PackageToLink) -> None:
     registry = tmp_path / "environments.txt"
     create(tmp_path / "env", [package], registry=registry)
-    add_to_registry(registry, tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    register(registry, tmp_path / "other", print)
     locked = tmp_path / "env/locked"
     (locked / "sub").mkdir(parents=True)
     locked.chmod(0o500)
-    remove_prefix(tmp_path / "env", registry)
-    assert sorted(os.listdir(tmp_path)) == ["environments.txt", "pkgs"]
+    remove_prefix(tmp_path / "env", registry, RecordingReporter())
+    assert sorted(os.listdir(tmp_path)) == ["environments.txt", "other", "pkgs"]
     assert read_registry(registry) == [tmp_path / "other"]
 
 

@@ -14,7 +14,8 @@ import pytest
 from envmgr.errors import PrefixError
 from envmgr.ports import Phase, RecordingReporter
 from envmgr.prefix.check import verify_prefix
-from envmgr.prefix.store import PrefixStore, read_registry
+from envmgr.prefix.registry import read_registry
+from envmgr.prefix.store import PrefixStore
 from tests.builders import File, link, pkg, script
 from tests.prefixes import create, python_package, unpack
 
@@ -242,6 +243,7 @@ def test_record_of_what_nobody_asked_for_names_no_spec(tmp_path: Path, cache: Pa
 
 def test_history_state_and_registry_are_written(tmp_path: Path, cache: Path) -> None:
     registry = tmp_path / "home/.conda/environments.txt"
+    (tmp_path / "home").mkdir()
     create(
         tmp_path / "env",
         [unpack(pkg("a"), cache)],

@@ -11,7 +11,7 @@ from envmgr.errors import DataError
 from envmgr.models.record import Origin
 from envmgr.prefix.check import verify_prefix
 from envmgr.prefix.installed import InstalledPackage, read_document
-from envmgr.prefix.store import PrefixStore, add_to_registry, read_registry, remove_from_registry
+from envmgr.prefix.store import PrefixStore
 from tests.builders import File, link, pkg
 from tests.prefixes import create, unpack
 
@@ -143,17 +143,6 @@ def test_names_of_environments(tmp_path: Path) -> None:
     assert PrefixStore(tmp_path / "x/envs/a").display_name() == "a"
     assert PrefixStore(tmp_path / "own/a").display_name([tmp_path / "own"]) == "a"
     assert PrefixStore(tmp_path / "own/a").display_name() == str(tmp_path / "own/a")
-
-
-def test_the_registry_keeps_order_and_holds_each_prefix_once(tmp_path: Path) -> None:
-    registry = tmp_path / "home/environments.txt"
-    for name in "bab":
-        add_to_registry(registry, tmp_path / name)
-    assert registry.read_text() == f"{tmp_path}/b\n{tmp_path}/a\n"
-    remove_from_registry(registry, tmp_path / "b")
-    remove_from_registry(registry, tmp_path / "never")
-    assert read_registry(registry) == [tmp_path / "a"]
-    assert read_registry(tmp_path / "none") == []
 
 
 def test_verify_names_every_difference(tmp_path: Path) -> None:
