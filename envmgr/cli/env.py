@@ -17,6 +17,7 @@ _ACTIONS = {
     "list": "show the environments that are known",
     "create": "the same as envmgr create; without -f from environment.yml here",
     "update": "install or update what -f FILE (or environment.yml here) names; --prune: and nothing else",
+    "export": "the same as envmgr export",
     "remove": "the same as envmgr remove --all",
     "rename": "the same as envmgr rename",
     "config vars": "list, set and unset the variables of an environment",
@@ -109,6 +110,12 @@ def _remove(arguments: list[str]) -> int:
     return remove.run(["--all", *arguments])
 
 
+def _export(arguments: list[str]) -> int:
+    from envmgr.cli import export
+
+    return export.run_as("env export", arguments)
+
+
 def _rename(arguments: list[str]) -> int:
     from envmgr.cli import rename
 
@@ -125,6 +132,7 @@ _RUNS: dict[str, Callable[[list[str]], int]] = {
     "list": _list,
     "create": _create,
     "update": _update,
+    "export": _export,
     "remove": _remove,
     "rename": _rename,
     "config": _config,

@@ -24,6 +24,11 @@ def write_lines(lines: Iterable[str]) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
+def write_text(text: str) -> None:
+    """Print *text* as it is to standard output."""
+    sys.stdout.write(text)
+
+
 def note(text: str) -> None:
     """Say something to the person at the terminal, beside the data: standard error."""
     sys.stderr.write(f"{text}\n")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from envmgr.models.record import PackageRecord
 
-Checksum = Literal["md5", "sha256"]
+Checksum = Literal["md5", "sha256", "best"]
 
 _MARKER = "@EXPLICIT"
 _LONGEST_LINE = 2000
@@ -86,16 +86,16 @@ def parse_explicit(text: str | bytes, *, file: str, environ: Mapping[str, str], 
 def explicit_lines(records: Iterable[PackageRecord], checksum: Checksum | None = None) -> Iterator[str]:
     """`@EXPLICIT` and a line for each of *records*, which come dependencies first; a comment where no URL is known.
 
-    With *checksum* each URL ends in that checksum as far as the record has it, a SHA-256 with its name before it.
+    With *checksum* each URL ends in that checksum as far as the record has it, a SHA-256 with its name before it;
+    the "best" is the SHA-256 where there is one, else the MD5.
     """
     yield _MARKER
     for record in records:
         if not record.url:
             yield f"# no URL is known of {record.dist_name}"
             continue
-        digest = {"md5": record.md5, "sha256": record.sha256 and f"sha256:{record.sha256}", None: None}[
-            checksum
-        ]
+        sha256 = record.sha256 and f"sha256:{record.sha256}"
+        digest = {"md5": record.md5, "sha256": sha256, "best": sha256 or record.md5, None: None}[checksum]
         yield f"{record.url}#{digest}" if digest else record.url
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from envmgr.host.probe import VirtualPackages
     from envmgr.models.channel import Channel
-    from envmgr.models.match_spec import MatchSpec
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.prefix.store import InstalledPackage
@@ -165,6 +164,7 @@ def _recorded(
 ) -> Iterable[Requirement]:
     """The specs that asked for packages; one that cannot be read or names no package is told and left out."""
     from envmgr.models.match_spec import parse_match_spec
+    from envmgr.models.spec_style import plain_text
 
     for package in packages:
         for text in asked.get(package.record.name, ()):
@@ -174,33 +174,29 @@ def _recorded(
                 context.reporter.warned(f"{package.document_name}: {error}")
                 continue
             if spec.name == package.record.name:
-                yield Requirement(spec, Source(RECORDED, None, _plain(spec)))
-
-
-def _plain(spec: MatchSpec) -> str:
-    """A spec as people write it, where it says nothing beside name, version and build.
-
-    >>> from envmgr.models.match_spec import MatchSpec
-    >>> _plain(MatchSpec.parse("numpy[version='>=1.2,<2']")), _plain(MatchSpec.parse("python=3.12"))
-    ('numpy >=1.2,<2', 'python=3.12')
-    """
-    text = str(spec)
-    if "[" not in text or spec.has_other_tests or spec.extras or spec.when is not None:
-        return text
-    return " ".join(str(part) for part in (spec.name, spec.version or "*", spec.build) if part is not None)
+                yield Requirement(spec, Source(RECORDED, None, plain_text(spec)))
 
 
 def _channels(records: Sequence[PackageRecord], asked: Asked, context: Context) -> tuple[Channel, ...]:
-    """Those of the command line, then those that the records came from.
+    """Those of the command line, then those that the records came from, or the configured ones where none tells."""
+    names = [name for name in asked.channels if name != "nodefaults"]
+    given = permitted_channels([WrittenChannel(name, "command line") for name in names], context)
+    recorded = channels_of(records, context)
+    if asked.override_channels and given:
+        recorded = ()
+    elif not recorded:
+        recorded = parse_channels(context.settings.channels, context)
+    return tuple({channel.url: channel for channel in (*given, *recorded)}.values())
 
-    The order among these was not recorded. One that is not configured was named before the configured ones; and
-    of several, the one that brought least is likely the special one that stood first. Where no record tells, the
-    configured channels are taken.
+
+def channels_of(records: Sequence[PackageRecord], context: Context) -> tuple[Channel, ...]:
+    """The channels that *records* came from, likely in the order in which they were searched.
+
+    That order was not recorded. One that is not configured was named before the configured ones; and of several,
+    the one that brought least is likely the special one that stood first.
     """
     from envmgr.models.channel import Channel
 
-    names = [name for name in asked.channels if name != "nodefaults"]
-    given = permitted_channels([WrittenChannel(name, "command line") for name in names], context)
     configured = parse_channels(context.settings.channels, context)
     counts: dict[str, int] = {}
     for record in records:
@@ -210,9 +206,4 @@ def _channels(records: Sequence[PackageRecord], asked: Asked, context: Context) 
     others = sorted((url for url in counts if url not in known), key=lambda url: (counts[url], url))
     alias = context.settings.channel_alias
     recorded = [Channel.parse(url, alias=alias) for url in others]
-    recorded += [channel for channel in configured if channel.url in counts]
-    if asked.override_channels and given:
-        recorded = []
-    elif not recorded:
-        recorded = list(configured)
-    return tuple({channel.url: channel for channel in (*given, *recorded)}.values())
+    return (*recorded, *(channel for channel in configured if channel.url in counts))

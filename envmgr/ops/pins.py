@@ -21,7 +21,7 @@ def pins(context: Context, prefix: Path | None = None, *, ignored: bool = False)
     """
     if ignored:
         return ()
-    return (*_configured_pins(context), *(_pins_of(prefix, context) if prefix is not None else ()))
+    return (*_configured_pins(context), *(pins_of(prefix, context) if prefix is not None else ()))
 
 
 def _configured_pins(context: Context) -> tuple[Requirement, ...]:
@@ -39,7 +39,7 @@ def _configured_pins(context: Context) -> tuple[Requirement, ...]:
     return tuple(found)
 
 
-def _pins_of(prefix: Path, context: Context) -> tuple[Requirement, ...]:
+def pins_of(prefix: Path, context: Context) -> tuple[Requirement, ...]:
     """One spec a line, as conda has them; lines that start with ``#`` are comments."""
     from envmgr.envfile.explicit import parse_specs_file
     from envmgr.solver.problem import PIN_FILE

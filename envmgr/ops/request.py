@@ -1,7 +1,8 @@
 """Reads what the user asked for, from the command line and files, into one request value.
 
-Files are told apart by their content: ``@EXPLICIT`` makes an explicit file (CEP 23), a ``.yml`` or ``.yaml``
-name an environment.yml (CEP 24), anything else is a plain list of specs. Several files are merged in order.
+Files are told apart by their content: ``@EXPLICIT`` makes an explicit file (CEP 23), a ``.yml``, ``.yaml`` or
+``.json`` name an environment.yml (CEP 24), anything else is a plain list of specs. Several files are merged in
+order.
 """
 
 from __future__ import annotations
@@ -135,10 +136,12 @@ def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Ask
         file = None if source.file is None else str(expanded(source.file, context))
         return AskedFor(without_credentials_in_text(text), file, source.line if file else None)
 
+    written = [*wanted.written_urls, *(item.text for item in wanted.pypi)]
     return Asking(
         tuple(placed(str(each.spec), each.source) for each in wanted.requirements),
         tuple(placed(item.text, item.source) for item in wanted.pypi),
         tuple(str(expanded(file, context)) for file in asked.files),
+        tuple(dict.fromkeys(shown for url in written if (shown := without_credentials_in_text(url)) != url)),
     )
 
 
@@ -175,7 +178,7 @@ def _read_file(path: str, subdir: str, context: Context, pieces: _Pieces) -> Non
     from envmgr.envfile.explicit import is_explicit, parse_explicit, parse_specs_file
 
     content = _content(path, context)
-    if path.lower().endswith((".yml", ".yaml")):
+    if path.lower().endswith((".yml", ".yaml", ".json")):  # JSON is YAML, and what `export --json` writes.
         from envmgr.envfile.environment_yml import parse_environment
 
         pieces.environments.append(parse_environment(content, file=path, subdir=subdir))

@@ -96,7 +96,7 @@ class TarReader:
     one was asked for, so that the source may fill one buffer again and again. *name* stands for the archive in
     messages. Iteration raises DataError for anything that is no sound tar, and for one that breaks off.
 
-    >>> for member in TarReader(chunks, "a-1.0-0.tar.bz2"):
+    >>> for member in (reader := TarReader(iter([bytes(1024)]), "a-1.0-0.tar.bz2")):
     ...     data = b"".join(reader.content())
     """
 

@@ -36,11 +36,15 @@ class AskedFor(Struct, frozen=True, omit_defaults=True):
 
 
 class Asking(Struct, frozen=True, omit_defaults=True):
-    """What one command asked for: *specs*, items for pip (*pypi*), and the environment *files* that it named."""
+    """What one command asked for: *specs*, items for pip (*pypi*), and the environment *files* that it named.
+
+    ``logins`` are the URLs in these that were written with a login or a token, without it.
+    """
 
     specs: tuple[AskedFor, ...] = ()
     pypi: tuple[AskedFor, ...] = ()
     files: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
 
 
 class PypiIntent(Struct, frozen=True, omit_defaults=True):

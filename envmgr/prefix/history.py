@@ -1,7 +1,9 @@
-"""The action blocks of conda-meta/history (CEP 32): text out, for conda and people to read."""
+"""The action blocks of conda-meta/history (CEP 32): text out, and what was asked for back in."""
 
 from __future__ import annotations
 
+import ast
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envmgr.models.record import PackageRecord
+
+_HEADING = re.compile(r"==>.*<==")
+_SPECS = re.compile(r"#\s*(\w+)\s+specs:\s*(.*)")
+_COMES = ("update", "install", "create", "neutered")
+_GOES = ("remove", "uninstall")
 
 
 class Change(Struct, frozen=True):
@@ -61,3 +68,50 @@ def _command_line(command: Sequence[str]) -> str:
 
 def _specs(kind: str, specs: Sequence[str]) -> list[str]:
     return [f"# {kind} specs: {[without_credentials_in_text(spec) for spec in specs]!r}"] if specs else []
+
+
+class PastRequest(Struct, frozen=True):
+    """What one block says was asked for, as spec texts; ``is_own`` tells that envmgr wrote it."""
+
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+    is_own: bool = False
+
+
+def read_requests(text: str) -> tuple[PastRequest, ...]:
+    """The requests in a history that conda, mamba or envmgr wrote, the oldest first; what is unreadable is skipped.
+
+    Conda's newer lines hold a list as Python writes it, the older ones words between commas. ``neutered`` specs are
+    those that conda itself made weaker, which count from then on.
+    """
+    requests: list[PastRequest] = []
+    lines: list[str] = []
+    for line in [*text.splitlines(), "==> <=="]:
+        if not _HEADING.match(line):
+            lines.append(line)
+        elif lines:
+            requests.append(_request(lines))
+            lines = []
+    return tuple(requests)
+
+
+def _request(lines: Sequence[str]) -> PastRequest:
+    came: list[str] = []
+    went: list[str] = []
+    for kind, written in (found.groups() for line in lines if (found := _SPECS.match(line))):
+        if kind in _COMES:
+            came += _listed(written)
+        elif kind in _GOES:
+            went += _listed(written)
+    return PastRequest(tuple(came), tuple(went), any(line.startswith("# envmgr version:") for line in lines))
+
+
+def _listed(written: str) -> list[str]:
+    if not written.startswith("["):
+        # A part that begins with an operator belongs to the spec before it: `numpy >=1,<2,scipy`.
+        return [part.strip() for part in re.split(r",(?=\s*[A-Za-z_])", written) if part.strip()]
+    try:
+        values = ast.literal_eval(written)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    return [value for value in values if isinstance(value, str)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
 _DIST_INFO = ".dist-info"
@@ -55,6 +55,23 @@ def recorded_files(site_packages: Path, distribution: Distribution) -> list[str]
             return [row[0] for row in csv.reader(file) if row and row[0]]
     except (OSError, csv.Error):
         return []
+
+
+def is_requested(site_packages: Path, distribution: Distribution) -> bool:
+    """Whether *distribution* was asked for, not only needed ("Recording installed projects", REQUESTED)."""
+    return (site_packages / distribution.metadata / "REQUESTED").exists()
+
+
+def direct_url(site_packages: Path, distribution: Distribution) -> Mapping[str, Any] | None:
+    """Where *distribution* came from, if that was no index (PyPA "Direct URL Data Structure"); None otherwise."""
+    import msgspec
+
+    try:
+        data = (site_packages / distribution.metadata / "direct_url.json").read_bytes()
+        found = msgspec.json.decode(data)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("url"), str) else None
 
 
 def renew_record(

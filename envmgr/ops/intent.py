@@ -1,0 +1,241 @@
+"""What an environment holds and what was asked for it, from what is recorded, for exports.
+
+What was asked for is in the records of packages (CEP 32, ``requested_specs``), in the generations (channels, items
+for pip, order), and in ``conda-meta/history`` where another tool changed the environment last. One that nobody
+noted a request of is described by its leaves: the packages that no other needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from envmgr.errors import DataError, PrefixError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from envmgr.models.match_spec import MatchSpec
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
+    from envmgr.prefix.generation import Generations
+    from envmgr.prefix.history import PastRequest
+    from envmgr.prefix.installed import InstalledPackage
+
+
+class PypiPackage(Struct, frozen=True):
+    """A distribution that pip brought; ``item`` brings it again, and is None where only this machine has it."""
+
+    name: str
+    version: str
+    item: str | None
+    requested: bool
+
+
+class Holdings(Struct, frozen=True):
+    """What the environment at *prefix* holds and notes of itself; ``pins`` are the lines of conda-meta/pinned."""
+
+    prefix: Path
+    installed: tuple[InstalledPackage, ...]
+    pypi: tuple[PypiPackage, ...]
+    past: Generations
+    history: tuple[PastRequest, ...]
+    variables: Mapping[str, str]
+    pins: tuple[str, ...]
+
+    @property
+    def records(self) -> tuple[PackageRecord, ...]:
+        """The conda packages, by name."""
+        return tuple(package.record for package in self.installed)
+
+    @property
+    def name(self) -> str | None:
+        """The name of an environment in a folder of named ones; None for one that has a place only."""
+        from envmgr.prefix.store import PrefixStore
+
+        shown = PrefixStore(self.prefix).display_name()
+        return shown if shown != str(self.prefix) else None
+
+    @property
+    def logins(self) -> frozenset[str]:
+        """The URLs that were asked for with a login or a token, without it."""
+        return frozenset(url for generation in self.past.known for url in generation.asking.logins)
+
+
+def read_holdings(prefix: Path, context: Context) -> Holdings:
+    """All of it, as it was at one moment; raises PrefixError or DataError for what cannot be read."""
+    from envmgr.ops.environments import read_steadily
+    from envmgr.ops.history import left_out
+
+    found = read_steadily(prefix, context, lambda: _read(prefix, context))
+    for error in found.past.damaged.values():
+        context.reporter.warned(left_out(error))
+    return found
+
+
+def _read(prefix: Path, context: Context) -> Holdings:
+    from envmgr.models.spec_style import plain_text
+    from envmgr.ops.pins import pins_of
+    from envmgr.prefix.history import read_requests
+    from envmgr.prefix.store import PrefixStore
+
+    store = PrefixStore(prefix)
+    installed = tuple(sorted(store.records(), key=lambda package: package.record.name))
+    try:
+        history = (prefix / "conda-meta" / "history").read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise PrefixError(f"{prefix}/conda-meta/history cannot be read: {error.strerror}.") from error
+    return Holdings(
+        prefix,
+        installed,
+        _pypi(prefix, installed),
+        store.generations(),
+        read_requests(history),
+        store.state_variables(),
+        tuple(plain_text(pin.spec) for pin in pins_of(prefix, context)),
+    )
+
+
+def _pypi(prefix: Path, installed: Sequence[InstalledPackage]) -> tuple[PypiPackage, ...]:
+    from envmgr.ops.list import foreign_distributions, python_folder
+    from envmgr.pypi.installed import direct_url, is_requested
+    from envmgr.pypi.items import exact_item
+
+    folder = python_folder(installed)
+    if folder is None:
+        return ()
+    place = prefix / folder
+    return tuple(
+        PypiPackage(
+            each.name,
+            each.version,
+            exact_item(each.name, each.version, direct_url(place, each)),
+            is_requested(place, each),
+        )
+        for each in foreign_distributions(prefix, installed)
+    )
+
+
+def asked_specs(holdings: Holdings) -> tuple[MatchSpec, ...]:
+    """The specs that were asked for and whose packages are there, in the order of asking."""
+    by_name: dict[str, tuple[MatchSpec, ...]] = {
+        package.record.name: specs
+        for package in holdings.installed
+        if (specs := tuple(_readable(package.requested, package.record.name)))
+    }
+    last = holdings.past.last
+    if last is None or not last.holds(holdings.records):
+        _follow_history(by_name, holdings)
+    if not by_name:
+        by_name = {name: tuple(_readable([name], name)) for name in leaves(holdings.records)}
+    order = {name: place for place, name in reversed(list(enumerate(_names_asked(holdings))))}
+    names = sorted(by_name, key=lambda name: (order.get(name, len(order)), name))
+    return tuple(dict.fromkeys(spec for name in names for spec in by_name[name]))
+
+
+def asked_items(holdings: Holdings) -> tuple[str, ...]:
+    """The items for pip that were asked for and not taken away since, in order, each package once.
+
+    After those that generations note come the distributions that pip itself marked as asked for; where neither is
+    known, all of them.
+    """
+    from envmgr.pypi.items import bare_item, item_name
+
+    here = {each.name: each for each in holdings.pypi}
+    known = {record.name for record in holdings.records}
+    items: dict[str, str] = {}
+    for asked in (asked for generation in holdings.past.known for asked in generation.asking.pypi):
+        text = bare_item(asked.spec)
+        name = item_name(text)
+        if text and (name is None or name in here or name in known):
+            items[name or text] = text
+    unnamed = [text for text in items.values() if item_name(text) is None]
+    marked = [each for each in holdings.pypi if each.requested]
+    for each in marked if marked or items else holdings.pypi:
+        if each.name not in items and not _is_among(each, unnamed):
+            direct = each.item is None or "@" in each.item
+            items[each.name] = (each.item or f"{each.name} @ file:") if direct else each.name
+    return tuple(items.values())
+
+
+def searched_channels(holdings: Holdings, context: Context) -> tuple[str, ...]:
+    """The URLs of the channels that it was made from, best first, and of others that its packages are from."""
+    from envmgr.ops.chosen import channels_of
+
+    noted = next((each.channels for each in reversed(holdings.past.known) if each.channels), ())
+    return tuple(
+        dict.fromkeys([*noted, *(channel.url for channel in channels_of(holdings.records, context))])
+    )
+
+
+def leaves(records: Sequence[PackageRecord]) -> tuple[str, ...]:
+    """The names of the packages that no other one needs, and one of each circle that nothing else leads into."""
+    needs = {record.name: _needs(record) & {each.name for each in records} for record in records}
+    needed = {name for owner, names in needs.items() for name in names if name != owner}
+    found = sorted(needs.keys() - needed)
+    reached: set[str] = set()
+    _reach(found, needs, reached)
+    for name in sorted(needs):
+        if name not in reached:
+            found.append(name)
+            _reach([name], needs, reached)
+    return tuple(found)
+
+
+def _needs(record: PackageRecord) -> set[str]:
+    from envmgr.models.match_spec import parse_match_spec
+
+    return {parse_match_spec(text).name for text in record.depends}
+
+
+def _reach(names: Iterable[str], needs: Mapping[str, set[str]], reached: set[str]) -> None:
+    waiting = [name for name in names if name not in reached]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += needs[name] - reached
+
+
+def _follow_history(by_name: dict[str, tuple[MatchSpec, ...]], holdings: Holdings) -> None:
+    """Follow what other tools noted since the last change of envmgr's own, which wrote the packages' records."""
+    here = {record.name for record in holdings.records}
+    own = [place for place, request in enumerate(holdings.history) if request.is_own]
+    for request in holdings.history[own[-1] + 1 if own else 0 :]:
+        for spec in _readable(request.went):
+            by_name.pop(spec.name, None)
+        for spec in _readable(request.came):
+            if spec.name in here:
+                by_name[spec.name] = (spec,)
+
+
+def _readable(texts: Iterable[str], name: str | None = None) -> Iterable[MatchSpec]:
+    """The specs among *texts*, of one package if *name* says so; four tools write them."""
+    from envmgr.models.match_spec import parse_match_spec
+
+    for text in texts:
+        try:
+            spec = parse_match_spec(text)
+        except DataError:
+            continue
+        if spec.is_name_exact and name in (None, spec.name):
+            yield spec
+
+
+def _names_asked(holdings: Holdings) -> Iterable[str]:
+    for generation in holdings.past.known:
+        for spec in _readable(asked.spec for asked in generation.asking.specs):
+            yield spec.name
+    for request in holdings.history:
+        for spec in _readable(request.came):
+            yield spec.name
+
+
+def _is_among(package: PypiPackage, unnamed: Iterable[str]) -> bool:
+    """Whether an item without a name, such as a bare URL, is what brought *package*."""
+    if package.item is None or " @ " not in package.item:
+        return False
+    place = package.item.partition(" @ ")[2].partition("#")[0]
+    return any(text.partition("#")[0].startswith(place.rpartition("@")[0] or place) for text in unnamed)

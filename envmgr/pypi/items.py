@@ -1,0 +1,121 @@
+"""Items of a ``pip:`` section as texts: which distribution one names, whether it travels, how exact it is. Pure.
+
+The grammar is pip's requirements file format; specifiers are those of the PyPA "Dependency specifiers".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from envmgr.models.wheel_name import normalized_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.requirements import Requirement
+
+    from envmgr.models.spec_style import VersionStyle
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\]\s*)?($|[<>=!~;@(\s])")
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
+_OPTION = re.compile(r"(-[A-Za-z]|--[a-z-]+)(?:\s+|=|(?<=-[a-z])(?=\S)|$)(.*)")
+_TAKES_PLACE = (
+    *("-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-f", "--find-links"),
+    *("-i", "--index-url", "--extra-index-url"),
+)
+
+
+def bare_item(text: str) -> str:
+    """*text* without a comment and the spaces around it."""
+    return _COMMENT.sub("", text).strip()
+
+
+def item_name(text: str) -> str | None:
+    """The distribution that an item names, as the index knows it; None for an option, a path or a bare URL.
+
+    >>> item_name("Foo_Bar[x]>=2"), item_name("git+https://x.org/y#egg=why"), item_name("--pre")
+    ('foo-bar', 'why', None)
+    """
+    found = _NAME.match(text) or (_EGG.search(text) if "://" in text else None)
+    return normalized_name(found[1]) if found else None
+
+
+def names_place_here(text: str) -> bool:
+    """Whether an item leads to a file or folder of this machine, so that it means nothing elsewhere.
+
+    >>> [names_place_here(item) for item in ("-e .", "-r dev.txt", "x @ file:///x.whl", "--pre", "-e git+https://x/y")]
+    [True, True, True, False, False]
+    """
+    option = _OPTION.fullmatch(text)
+    if option is not None:
+        place = option[2].strip().strip("\"'")
+        return option[1] in _TAKES_PLACE and ("://" not in place or place.startswith("file:"))
+    if _NAME.match(text):
+        return re.search(r"@\s*(\w+\+)?(file:|[./~])", text) is not None
+    return "://" not in text or re.match(r"(\w+\+)?file:", text) is not None
+
+
+def restyled_item(text: str, version: str, style: VersionStyle) -> str:
+    """The item with what *style* says of *version*, the one that is installed; extras and markers stay.
+
+    What names a URL or has options stays as it is, and what `>=` and `==X.Y.*` cannot hold of a version goes.
+
+    >>> restyled_item("Foo[x]<3; python_version<'4'", "2.1.5+cu118", "minor")
+    'Foo[x]==2.1.*; python_version < "4"'
+    """
+    wanted = None if style == "asked" else _requirement(text)
+    if wanted is None or wanted.url is not None:
+        return text
+    from packaging.specifiers import SpecifierSet
+
+    wanted.specifier = SpecifierSet(_specifier(version, style))
+    return str(wanted)
+
+
+def exact_item(name: str, version: str, direct: Mapping[str, Any] | None) -> str | None:
+    """The item that brings exactly this distribution again; None for one that a folder or file of here brought.
+
+    *direct* is its ``direct_url.json`` (PyPA "Direct URL Data Structure").
+    """
+    if direct is None:
+        return f"{name}=={version}"
+    url, vcs, archive = direct["url"], direct.get("vcs_info"), direct.get("archive_info")
+    if url.startswith("file:"):
+        return None
+    inside = direct.get("subdirectory")
+    if isinstance(vcs, dict) and vcs.get("vcs") and vcs.get("commit_id"):
+        inside = f"#subdirectory={inside}" if inside else ""
+        return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}{inside}"
+    sums = archive.get("hashes") if isinstance(archive, dict) else None
+    digest = sums.get("sha256") if isinstance(sums, dict) else None
+    fragments = [f"sha256={digest}"] if digest else []
+    fragments += [f"subdirectory={inside}"] if inside else []
+    return f"{name} @ {url}{'#' * bool(fragments)}{'&'.join(fragments)}"
+
+
+def _requirement(text: str) -> Requirement | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def _specifier(version: str, style: VersionStyle) -> str:
+    from packaging.version import InvalidVersion, Version
+
+    if style == "none":
+        return ""
+    try:
+        known = Version(version)
+    except InvalidVersion:
+        return f"==={version}"
+    if style == "exact":
+        return f"=={version}"
+    if style == "minimum":
+        return f">={known.public}"
+    epoch = f"{known.epoch}!" if known.epoch else ""
+    return f"=={epoch}{'.'.join(map(str, known.release[:2]))}.*"

@@ -1,0 +1,334 @@
+"""envmgr export: what travels, in which words, and what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.builders import make_channel, pkg
+from tests.servers import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.command import Envmgr
+
+SITE = "lib/python3.11/site-packages"
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a served channel."""
+    folder = tmp_path_factory.mktemp("served")
+    packages = [
+        pkg("python", "3.11.4", files={"bin/python3.11": "", f"{SITE}/x": ""}),
+        pkg("pip", "24.0", noarch="python", depends=["python"]),
+        pkg("app", "1.2.3", "b_1", depends=["lib >=1"]),
+        pkg("app", "2.0"),
+        pkg("lib", "1.5"),
+        pkg("tool", "7", depends=["lib"]),
+    ]
+    make_channel(folder / "main", packages)
+    with serve(folder) as server:
+        yield f"{server.url}/main"
+
+
+@pytest.fixture
+def prefix(envmgr: Envmgr, channel: str, tmp_path: Path) -> Path:
+    (tmp_path / "first.yml").write_text(
+        f"channels: [{channel}, nodefaults]\ndependencies: [tool, 'app <2']\nvariables: {{MODE: fast}}\n"
+    )
+    made = tmp_path / "envs/first"
+    done = envmgr("create", "-y", "-p", made, "-f", tmp_path / "first.yml")
+    assert done.code == 0, done.err
+    return made
+
+
+def distribution(
+    prefix: Path, name: str, version: str, *, asked: bool = False, direct: object = None
+) -> None:
+    """What pip leaves of a distribution that it installed."""
+    folder = prefix / SITE / f"{name}-{version}.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    if asked:
+        (folder / "REQUESTED").touch()
+    if direct is not None:
+        (folder / "direct_url.json").write_text(json.dumps(direct))
+
+
+def exported(envmgr: Envmgr, prefix: Path, *options: object) -> dict:
+    done = envmgr("export", "-p", prefix, *options)
+    assert done.code == 0, done.err
+    return yaml.safe_load(done.out)
+
+
+def test_what_was_asked_for_is_written_in_the_order_of_asking(envmgr: Envmgr, prefix: Path, channel: str):
+    assert envmgr("export", "-p", prefix, "--from-history").out == (
+        f"name: first\nchannels:\n  - {channel}\n  - nodefaults\n"
+        "dependencies:\n  - tool\n  - app <2\nvariables:\n  MODE: fast\n"
+    )
+
+
+def test_what_is_installed_is_written_with_builds_or_without(envmgr: Envmgr, prefix: Path):
+    assert exported(envmgr, prefix)["dependencies"] == ["app=1.2.3=b_1", "lib=1.5=0", "tool=7=0"]
+    assert exported(envmgr, prefix, "--no-builds")["dependencies"] == ["app=1.2.3", "lib=1.5", "tool=7"]
+
+
+@pytest.mark.parametrize(
+    ("style", "written"),
+    [
+        ("asked", ["tool", "app <2"]),
+        ("none", ["tool", "app"]),
+        ("minor", ["tool=7", "app=1.2"]),
+        ("minimum", ["tool >=7", "app >=1.2.3"]),
+        ("exact", ["tool==7", "app==1.2.3"]),
+    ],
+)
+def test_versions_are_as_exact_as_is_wished(envmgr: Envmgr, prefix: Path, style: str, written: list[str]):
+    content = exported(envmgr, prefix, "--from-history", "--versions", style)
+    assert content["dependencies"] == written
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--from-history"],
+        ["--from-history", "--versions", "minor"],
+        ["--from-history", "--versions", "exact"],
+        [],
+        ["--no-builds"],
+        ["--format", "json"],
+        ["--format", "json", "--from-history"],
+        ["--format", "explicit"],
+    ],
+)
+def test_an_export_makes_an_environment_that_exports_the_same(
+    envmgr: Envmgr, prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+):
+    """Also where other channels are configured, and for a user who asks as the first one did."""
+    before = envmgr("export", "-p", prefix, *options)
+    extension = {"json": "json", "explicit": "txt"}.get(options[1] if options[1:] else "", "yml")
+    file = tmp_path / f"shared.{extension}"
+    file.write_text(before.out)
+    monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("ENVMGR_CHANNELS", "https://127.0.0.1:9/none")
+    copy = tmp_path / "elsewhere/envs/first"
+    done = envmgr("create", "-y", "-p", copy, "-f", file)
+    assert done.code == 0, done.err
+    assert envmgr("export", "-p", copy, *options).out == before.out
+
+
+def test_env_export_and_files_are_the_same_as_condas(envmgr: Envmgr, prefix: Path, tmp_path: Path):
+    shown = envmgr("export", "-p", prefix).out
+    assert envmgr("env", "export", "--prefix", prefix).out == shown
+    done = envmgr("env", "export", "-p", prefix, "--file", tmp_path / "environment.yml")
+    assert (done.code, done.out, (tmp_path / "environment.yml").read_text()) == (0, "", shown)
+    as_json = envmgr("env", "export", "-p", prefix, "--json")
+    assert as_json.json == yaml.safe_load(shown)
+    written = envmgr("export", "-p", prefix, "-f", tmp_path / "all.txt", "--json").json
+    assert (written["success"], written["format"]) == (True, "explicit")
+    assert (tmp_path / "all.txt").read_text() == envmgr("export", "-p", prefix, "--format", "explicit").out
+
+
+def test_the_explicit_form_names_archives_with_their_sums(envmgr: Envmgr, prefix: Path, channel: str):
+    records = {each["name"]: each for each in envmgr("list", "-p", prefix, "--json").json}
+    (document,) = (prefix / "conda-meta").glob("tool-*.json")
+    document.write_text(json.dumps({**json.loads(document.read_text()), "sha256": None}))
+    done = envmgr("export", "-p", prefix, "--format", "explicit")
+    assert done.out.splitlines() == [
+        "# platform: linux-64",
+        "@EXPLICIT",
+        f"{channel}/linux-64/lib-1.5-0.conda#sha256:{records['lib']['sha256']}",
+        f"{channel}/linux-64/app-1.2.3-b_1.conda#sha256:{records['app']['sha256']}",
+        f"{channel}/linux-64/tool-7-0.conda#{records['tool']['md5']}",
+    ]
+    assert "variables, for which an explicit file has no place, are left out: MODE." in done.err
+
+
+def test_later_requests_and_removals_count(envmgr: Envmgr, prefix: Path):
+    assert envmgr("install", "-y", "-p", prefix, "lib >=1.2").code == 0
+    assert exported(envmgr, prefix, "--from-history")["dependencies"] == ["tool", "app <2", "lib >=1.2"]
+    assert envmgr("remove", "-y", "-p", prefix, "app").code == 0
+    assert exported(envmgr, prefix, "--from-history")["dependencies"] == ["tool", "lib >=1.2"]
+
+
+def test_pins_are_in_json_and_are_told_beside_yaml(envmgr: Envmgr, prefix: Path):
+    (prefix / "conda-meta/pinned").write_text("lib 1.*  # why\n")
+    assert exported(envmgr, prefix, "--from-history", "--json")["pins"] == ["lib=1"]
+    told = envmgr("export", "-p", prefix)
+    assert "pins have no place in environment.yml: lib=1." in told.err
+    assert "pin" not in told.out
+
+
+def test_channels_can_be_added_and_replaced(envmgr: Envmgr, prefix: Path, channel: str):
+    added = exported(envmgr, prefix, "-c", "conda-forge", "--from-history")
+    assert added["channels"] == ["conda-forge", channel, "nodefaults"]
+    assert exported(envmgr, prefix, "-c", "conda-forge")["dependencies"][1] == f"{channel}::lib=1.5=0"
+    plain = exported(envmgr, prefix, "-c", "conda-forge", "--ignore-channels", "--override-channels")
+    assert (plain["channels"], plain["dependencies"][1]) == (["conda-forge", "nodefaults"], "lib=1.5=0")
+
+
+@pytest.fixture
+def with_pip(envmgr: Envmgr, channel: str, tmp_path: Path) -> Path:
+    """An environment with what pip installed in all the ways there are."""
+    made = tmp_path / "envs/with-pip"
+    asked = ["create", "-y", "-p", made, "-c", channel, "--override-channels", "python"]
+    assert envmgr(*asked).code == 0
+    (generation,) = (made / "conda-meta/envmgr/generations").iterdir()
+    content = json.loads(generation.read_text())
+    items = [
+        "wanted[extra] >=2  # why",
+        "gone",
+        "-r dev.txt",
+        "--extra-index-url https://pypi.example.org/simple",
+    ]
+    content["asking"]["pypi"] = [{"spec": item} for item in items]
+    content["asking"]["logins"] = [items[-1]]
+    generation.write_text(json.dumps(content))
+    distribution(made, "wanted", "2.1.7", asked=True)
+    distribution(made, "needed", "1")
+    distribution(made, "by_hand", "3", asked=True)
+    distribution(made, "mine", "4", asked=True, direct={"url": "file:///home/me/mine", "dir_info": {}})
+    vcs = {"vcs": "git", "commit_id": "f00"}
+    distribution(made, "fresh", "5", direct={"url": "https://me:pw@git.example.org/f", "vcs_info": vcs})
+    return made
+
+
+def test_what_pip_installed_is_in_the_pip_section(envmgr: Envmgr, with_pip: Path):
+    done = envmgr("export", "-p", with_pip)
+    *_, section = yaml.safe_load(done.out)["dependencies"]
+    assert section == {
+        "pip": ["by-hand==3", "fresh @ git+https://git.example.org/f@f00", "needed==1", "wanted==2.1.7"]
+    }
+    assert "mine 4, which came from a file or folder of this machine, is left out" in done.err
+    assert "the login for fresh @ git+https://git.example.org/f@f00 is left out" in done.err
+
+
+def test_what_was_asked_of_pip_is_written_as_asked(envmgr: Envmgr, with_pip: Path):
+    done = envmgr("export", "-p", with_pip, "--from-history")
+    section = ["wanted[extra] >=2", "--extra-index-url https://pypi.example.org/simple", "by-hand"]
+    assert yaml.safe_load(done.out)["dependencies"] == ["python", "pip", {"pip": section}]
+    assert "'-r dev.txt', which is a file or folder of this machine, is left out" in done.err
+    assert "'mine', which is a file" in done.err
+    assert "the login for --extra-index-url https://pypi.example.org/simple is left out" in done.err
+    minor = exported(envmgr, with_pip, "--from-history", "--versions", "minor")["dependencies"]
+    assert minor == ["python=3.11", "pip", {"pip": ["wanted[extra]==2.1.*", section[1], "by-hand==3.*"]}]
+
+
+def test_requirements_hold_the_part_of_pip_and_tell_the_rest(envmgr: Envmgr, with_pip: Path, tmp_path: Path):
+    done = envmgr("export", "-p", with_pip, "-f", tmp_path / "requirements.txt")
+    assert (tmp_path / "requirements.txt").read_text().splitlines()[::3] == ["by-hand==3", "wanted==2.1.7"]
+    assert "conda packages, which no index of PyPI has, are left out: pip, python." in done.err
+
+
+def test_no_path_of_this_machine_and_no_secret_is_written(
+    envmgr: Envmgr, channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    local = make_channel(tmp_path / "local", [pkg("own")])
+    monkeypatch.setenv("ENVMGR_CHANNELS", channel.replace("//", "//me:hidden@"))
+    made = tmp_path / "env"
+    done = envmgr("create", "-y", "-p", made, "-c", local, "own", "tool")
+    assert done.code == 0, done.err
+    variables = [
+        f"PLACE={made}/x",
+        "MY_TOKEN=hidden",
+        "URL=https://u:hidden@h/x",
+        f"H={os.environ['HOME']}/y",
+    ]
+    assert envmgr("env", "config", "vars", "set", "-p", made, *variables, "KEPT=1").code == 0
+    for shape in (["--from-history"], [], ["--format", "json"], ["--format", "explicit"]):
+        done = envmgr("export", "-p", made, *shape)
+        assert done.code == 0
+        for word in (str(tmp_path), "hidden", os.environ["HOME"], "prefix:", "name:"):
+            assert word not in done.out, shape
+        assert "hidden" not in done.err
+        if shape != ["--format", "explicit"]:
+            assert f"the channel {local.as_uri()} is a folder of this machine" in done.err
+            assert f"the login for {channel} is left out" in done.err
+            assert "the variable MY_TOKEN is left out" in done.err
+            assert yaml.safe_load(done.out)["variables"] == {"KEPT": "1"}
+        else:
+            assert "packages without a URL that others reach, are left out: own." in done.err
+    assert local.as_uri() in envmgr("export", "-p", made, "-c", local, "--from-history").out
+
+
+CONDA_HISTORY = """\
+==> 2023-01-02 03:04:05 <==
+# cmd: /opt/conda/bin/conda create -n x tool app=1 python
+# conda version: 23.1.0
++defaults/linux-64::tool-7-0
+# update specs: ['tool', 'app=1', "lib[version='>=1.0,<2']"]
+==> 2023-02-02 03:04:05 <==
+# cmd: /opt/conda/bin/conda install app<2
+# conda version: 23.1.0
+# update specs: ["app[version='<2']"]
+==> 2023-03-02 03:04:05 <==
+# cmd: /opt/conda/bin/conda remove lib
+# remove specs: ['lib']
+# neutered specs: ['tool>=6']
+"""
+
+
+def as_others_made_it(prefix: Path, history: str) -> None:
+    """Take away what only envmgr writes."""
+    for document in (prefix / "conda-meta").glob("*.json"):
+        content = json.loads(document.read_text())
+        document.write_text(
+            json.dumps({key: each for key, each in content.items() if "requested" not in key})
+        )
+    for file in (prefix / "conda-meta/envmgr/generations").iterdir():
+        file.unlink()
+    (prefix / "conda-meta/history").write_text(history)
+
+
+def test_of_condas_environments_the_history_tells_what_was_asked_for(
+    envmgr: Envmgr, prefix: Path, channel: str
+):
+    as_others_made_it(prefix, CONDA_HISTORY)
+    content = exported(envmgr, prefix, "--from-history")
+    assert content["dependencies"] == ["tool >=6", "app <2"]
+    assert content["channels"] == [channel, "nodefaults"]
+
+
+def test_words_between_commas_in_old_histories_are_read(envmgr: Envmgr, prefix: Path):
+    as_others_made_it(
+        prefix, "==> 2015-01-02 03:04:05 <==\n# install specs: app >=1,<2,tool\n# update specs: [broken\n"
+    )
+    assert exported(envmgr, prefix, "--from-history")["dependencies"] == ["app >=1,<2", "tool"]
+
+
+def test_of_environments_without_any_request_the_leaves_are_written(envmgr: Envmgr, prefix: Path):
+    as_others_made_it(prefix, "")
+    assert exported(envmgr, prefix, "--from-history")["dependencies"] == ["app", "tool"]
+
+
+def test_what_conda_asked_for_after_envmgr_counts(envmgr: Envmgr, prefix: Path):
+    history = prefix / "conda-meta/history"
+    history.write_text(history.read_text() + "==> 2030-01-01 00:00:00 <==\n# update specs: ['app=1.2']\n")
+    (document,) = (prefix / "conda-meta").glob("lib-*.json")
+    document.unlink()
+    assert exported(envmgr, prefix, "--from-history")["dependencies"] == ["tool", "app=1.2"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "words"),
+    [
+        (["--format", "docker"], 2, "there is no format 'docker'"),
+        (["-f", "environment"], 2, "does not tell a format"),
+        (["--versions", "minor"], 2, "--versions goes with --from-history"),
+        (["--format", "explicit", "--no-builds"], 2, "an explicit file names archives"),
+        (["-f", "missing/folder/../x.yml", "--format", "explicit", "--from-history"], 2, "names archives"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    envmgr: Envmgr, prefix: Path, wrong: list[str], code: int, words: str
+):
+    done = envmgr("export", "-p", prefix, *wrong)
+    assert (done.code, words in done.err) == (code, True), done.err
+    assert not Path("environment").exists()
