@@ -48,6 +48,16 @@ class ChannelError(EnvmgrError):
 class SolveError(EnvmgrError):
     """No set of packages fulfils the request."""
 
+    @property
+    def explanation(self) -> tuple[str, ...]:
+        """Why, in lines for people; empty where the solver did not come to an end."""
+        return tuple(self.facts.get("explanation", ()))
+
+    @property
+    def proposals(self) -> tuple[str, ...]:
+        """Edits of the request that would work, the smallest first, in a line each."""
+        return tuple(proposal["text"] for proposal in self.facts.get("proposals", ()))
+
 
 class PrefixError(EnvmgrError):
     """An environment could not be read, written or changed."""
@@ -59,3 +69,9 @@ class BuildError(EnvmgrError):
 
 class ConfigError(DataError):
     """A configuration file or variable holds an unknown key or a wrong type."""
+
+
+def explained_os_error(error: OSError) -> EnvmgrError:
+    """An error of the system that no operation worded, as one that a reader understands."""
+    place = f"{error.filename}: " if error.filename else ""
+    return EnvmgrError(f"{place}{error.strerror or error}.", errno=error.errno)

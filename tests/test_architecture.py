@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "envmgr"
 
 # From the bottom to the top: a module may import from lower layers, and inside its own layer from its own room.
-ERRORS, MODELS, PURE, PORTS, EFFECTS, OPS, CLI = range(7)
+ERRORS, MODELS, PURE, PORTS, EFFECTS, OPS, SESSION, API, CLI = range(9)
 
 EFFECT_MODULES = {
     "build.check",
@@ -130,6 +130,8 @@ def layer(module: str) -> int:
         "models": MODELS,
         "ports": PORTS,
         "ops": OPS,
+        "session": SESSION,
+        "api": API,
         "cli": CLI,
         "__main__": CLI,
         "": ERRORS,

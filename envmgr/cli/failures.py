@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from envmgr.errors import EnvmgrError
+from envmgr.errors import EnvmgrError, explained_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +51,7 @@ def explained(error: BaseException) -> EnvmgrError:
     if isinstance(error, KeyboardInterrupt):
         return EnvmgrError("interrupted; nothing was left half-done.")
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return EnvmgrError(f"{place}{error.strerror or error}.", errno=error.errno)
+        return explained_os_error(error)
     return EnvmgrError(
         f"envmgr has a defect: {type(error).__name__}: {error}.",
         hint="Please report it with the output of the same command under ENVMGR_TRACEBACK=1.",

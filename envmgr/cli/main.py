@@ -60,8 +60,9 @@ _ALIASES = {"uninstall": "remove", "upgrade": "update"}
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run ``envmgr`` with *arguments* (without the program's name); returns the exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end_orderly)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows knows no SIGHUP.
+            signal.signal(getattr(signal, name), _end_orderly)
     # A command makes many records and few cycles; looking for cycles often would double the time of a solve.
     gc.set_threshold(1_000_000, 20, 20)
     try:

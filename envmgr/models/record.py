@@ -154,6 +154,11 @@ class PackageRecord(msgspec.Struct, frozen=True, kw_only=True, eq=False, omit_de
         return self.fn or f"{self.dist_name}.conda"
 
     @property
+    def channel(self) -> str:
+        """The URL of its channel; empty for a record without origin."""
+        return self.origin.channel if self.origin is not None else ""
+
+    @property
     def url(self) -> str:
         """Where the archive is downloaded from, without credentials; empty for a record without origin."""
         if self.origin is None:

@@ -2,20 +2,18 @@
 
 `create_prefix` builds beside the final place and renames (see `envmgr.prefix.staging`); every placeholder is
 replaced by the final path from the start. Link scripts and the caller's last step need that path, so they run
-after the rename, under the marker. Any failure, Ctrl-C or SIGTERM removes the whole prefix again.
+after the rename, under the marker. Any failure or interrupt removes the whole prefix again.
 """
 
 from __future__ import annotations
 
 import errno
-import signal
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from envmgr.errors import PrefixError, Terminated
+from envmgr.errors import PrefixError
 from envmgr.ports import Phase
 from envmgr.prefix.bytecode import Compiler
 from envmgr.prefix.generation import Asking, Generation, PypiIntent, entry_of
@@ -32,15 +30,10 @@ from envmgr.prefix.target import check_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import FrameType
 
     from envmgr.ports import Clock, Reporter, Runner
     from envmgr.prefix.placing import LinkMode
     from envmgr.prefix.plan import PackageLink, PrefixPlan
-
-
-# Windows knows no SIGHUP.
-_ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class PrefixCreation(Struct, frozen=True):
@@ -95,7 +88,7 @@ def create_prefix(
     check_path(request.prefix)
     check_scripts_allowed(request.plan, request.link_scripts)
     creation = _Building(request, runner, reporter, clock, Staging(request.prefix, strict=request.strict))
-    with signals_raised(), errors_explained(request.prefix):
+    with errors_explained(request.prefix):
         try:
             messages = creation.build(after_link)
         except BaseException:
@@ -251,26 +244,6 @@ def _discard(staging: Staging, reporter: Reporter) -> None:
         staging.discard()
     except OSError as error:
         reporter.warned(f"what was made of {staging.prefix} could not be removed: {error.strerror}.")
-
-
-@contextmanager
-def signals_raised() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise `Terminated`, unless the program handles them already."""
-
-    def end(signum: int, _: FrameType | None) -> None:
-        raise Terminated(signum)
-
-    changed = []
-    if threading.current_thread() is threading.main_thread():
-        for signum in _ENDING_SIGNALS:
-            if signal.getsignal(signum) is signal.SIG_DFL:
-                signal.signal(signum, end)
-                changed.append(signum)
-    try:
-        yield
-    finally:
-        for signum in changed:
-            signal.signal(signum, signal.SIG_DFL)
 
 
 @contextmanager

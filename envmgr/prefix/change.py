@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.ports import Phase
-from envmgr.prefix.apply import check_scripts_allowed, errors_explained, signals_raised
+from envmgr.prefix.apply import check_scripts_allowed, errors_explained
 from envmgr.prefix.bytecode import Compiler
 from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import write_generation
@@ -117,7 +117,7 @@ def change_prefix(request: PrefixChange, runner: Runner, reporter: Reporter, clo
     The caller has the prefix alone and recovered. Raises PrefixError, naming what failed; the prefix is then as
     it was.
     """
-    with signals_raised(), errors_explained(request.prefix, "changed"):
+    with errors_explained(request.prefix, "changed"):
         change = _Changing(request, runner, reporter, clock)
         try:
             journal, messages = change.prepare()

@@ -35,9 +35,10 @@ DEAD = {"host": Owner.this_process().host, "pid": 2**22 + 1, "started": "1"}
 
 # Creates a prefix of one package, stops where it is told to and says so, then waits for its end.
 CHILD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
+from envmgr.errors import Terminated
 from envmgr.ports import FixedClock, RecordingReporter
 from envmgr.prefix.apply import create_prefix
 from tests.builders import pkg
@@ -55,6 +56,11 @@ class Slow(RecordingReporter):
         if stop == "linking":
             wait()
 
+def end(number, _):  # As the command line does, to which signals belong.
+    raise Terminated(number)
+
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, end)
 package = unpack(pkg("a", files={f"lib/{n}": str(n) for n in range(50)}), base / "pkgs")
 request = request_for(base / "envs" / "env", [package])
 create_prefix(request, ProcessRunner(), Slow(), FixedClock(1.0), wait if stop == "after" else None)
