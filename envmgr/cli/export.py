@@ -47,7 +47,7 @@ def parser(command: str = "export") -> argparse.ArgumentParser:
         help="write this channel first (repeatable)",
     )
     level.add_argument(
-        "--override-channels", action="store_true", help="write only the channels given with -c"
+        "-O", "--override-channels", action="store_true", help="write only the channels given with -c"
     )
     return made
 
@@ -112,7 +112,7 @@ def _write_file(exported: Exported, options: argparse.Namespace) -> None:
                 "success": True,
                 "file": str(file),
                 "format": exported.format,
-                "left_out": list(exported.left_out),
+                "warnings": list(exported.left_out),
             }
         )
     elif not options.quiet:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pip
 import pytest
 import yaml
 
-from tests.builders import make_channel, pkg
+from tests.builders import File, make_channel, pkg, script
+from tests.pypi.test_apply import make_wheel
 from tests.servers import serve
 
 if TYPE_CHECKING:
@@ -22,9 +26,14 @@ SITE = "lib/python3.11/site-packages"
 
 
 @pytest.fixture(scope="module")
-def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that is served."""
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def channel(served: Path) -> Iterator[str]:
     """The URL of a served channel."""
-    folder = tmp_path_factory.mktemp("served")
     packages = [
         pkg("python", "3.11.4", files={"bin/python3.11": "", f"{SITE}/x": ""}),
         pkg("pip", "24.0", noarch="python", depends=["python"]),
@@ -33,8 +42,8 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pkg("lib", "1.5"),
         pkg("tool", "7", depends=["lib"]),
     ]
-    make_channel(folder / "main", packages)
-    with serve(folder) as server:
+    make_channel(served / "main", packages)
+    with serve(served) as server:
         yield f"{server.url}/main"
 
 
@@ -132,7 +141,7 @@ def test_env_export_and_files_are_the_same_as_condas(envmgr: Envmgr, prefix: Pat
     as_json = envmgr("env", "export", "-p", prefix, "--json")
     assert as_json.json == yaml.safe_load(shown)
     written = envmgr("export", "-p", prefix, "-f", tmp_path / "all.txt", "--json").json
-    assert (written["success"], written["format"]) == (True, "explicit")
+    assert (written["success"], written["format"], len(written["warnings"])) == (True, "explicit", 1)
     assert (tmp_path / "all.txt").read_text() == envmgr("export", "-p", prefix, "--format", "explicit").out
 
 
@@ -314,6 +323,71 @@ def test_what_conda_asked_for_after_envmgr_counts(envmgr: Envmgr, prefix: Path):
     (document,) = (prefix / "conda-meta").glob("lib-*.json")
     document.unlink()
     assert exported(envmgr, prefix, "--from-history")["dependencies"] == ["tool", "app=1.2"]
+
+
+def test_of_environments_of_py_rattler_leaves_or_requests_are_written(
+    envmgr: Envmgr, channel: str, served: Path, tmp_path: Path
+):
+    rattler = pytest.importorskip("rattler")
+    made = tmp_path / "env"
+    found = rattler.SparseRepoData(
+        rattler.Channel(channel), "linux-64", served / "main/linux-64/repodata.json"
+    )
+    records = [each for name in ("lib", "tool") for each in found.load_records(name)]
+
+    async def install() -> None:
+        await rattler.install(records, made, cache_dir=tmp_path / "pkgs", show_progress=False)
+
+    asyncio.run(install())
+    (made / "conda-meta/history").touch()  # As pixi does; it makes a prefix an environment (CEP 32).
+    content = exported(envmgr, made, "--from-history")
+    assert (content["dependencies"], content["channels"]) == (["tool"], [channel, "nodefaults"])
+    assert exported(envmgr, made)["dependencies"] == ["lib=1.5=0", "tool=7=0"]
+    (document,) = (made / "conda-meta").glob("lib-*.json")
+    record = rattler.PrefixRecord.from_path(document)
+    record.requested_specs = ["lib >=1"]
+    record.write_to_path(document, True)
+    assert exported(envmgr, made, "--from-history")["dependencies"] == ["lib >=1"]
+
+
+def test_what_pip_really_installed_comes_back(
+    envmgr: Envmgr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """pip is this Python's own, told where the environment's packages are; wheels come from a folder."""
+    site = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    python = script(
+        f"PYTHONPATH={Path(pip.__file__).parents[1]} exec {sys.executable} -S -m pip install --target "
+        f'"$(dirname "$0")/../{site}" "${{@:4}}"'
+    )
+    version = ".".join(map(str, sys.version_info[:3]))
+    bash = File(python.data.replace(b"#!/bin/sh", b"#!/bin/bash"), 0o755)
+    channel = [
+        pkg("python", version, files={"bin/python": bash, f"{site}/x": ""}),
+        pkg("pip", "24.0", noarch="python", depends=["python"]),
+    ]
+    make_channel(tmp_path / "served/main", channel)
+    (tmp_path / "wheels").mkdir()
+    make_wheel(tmp_path / "wheels", "needed", "1.5")
+    make_wheel(tmp_path / "wheels", "wanted", "2.5", requires="needed")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with serve(tmp_path / "served") as server:
+        (tmp_path / "env.yml").write_text(
+            f"channels: [{server.url}/main, nodefaults]\ndependencies: [python, pip: [Wanted>=2]]\n"
+        )
+        first, second, third = (tmp_path / f"envs/{name}/x" for name in "abc")
+        done = envmgr("create", "-y", "-p", first, "-f", tmp_path / "env.yml")
+        assert done.code == 0, done.err
+        for options, section, place in (
+            (["--from-history"], ["Wanted>=2"], second),
+            ([], ["needed==1.5", "wanted==2.5"], third),
+        ):
+            before = exported(envmgr, first, *options)
+            assert before["dependencies"][-1] == {"pip": section}
+            (tmp_path / "again.yml").write_text(envmgr("export", "-p", first, *options).out)
+            done = envmgr("create", "-y", "-p", place, "-f", tmp_path / "again.yml")
+            assert done.code == 0, done.err
+            assert exported(envmgr, place, *options) == before
 
 
 @pytest.mark.parametrize(

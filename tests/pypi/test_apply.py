@@ -36,12 +36,13 @@ class Recorder:
         return self.finished
 
 
-def make_wheel(folder: Path, name: str, version: str) -> Path:
+def make_wheel(folder: Path, name: str, version: str, *, requires: str = "") -> Path:
     """A wheel with one module, written by hand (PEP 427)."""
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": f"version = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        + (f"Requires-Dist: {requires}\n" if requires else ""),
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = ""
