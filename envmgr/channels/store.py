@@ -117,6 +117,24 @@ class StoredIndex:
         except DataError as error:
             raise self.damaged(error) from None
 
+    def names_with(self, start: str) -> list[str]:
+        """The package names that begin with *start* (lower case), sorted; the others are not read."""
+        end = f"{start}{chr(0x10FFFF)}"
+        if not self.is_sharded:
+            sql = "SELECT DISTINCT name FROM block WHERE name >= ? AND name <= ? ORDER BY name"
+            return [row[0] for row in self._query(sql, start, end)]
+        # The row before the first one that begins beyond *start* may hold such names, too.
+        first = "coalesce((SELECT max(first) FROM shard WHERE first <= ?), '')"
+        rows = self._query(
+            f"SELECT names, digests FROM shard WHERE first >= {first} AND first <= ? ORDER BY first",
+            start,
+            end,
+        )
+        try:
+            return [name for row in rows for name in names_in(*row) if name.startswith(start)]
+        except DataError as error:
+            raise self.damaged(error) from None
+
     def former_parts(self, name: str) -> list[Part]:
         """What held the records called *name* before its shard was replaced, if that was on the disk then."""
         return [Part(*row) for row in self._query("SELECT digest, digest FROM former WHERE name = ?", name)]

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from envmgr.net.auth import Credential
 
-_ACTIONS = ("login", "logout", "list", "status")
+ACTIONS = {
+    "login": "store a login for a host",
+    "logout": "remove the login of a host",
+    "list": "show which logins there are",
+    "status": "the same as list",
+}
+"""What stands after ``auth``, and what it does."""
 _READ = "-"
 
 
@@ -30,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     if action in ("list", "status"):
         return _list(action, rest)
     raise UsageError(
-        "this action of auth does not exist.", hint=f"There are: auth {', auth '.join(_ACTIONS)}."
+        "this action of auth does not exist.", hint=f"There are: auth {', auth '.join(ACTIONS)}."
     )
 
 
@@ -39,7 +45,27 @@ def _parser() -> argparse.ArgumentParser:
         "auth",
         "auth login and auth logout store and remove the login of a host; auth list shows which there are.",
     )
-    made.add_argument("action", choices=_ACTIONS)
+    made.add_argument("action", choices=list(ACTIONS))
+    return made
+
+
+def action_parser(action: str) -> argparse.ArgumentParser:
+    """The options of one of `ACTIONS`."""
+    if action == "login":
+        return _login_parser()
+    if action == "logout":
+        made = CommandParser(
+            "auth logout", "Remove the login of a host from every place that envmgr can write."
+        )
+        made.add_argument("host", metavar="HOST", help="the host or URL that auth login was given")
+    else:
+        made = CommandParser(
+            f"auth {action}", "Show which logins there are, or which one each HOST would get."
+        )
+        made.add_argument(
+            "hosts", nargs="*", metavar="HOST", help="a host or URL; exit code 1 if one has no login"
+        )
+    add_output(made)
     return made
 
 
@@ -53,11 +79,11 @@ def _login_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--conda-token", metavar="TOKEN", help="a token for /t/TOKEN/ URLs (anaconda.org, Quetz)"
     )
-    made.add_argument("--username", metavar="NAME", help="a user name; without --password it is asked for")
+    made.add_argument("--username", metavar="USER", help="a user name; without --password it is asked for")
     made.add_argument("--password", metavar="PASSWORD", help="the user's password")
     made.add_argument("--s3-access-key-id", metavar="ID", help="the identifier of the keys of a bucket")
     made.add_argument(
-        "--s3-secret-access-key", metavar="KEY", help="the secret key; without it, it is asked for"
+        "--s3-secret-access-key", metavar="SECRET", help="the secret key; without it, it is asked for"
     )
     made.add_argument("--s3-session-token", metavar="TOKEN", help="the token of keys for a limited time")
     add_output(made)
@@ -65,7 +91,7 @@ def _login_parser() -> argparse.ArgumentParser:
 
 
 def _login(arguments: list[str]) -> int:
-    options = _parsed(_login_parser(), arguments)
+    options = _parsed(action_parser("login"), arguments)
     credential = _credential(options)
     from envmgr.cli.render import note, write_json
     from envmgr.cli.session import open_context
@@ -145,10 +171,7 @@ def _secret(given: str | None, name: str) -> str:
 
 
 def _logout(arguments: list[str]) -> int:
-    made = CommandParser("auth logout", "Remove the login of a host from every place that envmgr can write.")
-    made.add_argument("host", metavar="HOST", help="the host or URL that auth login was given")
-    add_output(made)
-    options = _parsed(made, arguments)
+    options = _parsed(action_parser("logout"), arguments)
     from envmgr.cli.render import note, write_json
     from envmgr.cli.session import open_context
     from envmgr.ops.auth import log_out
@@ -163,12 +186,7 @@ def _logout(arguments: list[str]) -> int:
 
 
 def _list(action: str, arguments: list[str]) -> int:
-    made = CommandParser(f"auth {action}", "Show which logins there are, or which one each HOST would get.")
-    made.add_argument(
-        "hosts", nargs="*", metavar="HOST", help="a host or URL; exit code 1 if one has no login"
-    )
-    add_output(made)
-    options = _parsed(made, arguments)
+    options = _parsed(action_parser(action), arguments)
     from envmgr.cli.render import note, table, write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.auth import find_logins, list_logins

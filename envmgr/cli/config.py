@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from envmgr.ops.config import Action, Edit, Edited, ShownSetting, Surroundings
 
-# What each action does, and how it is called.
 _ACTIONS = {
     "show": ("show settings, and where they come from", "[KEY...]"),
     "list": ("the same as show", "[KEY...]"),
@@ -27,11 +26,15 @@ _ACTIONS = {
     "remove": ("remove values from a list, or a whole setting", "KEY [VALUE...]"),
     "path": ("print where the settings file is", ""),
 }
+"""What each action does, and how it is called."""
+
+ACTIONS = {name: does for name, (does, _) in _ACTIONS.items()}
+"""What stands after ``config``, and what it does."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's actions, and conda's spellings of them."""
-    actions = "; ".join(f"{name}: {does}" for name, (does, _) in _ACTIONS.items())
+    actions = "; ".join(f"{name}: {does}" for name, does in ACTIONS.items())
     made = CommandParser(
         "config",
         "Show and edit settings.",
@@ -85,7 +88,8 @@ def _action_hint(action: str) -> str:
     return f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(_ACTIONS)}."
 
 
-def _action_parser(action: str) -> argparse.ArgumentParser:
+def action_parser(action: str) -> argparse.ArgumentParser:
+    """The options of one of `ACTIONS`."""
     does, words = _ACTIONS[action]
     made = CommandParser(f"config {action}", f"{does[0].upper()}{does[1:]}.")
     if words.startswith("[KEY"):
@@ -121,7 +125,7 @@ def _shown(keys: Sequence[str]) -> list[ShownSetting]:
 
 
 def _show(arguments: Sequence[str], action: str) -> int:
-    options = _action_parser(action).parse_args(arguments)
+    options = action_parser(action).parse_args(arguments)
     from envmgr.cli.render import table, write_json, write_lines
 
     shown = _shown(options.keys)
@@ -134,7 +138,7 @@ def _show(arguments: Sequence[str], action: str) -> int:
 
 
 def _get(arguments: Sequence[str]) -> int:
-    options = _action_parser("get").parse_args(arguments)
+    options = action_parser("get").parse_args(arguments)
     from envmgr.cli.render import write_json, write_lines
 
     (shown,) = _shown([options.key])
@@ -150,7 +154,7 @@ def _get(arguments: Sequence[str]) -> int:
 
 
 def _path(arguments: Sequence[str]) -> int:
-    options = _action_parser("path").parse_args(arguments)
+    options = action_parser("path").parse_args(arguments)
     from envmgr.cli.render import write_json, write_lines
 
     path = _surroundings().own_file
@@ -162,7 +166,7 @@ def _path(arguments: Sequence[str]) -> int:
 
 
 def _edit(arguments: Sequence[str], action: str) -> int:
-    options = _action_parser(action).parse_args(arguments)
+    options = action_parser(action).parse_args(arguments)
     from envmgr.ops.config import Edit
 
     chosen: Any = action

@@ -8,20 +8,40 @@ from envmgr.cli.options import CommandParser, add_output
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
 DEFAULT_FILE = "environment.yml"
 """What conda reads where no file is named."""
 
-_ACTIONS = {
+ACTIONS = {
     "list": "show the environments that are known",
     "create": "the same as envmgr create; without -f from environment.yml here",
     "update": "install or update what -f FILE (or environment.yml here) names; --prune: and nothing else",
     "export": "the same as envmgr export",
     "remove": "the same as envmgr remove --all",
     "rename": "the same as envmgr rename",
-    "config vars": "list, set and unset the variables of an environment",
+    "config vars list": "show the variables of an environment",
+    "config vars set": "set variables of an environment",
+    "config vars unset": "unset variables of an environment",
 }
+"""What stands after ``env``, and what it does."""
+
+
+def action_parser(action: str) -> argparse.ArgumentParser:
+    """The options of one of `ACTIONS`."""
+    if action == "list":
+        made = CommandParser("env list", "Show the environments that are known.")
+        add_output(made)
+        return made
+    if action.startswith("config vars "):
+        from envmgr.cli import env_vars
+
+        return env_vars.parser(action.rpartition(" ")[2])
+    import importlib
+
+    parser: argparse.ArgumentParser = importlib.import_module(f"envmgr.cli.{action}").parser()
+    return parser
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -32,30 +52,26 @@ def run(arguments: Sequence[str]) -> int:
     action, rest = arguments[0], list(arguments[1:])
     if action in _RUNS:
         return _RUNS[action](rest)
-    raise UsageError(
-        f"there is no command 'env {action}'.", hint=f"There are: env {', env '.join(_ACTIONS)}."
-    )
+    raise UsageError(f"there is no command 'env {action}'.", hint=f"There are: env {', env '.join(ACTIONS)}.")
 
 
 def _print_help() -> None:
     from envmgr.cli.render import write_lines
 
-    width = max(map(len, _ACTIONS))
+    width = max(map(len, ACTIONS))
     write_lines(
         [
             "usage: envmgr env ACTION [OPTIONS]",
             "",
             "Conda's spellings of commands that envmgr has under shorter names.",
             "",
-            *(f"  {action:<{width}}  {summary}" for action, summary in _ACTIONS.items()),
+            *(f"  {action:<{width}}  {summary}" for action, summary in ACTIONS.items()),
         ]
     )
 
 
 def _list(arguments: Sequence[str]) -> int:
-    made = CommandParser("env list", "Show the environments that are known.")
-    add_output(made)
-    options = made.parse_args(arguments)
+    options = action_parser("list").parse_args(arguments)
     from envmgr.cli.render import note, table, write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.environments import list_environments

@@ -25,9 +25,29 @@ def run(arguments: Sequence[str]) -> int:
     return actions[arguments[1]](arguments[2:])
 
 
+def parser(action: str) -> CommandParser:
+    """The options of ``list``, ``set`` or ``unset``."""
+    does = {
+        "list": "Show what activation of an environment sets.",
+        "set": "Set variables of an environment, from its next activation on.",
+        "unset": "Unset variables of an environment, from its next activation on.",
+    }
+    made = CommandParser(f"env config vars {action}", does[action])
+    add_target(made)
+    add_output(made)
+    if action == "set":
+        made.add_argument("vars", nargs="+", metavar="NAME=VALUE", help="a variable; the value may be empty")
+    if action == "unset":
+        made.add_argument("vars", nargs="+", metavar="VARIABLE", help="the name of a variable")
+    if action != "list":
+        made.add_argument(
+            "--override-frozen", action="store_true", help="change an environment that is marked as frozen"
+        )
+    return made
+
+
 def _list(arguments: Sequence[str]) -> int:
-    made = _parser("list", "Show what activation of an environment sets.")
-    options = made.parse_args(arguments)
+    options = parser("list").parse_args(arguments)
     from envmgr.cli.render import write_json, write_lines
     from envmgr.ops.variables import read_variables
 
@@ -41,10 +61,7 @@ def _list(arguments: Sequence[str]) -> int:
 
 
 def _set(arguments: Sequence[str]) -> int:
-    made = _parser("set", "Set variables of an environment, from its next activation on.")
-    made.add_argument("vars", nargs="+", metavar="NAME=VALUE", help="a variable; the value may be empty")
-    _add_frozen(made)
-    options = made.parse_args(arguments)
+    options = parser("set").parse_args(arguments)
     from envmgr.ops.variables import parse_assignment, set_variables
 
     new = dict(map(parse_assignment, options.vars))
@@ -54,10 +71,7 @@ def _set(arguments: Sequence[str]) -> int:
 
 
 def _unset(arguments: Sequence[str]) -> int:
-    made = _parser("unset", "Unset variables of an environment, from its next activation on.")
-    made.add_argument("vars", nargs="+", metavar="NAME", help="the name of a variable")
-    _add_frozen(made)
-    options = made.parse_args(arguments)
+    options = parser("unset").parse_args(arguments)
     from envmgr.ops.variables import check_variable, unset_variables
 
     names = list(map(check_variable, options.vars))
@@ -65,19 +79,6 @@ def _unset(arguments: Sequence[str]) -> int:
     for name in unset_variables(prefix, names, context, override_frozen=options.override_frozen):
         context.reporter.warned(f"{name} is not set in {prefix}.")
     return _finish(prefix, context, options)
-
-
-def _parser(action: str, description: str) -> CommandParser:
-    made = CommandParser(f"env config vars {action}", description)
-    add_target(made)
-    add_output(made)
-    return made
-
-
-def _add_frozen(parser: CommandParser) -> None:
-    parser.add_argument(
-        "--override-frozen", action="store_true", help="change an environment that is marked as frozen"
-    )
 
 
 def _opened(options: argparse.Namespace) -> tuple[Path, Context]:

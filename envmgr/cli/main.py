@@ -35,6 +35,7 @@ COMMANDS = {
     "activate": "activate an environment in this shell",
     "deactivate": "deactivate the active environment",
     "shell-hook": "print what a shell evaluates to activate an environment",
+    "completion": "print what has a shell complete command lines",
     "init": "have shells know envmgr activate from their start",
     "list": "list the packages of an environment",
     "export": "write an environment down for others, as a file",
@@ -54,7 +55,7 @@ COMMANDS = {
 }
 
 
-_ALIASES = {"uninstall": "remove", "upgrade": "update"}
+ALIASES = {"uninstall": "remove", "upgrade": "update"}
 """Conda's other words for commands."""
 
 
@@ -92,7 +93,7 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_help_text())
         return DONE
-    name = _ALIASES.get(arguments[0], arguments[0])
+    name = ALIASES.get(arguments[0], arguments[0])
     # `run` passes arguments on as they are; `auth` checks its own, because none of them may be repeated.
     if name not in ("run", "auth"):
         _check_text(arguments)

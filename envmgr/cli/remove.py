@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def parser() -> CommandParser:
     """The command's options."""
     made = change_parser("remove", "Take packages out of an environment, or remove all of it.")
-    made.add_argument("specs", nargs="*", metavar="SPEC", help="a package that is installed")
+    made.add_argument("specs", nargs="*", metavar="PACKAGE", help="a package that is installed")
     made.add_argument("--all", action="store_true", help="remove the whole environment")
     made.add_argument("--no-prune", action="store_true", help="keep what only the removed packages needed")
     made.add_argument(

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from envmgr.ops.repoquery import Answer, Kind, Line, RepoqueryRequest
 
-_QUESTIONS = {
+ACTIONS = {
     "search": "the same as envmgr search",
     "depends": "show what the newest package that matches depends on",
     "whoneeds": "show what depends on a package",
 }
+"""What stands after ``repoquery``, and what it does."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -36,24 +37,28 @@ def run(arguments: Sequence[str]) -> int:
         from envmgr.cli import search
 
         return search.run(rest, "repoquery search")
-    if question not in _QUESTIONS:
+    if question not in ACTIONS:
         raise UsageError(
             f"there is no command 'repoquery {question}'.",
-            hint=f"There are: repoquery {', repoquery '.join(_QUESTIONS)}.",
+            hint=f"There are: repoquery {', repoquery '.join(ACTIONS)}.",
         )
     return _ask(cast("Kind", question), rest)
 
 
 def _questions() -> argparse.ArgumentParser:
-    told = "; ".join(f"{name}: {what}" for name, what in _QUESTIONS.items())
+    told = "; ".join(f"{name}: {what}" for name, what in ACTIONS.items())
     made = CommandParser("repoquery", f"Ask channels, or an environment, about one package. {told}.")
-    made.add_argument("question", choices=list(_QUESTIONS), help="then --help shows its options")
+    made.add_argument("question", choices=list(ACTIONS), help="then --help shows its options")
     return made
 
 
-def parser(kind: Kind) -> argparse.ArgumentParser:
-    """The options of one question."""
-    told = _QUESTIONS[kind]
+def action_parser(kind: str) -> argparse.ArgumentParser:
+    """The options of one of `ACTIONS`."""
+    if kind == "search":
+        from envmgr.cli import search
+
+        return search.parser("repoquery search")
+    told = ACTIONS[kind]
     made = CommandParser(f"repoquery {kind}", f"{told[0].upper()}{told[1:]}, in channels or an environment.")
     made.add_argument("spec", metavar="SPEC", help="a package, for example 'numpy >=2'")
     made.add_argument("-t", "--tree", action="store_true", help="show all levels as a tree")
@@ -73,7 +78,7 @@ def parser(kind: Kind) -> argparse.ArgumentParser:
 
 
 def _ask(kind: Kind, arguments: Sequence[str]) -> int:
-    options = parser(kind).parse_args(arguments)
+    options = action_parser(kind).parse_args(arguments)
     in_levels = options.tree or options.recursive
     if options.depth is not None and not in_levels:
         raise UsageError("--depth is for --tree and --recursive.")

@@ -36,6 +36,14 @@ def open_local_context(arguments: argparse.Namespace) -> Context:
     return make_context(load(arguments), _PlainReporter())
 
 
+def open_quiet_context(arguments: argparse.Namespace) -> Context:
+    """A local context that tells nothing, for a program that a shell asks in the middle of a line."""
+    loaded, reporter, environ = load(arguments, offline=True), Reporter(), dict(os.environ)
+    return _context(
+        loaded, _LaterTransport(loaded.settings, environ, Path.home(), reporter), reporter, environ
+    )
+
+
 class _PlainReporter(Reporter):
     """Tells warnings and nothing else."""
 

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     made = CommandParser("tree", "Show who needs whom in an environment or a plan, as a tree.")
-    made.add_argument("packages", nargs="*", metavar="NAME", help="start from these packages")
+    made.add_argument("packages", nargs="*", metavar="PACKAGE", help="start from these packages")
     add_target(made)
     made.add_argument(
-        "-i", "--invert", "--reverse", action="store_true", help="show what needs NAME, and what needs that"
+        "-i",
+        "--invert",
+        "--reverse",
+        action="store_true",
+        help="show what needs PACKAGE, and what needs that",
     )
     made.add_argument("--depth", type=whole_number, metavar="N", help="show N levels below the first")
     made.add_argument("--specs", action="store_true", help="show what each package asks of the next")

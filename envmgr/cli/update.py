@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def parser() -> CommandParser:
     """The command's options."""
     made = change_parser("update", "Bring packages of an environment up to date.")
-    made.add_argument("specs", nargs="*", metavar="NAME", help="a package that is installed")
+    made.add_argument("specs", nargs="*", metavar="PACKAGE", help="a package that is installed")
     add_pypi(made)
     add_files(made, "environment.yml: what it names is installed or updated")
     made.add_argument("--all", action="store_true", help="bring everything up to date")

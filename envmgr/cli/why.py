@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     made = CommandParser(
         "why", "Tell who needs a package, in an environment or a plan, and what keeps it from being newer."
     )
-    made.add_argument("package", metavar="NAME", help="the package that the question is about")
+    made.add_argument("package", metavar="PACKAGE", help="the package that the question is about")
     add_target(made)
     add_plan(made)
     add_output(made)

@@ -1,7 +1,8 @@
-"""Has shells know ``envmgr activate`` from their start, by a block in their start-up files, and takes it back.
+"""Has shells know ``envmgr activate`` and complete words from their start, by a block in their start-up files.
 
-The block sources a file with the functions, below the settings' own folder, so that no program is run when a shell
-starts. What else a start-up file holds stays as it is; a last line without an end gets one.
+The block sources files with the functions and the completion, below the settings' own folder, so that no program
+is run when a shell starts. It can be taken out again. What else a start-up file holds stays as it is; a last line
+without an end gets one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from envmgr.errors import PrefixError, UsageError
+from envmgr.ops import completion
 from envmgr.ops.activation import family_of, functions_file, shell_folder
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ def apply_init(edits: Sequence[StartUpEdit], context: Context, *, reverse: bool)
     for edit in edits:
         if not reverse:
             functions_file(family_of(edit.shell), context.settings)
+            if edit.shell in completion.SHELLS:
+                completion.completion_file(edit.shell, context.settings)
         if not edit.is_change:
             continue
         try:
@@ -141,17 +145,20 @@ def _block(shell: str, context: Context) -> bytes:
         "powershell": "ps1",
         "nushell": "nu",
     }
-    path = str(shell_folder(context.settings) / f"envmgr.{suffixes[family]}")
-    word = repr(path) if family == "xonsh" else import_module(f"envmgr.activation.{family}").quote(path)
-    lines = {
-        "posix": f"if [ -r {word} ]; then . {word}; fi",
-        "fish": f"if test -r {word}; source {word}; end",
-        "csh": f"if ( -r {word} ) source {word}",
-        "xonsh": f"source @({word})",
-        "powershell": f"if (Test-Path -LiteralPath {word}) {{ . {word} }}",
-        "nushell": f"source {word}",
+    paths = [shell_folder(context.settings) / f"envmgr.{suffixes[family]}"]
+    if shell in completion.SHELLS:
+        paths.append(completion.completion_path(shell, context.settings))
+    forms = {
+        "posix": "if [ -r {0} ]; then . {0}; fi",
+        "fish": "if test -r {0}; source {0}; end",
+        "csh": "if ( -r {0} ) source {0}",
+        "xonsh": "source @({0})",
+        "powershell": "if (Test-Path -LiteralPath {0}) {{ . {0} }}",
+        "nushell": "source {0}",
     }
-    return b"\n".join([BEGIN, os.fsencode(lines[family]), END, b""])
+    quote = repr if family == "xonsh" else import_module(f"envmgr.activation.{family}").quote
+    lines = [os.fsencode(forms[family].format(quote(str(path)))) for path in paths]
+    return b"\n".join([BEGIN, *lines, END, b""])
 
 
 def _read(file: Path) -> bytes | None:
