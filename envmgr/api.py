@@ -26,7 +26,7 @@ from envmgr.errors import (
     explained_os_error,
 )
 from envmgr.models.record import PackageRecord
-from envmgr.ops.change import Changed, ChangePlan, ChangeRequest
+from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.create import Created, CreatePlan, CreateRequest
 from envmgr.ops.environments import KnownEnvironment
 from envmgr.ops.export import Exported, ExportFormat, ExportRequest, format_named

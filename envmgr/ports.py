@@ -51,6 +51,12 @@ class Reporter:
     def warned(self, message: str) -> None:
         """Something that the user should know, in one sentence; the work goes on."""
 
+    def decided(self, message: str) -> None:
+        """What was chosen on the way, in one sentence, for a user who wants to follow; mostly nobody does."""
+
+    def requested(self, message: str) -> None:
+        """What was asked of a server, or read of a file, in one sentence, for a user who wants every detail."""
+
 
 class RecordingReporter(Reporter):
     """Keeps warnings and the sum of each phase, for tests."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ class _LaterTransport:
 
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Response:
         """GET *url*, as `envmgr.net.transport.make_transport` has it."""
+        from envmgr.models.channel import without_credentials
         from envmgr.net.transport import make_transport
 
         with self._lock:
@@ -72,7 +74,14 @@ class _LaterTransport:
                 self._made = make_transport(
                     self._settings, environ=self._environ, home=self._home, warn=self._reporter.warned
                 )
-        return self._made.open(url, headers)
+        started = time.monotonic()
+        response = self._made.open(url, headers)
+        asked = without_credentials(url)
+        came = "" if response.url == asked else f" from {response.url}"
+        self._reporter.requested(
+            f"GET {asked} gave {response.status}{came} in {time.monotonic() - started:.2f} s."
+        )
+        return response
 
 
 def _working_folder(environ: Mapping[str, str]) -> Path:

@@ -26,7 +26,8 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     for name in list(os.environ):
         if name.startswith(("AWS_", "CONDA_", "ENVMGR_", "MAMBA_")) and name != "ENVMGR_SHARED_DATA":
             monkeypatch.delenv(name)
-    for name in ("RATTLER_AUTH_FILE", "NETRC", "BINSTAR_CONFIG_DIR"):
+    colours = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS")
+    for name in ("RATTLER_AUTH_FILE", "NETRC", "BINSTAR_CONFIG_DIR", *colours):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

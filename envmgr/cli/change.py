@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target, may_proceed
+from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target
 
 if TYPE_CHECKING:
     import argparse
@@ -44,40 +44,26 @@ def make_change(
     context, reporter = open_context(options, always_yes=options.yes or None)
     changed = change(request, context, _confirmation(options, context))
     if options.json:
-        _write_json(changed, options, reporter, facts or {})
+        from envmgr.cli.plan import moves_of_change
+        from envmgr.ops.moves import tell_reasons
+
+        reasons = tell_reasons(moves_of_change(changed.plan), context)
+        _write_json(changed, options, reporter, {"reasons": reasons, **(facts or {})})
     else:
         _write_text(changed, options, reporter)
     return changed
 
 
 def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[ChangePlan], bool]:
+    from envmgr.cli.plan import is_shown, show_change
+    from envmgr.cli.question import may_proceed
+
     def confirm(plan: ChangePlan) -> bool:
-        if not (options.json or options.quiet):
-            show_plan(plan, context.settings.local_channel_dir.as_uri())
+        if is_shown(options, context):
+            show_change(plan, context, verbose=options.verbose)
         return may_proceed(options, context)
 
     return confirm
-
-
-def show_plan(plan: ChangePlan, local: str) -> None:
-    """Show what moves, what is linked anew and why, and what will be downloaded; *local* as in `moved_rows`."""
-    from envmgr.cli.render import count_text, note, pypi_lines, size_text, table
-    from envmgr.prefix.plan import clobber_sentences
-
-    note(f"Change of {plan.prefix}\n")
-    rows = moved_rows(plan.unlink, plan.link, local)
-    if rows:
-        for line in table(rows, ["  package", "version", "build", "channel", "size"]):
-            note(f"  {line}")
-    for record, why in plan.relink:
-        note(f"  = {record.shown_name} {record.version} is linked anew: {why}")
-    for sentence in clobber_sentences(plan.clobbers):
-        note(f"  ! {sentence}")
-    for line in pypi_lines(plan.pypi) if plan.pypi is not None else ():
-        note(f"  {line}")
-    size = sum(record.size or 0 for record in plan.fetch)
-    kept = count_text(plan.kept, "package")
-    note(f"\n  {len(plan.fetch)} to download ({size_text(size)}); {kept} stay as they are\n")
 
 
 def moved_rows(unlink: Sequence[PackageRecord], link: Sequence[PackageRecord], local: str) -> list[list[str]]:
@@ -146,6 +132,8 @@ def _write_text(changed: Changed, options: argparse.Namespace, reporter: Termina
 
     for message in changed.messages:
         note(message)
+    if options.quiet:
+        return
     if changed.done:
         note(f"Changed {changed.plan.prefix}: generation {changed.generation}  ({reporter.timings()})")
     elif changed.plan.is_nothing:

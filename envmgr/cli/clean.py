@@ -110,11 +110,11 @@ def _show_plan(plan: CleanPlan, options: argparse.Namespace) -> None:
 
 def _confirmed(options: argparse.Namespace, *, always_yes: bool) -> bool:
     """Asks only where a person sits at a terminal and -y was not said."""
+    from envmgr.cli.question import ask
+
     if options.json or always_yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
-    sys.stderr.write("Proceed? [Y/n] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+    return ask("Proceed?", default=True)
 
 
 def _show_outcome(plan: CleanPlan, done: Cleaned, options: argparse.Namespace, *, agreed: bool) -> None:

@@ -15,7 +15,6 @@ from envmgr.cli.options import (
     add_solving,
     add_target,
     asked_of,
-    may_proceed,
     solving_options,
 )
 
@@ -81,33 +80,15 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateReq
 def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[CreatePlan], bool]:
     """Shows the plan; asks only where a person sits at a terminal and -y was not said."""
 
+    from envmgr.cli.plan import is_shown, show_creation
+    from envmgr.cli.question import may_proceed
+
     def confirm(plan: CreatePlan) -> bool:
-        if not (options.json or options.quiet):
-            _show_plan(plan, context.settings.local_channel_dir.as_uri())
+        if is_shown(options, context):
+            show_creation(plan, context, verbose=options.verbose)
         return may_proceed(options, context)
 
     return confirm
-
-
-def _show_plan(plan: CreatePlan, local: str) -> None:
-    from envmgr.cli.render import count_text, note, pypi_lines, record_rows, size_text, table
-
-    note(f"New environment {plan.prefix}\n")
-    if plan.link:
-        for line in table(
-            record_rows(plan.link, local), ["+ package", "version", "build", "channel", "size"]
-        ):
-            note(f"  {line}")
-        size = sum(record.size or 0 for record in plan.fetch)
-        note(
-            f"\n  {count_text(len(plan.link), 'package')}, {len(plan.fetch)} to download ({size_text(size)})"
-        )
-    else:
-        note("  no packages")
-    if plan.pypi is not None:
-        for line in pypi_lines(plan.pypi):
-            note(f"  {line}")
-    note("")
 
 
 def _write_json(created: Created, options: argparse.Namespace, reporter: TerminalReporter) -> None:
@@ -133,6 +114,8 @@ def _write_text(
 
     for message in created.messages:
         note(message)
+    if options.quiet:
+        return
     import shlex
 
     if created.done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from envmgr.cli.exit_codes import DONE, FAILED
-from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target, may_proceed
+from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,13 +87,14 @@ def _explain_environment(options: argparse.Namespace) -> int:
 
 def _fix(found: Checkup, options: argparse.Namespace, context: Context) -> dict[str, Any]:
     """Show the plan, ask, mend; what was done, for the JSON."""
-    from envmgr.cli.change import show_plan
+    from envmgr.cli.plan import is_shown, show_change
+    from envmgr.cli.question import may_proceed
     from envmgr.cli.render import note, record_fields
     from envmgr.ops.fix import FixPlan, FixRequest, fix
 
     def confirm(plan: FixPlan) -> bool:
-        if not (options.json or options.quiet):
-            show_plan(plan.change, context.settings.local_channel_dir.as_uri())
+        if is_shown(options, context):
+            show_change(plan.change, context, verbose=options.verbose)
             if plan.moved_from is not None:
                 note(f"  What names {plan.moved_from} will name {plan.change.prefix}.")
                 note(f"  Files of pip and scripts are fitted, too ({plan.fitted} are pip's).\n")

@@ -33,12 +33,14 @@ def print_failure(error: EnvmgrError, *, as_json: bool, words: Sequence[str] = (
         except OSError:
             as_json = False
     if not as_json:
+        from envmgr.cli.style import styled
         from envmgr.models.visible_text import visible_lines
 
-        lines = [f"envmgr: {sentence}", *(f"  {line}" for line in facts.get("explanation", ()))]
+        lines = [sentence, *(f"  {line}" for line in facts.get("explanation", ()))]
         lines += _proposed(facts.get("proposals", ()))
-        lines += [f"  hint: {hint}"] if hint else []
-        sys.stderr.write("".join(f"{visible_lines(line)}\n" for line in lines))
+        shown = [f"{styled('envmgr:', 'failure')} {visible_lines(lines[0])}", *map(visible_lines, lines[1:])]
+        shown += [f"  {styled('hint:', 'hint')} {visible_lines(hint)}"] if hint else []
+        sys.stderr.write("".join(f"{line}\n" for line in shown))
 
 
 def _proposed(proposals: Sequence[dict[str, Any]]) -> list[str]:

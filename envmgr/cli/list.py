@@ -91,7 +91,8 @@ def _print(listed: Listed, options: argparse.Namespace, context: Context) -> Non
     elif options.canonical:
         write_lines(_turned([*_canonical(listed)], options))
     else:
-        note(f"# packages in {listed.prefix}:")
+        if not options.quiet:
+            note(f"# packages in {listed.prefix}:")
         _print_table(listed, options, context)
 
 

@@ -78,9 +78,21 @@ def run_command_line(arguments: Sequence[str]) -> int:
         if os.environ.get("ENVMGR_TRACEBACK") and not isinstance(error, (EnvmgrError, KeyboardInterrupt)):
             raise
         known = error if isinstance(error, EnvmgrError) else explained(error)
+        if isinstance(error, KeyboardInterrupt):
+            _clear_line()
         as_json = "--json" in arguments and arguments[0] != "run"
         print_failure(known, as_json=as_json, words=arguments)
         return _exit_code(error)
+
+
+def _clear_line() -> None:
+    """A terminal has echoed the key that interrupted us, perhaps behind a bar."""
+    from envmgr.cli.style import obeys_escapes
+
+    if obeys_escapes(sys.stderr, os.environ):
+        sys.stderr.write("\r\x1b[K")
+    elif sys.stderr.isatty():
+        sys.stderr.write("\n")
 
 
 def _exit_code(error: BaseException) -> int:

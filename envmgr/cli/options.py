@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
-    from envmgr.ops.context import Context
     from envmgr.ops.request import Asked
     from envmgr.ops.resolve import ResolveOptions
 
@@ -40,6 +38,16 @@ class CommandParser(argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         options.setdefault("formatter_class", _Formatter)
         super().__init__(prog=f"envmgr {command}", description=description, **options)
+        self.add_argument(
+            "-q", "--quiet", action="store_true", help="tell only warnings, errors and what was asked for"
+        )
+        self.add_argument(
+            "-v",
+            "--verbose",
+            action="count",
+            default=0,
+            help="tell what is decided and how long it takes; -vv also each URL and setting",
+        )
 
     def error(self, message: str) -> NoReturn:
         """Wrong usage is an error like any other: one sentence, or JSON where that was asked for."""
@@ -163,10 +171,8 @@ def solving_options(options: argparse.Namespace) -> ResolveOptions:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """--json, -y, -q."""
-    group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="print one JSON object and no progress")
-    group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    """--json, beside what every command has."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object and no progress")
 
 
 def add_files(parser: argparse.ArgumentParser, files: str) -> None:
@@ -208,17 +214,6 @@ def asked_of(options: argparse.Namespace) -> Asked:
         override_channels=options.override_channels,
         subdir=options.subdir,
     )
-
-
-def may_proceed(options: argparse.Namespace, context: Context, *, default: bool = True) -> bool:
-    """Asks, only where a person sits at a terminal and -y was not said; an empty answer means *default*."""
-    unasked = options.json or options.dry_run or context.settings.always_yes
-    if unasked or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
-    sys.stderr.write("Proceed? [Y/n] " if default else "Proceed? [y/N] ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline().strip().lower()
-    return answer in ("y", "yes") or (default and not answer)
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmgr.cli.change import change_parser, run_change
-from envmgr.cli.options import may_proceed
+from envmgr.cli.question import may_proceed
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target, may_proceed
+from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str]) -> int:
     """Plan, show, ask, rename, and say what was done."""
     options = parser().parse_intermixed_args(arguments)
+    from envmgr.cli.plan import is_shown
+    from envmgr.cli.question import may_proceed
     from envmgr.cli.session import open_context
     from envmgr.ops.rename import RenameRequest, rename_environment
 
@@ -51,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     )
 
     def confirm(plan: RenamePlan) -> bool:
-        if not (options.json or options.quiet):
+        if is_shown(options, context):
             _show(plan)
         return may_proceed(options, context)
 

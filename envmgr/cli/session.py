@@ -27,21 +27,22 @@ def open_context(arguments: argparse.Namespace, **overrides: Any) -> tuple[Conte
 
     loaded = load(arguments, **overrides)
     quiet = getattr(arguments, "quiet", False) or getattr(arguments, "json", False)
-    reporter = TerminalReporter(quiet=quiet)
+    reporter = TerminalReporter(quiet=quiet, verbose=getattr(arguments, "verbose", 0))
+    for name, source in loaded.sources.items():
+        reporter.requested(f"{name} is set by {source}.")
     return make_context(loaded, reporter), reporter
 
 
 def open_local_context(arguments: argparse.Namespace) -> Context:
     """A context for commands that open no URL and do nothing long: it takes half the time to make."""
+    if getattr(arguments, "verbose", 0):
+        return open_context(arguments)[0]
     return make_context(load(arguments), _PlainReporter())
 
 
 def open_quiet_context(arguments: argparse.Namespace) -> Context:
     """A local context that tells nothing, for a program that a shell asks in the middle of a line."""
-    loaded, reporter, environ = load(arguments, offline=True), Reporter(), dict(os.environ)
-    return _context(
-        loaded, _LaterTransport(loaded.settings, environ, Path.home(), reporter), reporter, environ
-    )
+    return make_context(load(arguments, offline=True), Reporter())
 
 
 class _PlainReporter(Reporter):
@@ -49,6 +50,7 @@ class _PlainReporter(Reporter):
 
     def warned(self, message: str) -> None:
         """One line on standard error."""
+        from envmgr.cli.style import styled
         from envmgr.models.visible_text import visible_lines
 
-        sys.stderr.write(f"envmgr: warning: {visible_lines(message)}\n")
+        sys.stderr.write(f"{styled('warning:', 'warning')} {visible_lines(message)}\n")

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from envmgr.ops.change_goal import Goal
+    from envmgr.ops.change_state import State
     from envmgr.ops.context import Context
+    from envmgr.ops.request import EnvironmentRequest
     from envmgr.ops.save import Saving
 
 
@@ -45,14 +48,9 @@ def change(request: ChangeRequest, context: Context, confirm: Callable[[ChangePl
 def _change(
     request: ChangeRequest, prefix: Path, context: Context, confirm: Callable[[ChangePlan], bool]
 ) -> Changed:
-    from envmgr.ops.activation import refresh
-    from envmgr.ops.environments import joined_registry
     from envmgr.ops.fetch import cache_in_use
     from envmgr.ops.save import plan_saving
     from envmgr.ops.verify import check_repaired
-    from envmgr.packages.layers import Layers
-    from envmgr.prefix.registry import register
-    from envmgr.prefix.store import PrefixStore
 
     wanted = read_request(request.asked, context)
     for warning in wanted.warnings:
@@ -61,18 +59,11 @@ def _change(
     state = read_state(request.kind, prefix, wanted, context)
     saving = plan_saving(prefix, wanted, state.past) if request.save else None
     goal = choose_goal(request, wanted, state, context)
-    unlink, link = difference(state, goal)
-    cache = Layers(context.settings.pkgs_dirs)
-    fetch = tuple(record for record in link if not cache.holds(record))
-    plan = ChangePlan(
-        prefix, request.kind, link, unlink, fetch, len(goal.records) - len(link), pypi=goal.pypi
-    )
-    for warning in goal.pypi.warnings if goal.pypi is not None else ():
-        context.reporter.warned(warning)
+    plan = _plan(request, wanted, state, goal, context)
     same_requests = goal.requested == state.requested and goal.intent == state.intent
     if plan.is_nothing and same_requests and not wanted.variables:
         return Changed(plan, done=False, saved=_save(saving, request))
-    state.check_files(unlink)
+    state.check_files(plan.unlink)
     ready = AgreedChange(request, state, goal, context)
     if not plan.is_nothing:
         plan = ready.foreseen(plan)
@@ -82,17 +73,47 @@ def _change(
     number = None
     if not plan.is_nothing or not same_requests:
         with cache_in_use(context):
-            packages = ready.obtain(link)
+            packages = ready.prepare(plan, explicit=bool(wanted.explicit))
             if request.download_only:
                 return Changed(plan, done=False)
-            if wanted.explicit:
-                ready.put_in_order(packages)
-            if goal.pypi is not None:
-                ready.settle_pypi(packages, goal.pypi)
             messages, number, relinked = ready.apply(packages)
             plan = ready.told(plan, relinked)
         if request.kind == "repair":
             check_repaired(prefix)
+    _finish(prefix, wanted, context)
+    return Changed(plan, done=True, messages=messages, generation=number, saved=_save(saving, request))
+
+
+def _plan(
+    request: ChangeRequest, wanted: EnvironmentRequest, state: State, goal: Goal, context: Context
+) -> ChangePlan:
+    from envmgr.packages.layers import Layers
+
+    for warning in goal.pypi.warnings if goal.pypi is not None else ():
+        context.reporter.warned(warning)
+    unlink, link = difference(state, goal)
+    cache = Layers(context.settings.pkgs_dirs)
+    return ChangePlan(
+        state.prefix,
+        request.kind,
+        link,
+        unlink,
+        tuple(record for record in link if not cache.holds(record)),
+        len(goal.records) - len(link),
+        before=state.records,
+        after=goal.records,
+        asked=wanted.requirements,
+        pypi=goal.pypi,
+    )
+
+
+def _finish(prefix: Path, wanted: EnvironmentRequest, context: Context) -> None:
+    """What follows from a change: variables of the request, activation scripts, the list of environments."""
+    from envmgr.ops.activation import refresh
+    from envmgr.ops.environments import joined_registry
+    from envmgr.prefix.registry import register
+    from envmgr.prefix.store import PrefixStore
+
     if wanted.variables:
         store = PrefixStore(prefix)
         store.write_variables({**store.state_variables(), **wanted.variables})
@@ -100,7 +121,6 @@ def _change(
     registry = joined_registry(context)
     if registry is not None:
         register(registry, prefix, context.reporter.warned)
-    return Changed(plan, done=True, messages=messages, generation=number, saved=_save(saving, request))
 
 
 def _save(saving: Saving | None, request: ChangeRequest) -> Path | None:

@@ -214,7 +214,10 @@ def _earlier(request: ChangeRequest, state: State) -> Goal:
     # What another tool made was noted by file names; our own is in the order in which it was linked.
     records = target.records() if target.command else in_order(target.records(), requested)
     again = [
-        spec for name, specs in requested.items() if not is_pypi_name(name) and state.requested.get(name) != specs for spec in specs
+        spec
+        for name, specs in requested.items()
+        if not is_pypi_name(name) and state.requested.get(name) != specs
+        for spec in specs
     ]
     no_more = [name for name in state.requested if not (name in requested or is_pypi_name(name))]
     # Conda goes by what the history says was asked for, so that must say what holds from now on.

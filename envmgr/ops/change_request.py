@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
     from envmgr.ops.joint import PypiPart
     from envmgr.prefix.plan import Clobber
     from envmgr.solver.update import UpdateMode
@@ -50,8 +51,10 @@ class ChangePlan(Struct, frozen=True):
     """What a change will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
 
     ``relink`` are packages that stay and whose files are linked anew, with why, as far as it is known before
-    everything is fetched. ``clobbers`` tell who wins paths that several packages bring. ``pypi`` tells how the
-    Python distributions in ``link`` were found, and what is built first; None where those stay as they are.
+    everything is fetched. ``clobbers`` tell who wins paths that several packages bring. ``before`` and ``after`` is
+    all that the environment holds, and ``asked`` who was named now: from them `envmgr.ops.moves` tells why.
+    ``pypi`` tells how the Python distributions in ``link`` were found, and what is built first; None where those
+    stay as they are.
     """
 
     prefix: Path
@@ -62,6 +65,9 @@ class ChangePlan(Struct, frozen=True):
     kept: int
     relink: tuple[tuple[PackageRecord, str], ...] = ()
     clobbers: tuple[Clobber, ...] = ()
+    before: tuple[PackageRecord, ...] = ()
+    after: tuple[PackageRecord, ...] = ()
+    asked: tuple[Requirement, ...] = ()
     pypi: PypiPart | None = None
 
     @property

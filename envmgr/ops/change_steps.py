@@ -39,6 +39,17 @@ class AgreedChange(Struct):
 
         return obtain(tuple(records), self.context, hashed=self.request.kind == "repair")
 
+    def prepare(self, plan: ChangePlan, *, explicit: bool) -> dict[PackageRecord, CachedPackage]:
+        """The packages of *plan*, in the cache; what only they tell is settled, unless they are only downloaded."""
+        packages = self.obtain(plan.link)
+        if self.request.download_only:
+            return packages
+        if explicit:
+            self.put_in_order(packages)
+        if self.goal.pypi is not None:
+            self.settle_pypi(packages, self.goal.pypi)
+        return packages
+
     def put_in_order(self, packages: Mapping[PackageRecord, CachedPackage]) -> None:
         """Order the goal by what the archives in *packages* say they need; their URLs alone did not."""
         from msgspec.structs import replace

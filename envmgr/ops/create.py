@@ -47,7 +47,8 @@ class CreateRequest(Struct, frozen=True):
 class CreatePlan(Struct, frozen=True):
     """What a creation will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
 
-    ``pypi`` tells how the Python distributions in ``link`` were found, and what has to be built first.
+    ``asked`` are the packages that were named. ``pypi`` tells how the Python distributions in ``link`` were found,
+    and what has to be built first.
     """
 
     prefix: Path
@@ -55,6 +56,7 @@ class CreatePlan(Struct, frozen=True):
     fetch: tuple[PackageRecord, ...]
     variables: Mapping[str, str]
     pypi: PypiPart | None = None
+    asked: tuple[Requirement, ...] = ()
 
 
 class Created(Struct, frozen=True):
@@ -193,10 +195,7 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
         )
     asked = read_steadily(source, context, lambda: store.asked(store.records()))
     requirements = tuple(
-        parse_requirement(spec)
-        for name, specs in asked.items()
-        if not is_pypi_name(name)
-        for spec in specs
+        parse_requirement(spec) for name, specs in asked.items() if not is_pypi_name(name) for spec in specs
     )
     return replace(wanted, requirements=requirements, variables=store.state_variables())
 
@@ -290,6 +289,7 @@ def _plan(prefix: Path, answer: _Answer, wanted: EnvironmentRequest, context: Co
         link=link,
         fetch=tuple(record for record in link if not cache.holds(record)),
         variables=wanted.variables,
+        asked=wanted.requirements,
         pypi=answer.pypi,
     )
 
@@ -310,8 +310,8 @@ def _apply(
     packages: Mapping[PackageRecord, CachedPackage],
     context: Context,
 ) -> Created:
-    from envmgr.ops.pypi_intent import requested_by
     from envmgr.ops.environments import joined_registry
+    from envmgr.ops.pypi_intent import requested_by
 
     intent = _intent(request, wanted, context)
     linking = LinkRequest(

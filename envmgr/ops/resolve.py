@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from envmgr.solver.solve import Conflict, Solution
     from envmgr.solver.update import UpdateMode
 
+_TOLD = 10  # requirements that are named where they are told
+
 
 class ResolveOptions(Struct, frozen=True):
     """How to solve; ``exclude_newer`` is in milliseconds since the Unix epoch, None for no limit."""
@@ -74,6 +76,12 @@ class Resolving(Struct, frozen=True):
 
         problem = (
             replace(self.problem, constraints=(*self.problem.constraints, *more)) if more else self.problem
+        )
+        asked = ", ".join(str(each.spec) for each in problem.requirements[:_TOLD])
+        rest = len(problem.requirements) - _TOLD
+        self.context.reporter.decided(
+            f"Solving for {asked or 'nothing'}{f' and {rest} more' if rest > 0 else ''}, with "
+            f"{problem.channel_priority} channel priority and {len(problem.constraints)} pins."
         )
         self.context.reporter.phase_started(Phase.SOLVE)
         try:
@@ -241,6 +249,8 @@ def open_index(channels: Sequence[Channel], subdir: str, context: Context, *, wh
     )
     store = IndexStore(folder / WHOLE if whole else folder)
     client = ChannelClient(context.transport, store, context.clock, context.reporter, options)
+    names = ", ".join(channel.name for channel in channels) or "none"
+    context.reporter.decided(f"Channels, the best first: {names}; for {subdir} and noarch.")
     context.reporter.phase_started(Phase.INDEX)
     try:
         return client.sync(channels, list(dict.fromkeys([subdir, "noarch"])))

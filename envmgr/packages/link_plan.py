@@ -41,6 +41,20 @@ class LinkPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     layout: int = 0
 
 
+class _Sized(msgspec.Struct):
+    """Of a path only its size: reading thousands of them takes a moment."""
+
+    size_in_bytes: int | None = None
+
+
+class _SizedFiles(msgspec.Struct):
+    paths: list[_Sized] = []
+
+
+class _SizedPlan(msgspec.Struct):
+    files: _SizedFiles
+
+
 _DECODER = msgspec.json.Decoder(LinkPlan)
 
 
@@ -60,6 +74,17 @@ def parse_plan(text: bytes | None) -> LinkPlan | None:
         return msgspec.structs.replace(plan, files=_checked(plan.files))
     except (msgspec.DecodeError, UnicodeDecodeError, DataError):
         return None
+
+
+def size_of_files(text: bytes | None) -> int | None:
+    """The bytes of all files, as what `render_plan` wrote tells; None where there is no plan that tells."""
+    if text is None:
+        return None
+    try:
+        plan = msgspec.json.decode(text, type=_SizedPlan)
+    except msgspec.DecodeError:
+        return None
+    return sum(each.size_in_bytes or 0 for each in plan.files.paths)
 
 
 def _checked(files: PackageFiles) -> PackageFiles:

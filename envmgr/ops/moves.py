@@ -1,0 +1,108 @@
+"""What a reader of a plan wants to know beside who comes and goes: why each package moves, and bytes on the disk.
+
+Both cost a look at records and the cache, so they are told when a plan is shown and not when it is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.change_request import Kind
+    from envmgr.ops.context import Context
+    from envmgr.packages.layers import Layers
+
+_GROWTH: Final = {".conda": 4.0, ".bz2": 3.5}
+"""How many times the size of its archive a package has on the disk, about: measured on published packages."""
+
+_SILENT: Final[dict[str, str]] = {
+    "rollback": "as it was then",
+    "repair": "damaged",
+    "remove": "no longer needed",
+}
+"""What is said of a package for which the records give no reason, by the kind of change."""
+
+
+class Moves(Struct, frozen=True):
+    """What moves: the records before and after, all of each, and the packages that were named now.
+
+    ``kind`` is that of the change, None for a new environment. ``again`` are linked anew where they stay.
+    """
+
+    before: Sequence[PackageRecord]
+    after: Sequence[PackageRecord]
+    asked: Sequence[Requirement] = ()
+    kind: Kind | None = None
+    prefix_subdir: str | None = None
+    again: frozenset[str] = field(default_factory=frozenset)
+
+
+class DiskSize(Struct, frozen=True):
+    """Bytes of a package's files; *is_exact* is False where they were estimated from its archive."""
+
+    size: int
+    is_exact: bool
+
+
+def tell_reasons(moves: Moves, context: Context) -> dict[str, str]:
+    """Why each package moves, in a few words, by its name (`envmgr.solver.moves`)."""
+    from envmgr.host.probe import virtual_packages
+    from envmgr.ops.chosen import machine_of
+    from envmgr.solver.moves import ASKED, tell_moves
+
+    subdir = moves.prefix_subdir or context.settings.subdir
+    named = {
+        record.name
+        for record in (*moves.before, *moves.after)
+        if moves.kind not in ("rollback", "repair")
+        and any(line.spec.matches_name(record.name) for line in moves.asked)
+    }
+    machine = machine_of(virtual_packages(subdir, context.environ))
+    reasons = tell_moves(moves.before, moves.after, named, lines=moves.asked, machine=machine)
+    if moves.kind in ("rollback", "repair"):
+        reasons = {name: why for name, why in reasons.items() if why != ASKED}
+    silent = _SILENT.get(moves.kind or "", "")
+    now = {record.name: record for record in moves.before}
+    then = {record.name: record for record in moves.after}
+    moving = {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
+    return {name: why for name in sorted(moving | moves.again) if (why := reasons.get(name) or silent)}
+
+
+def disk_sizes(records: Iterable[PackageRecord], context: Context) -> Mapping[str, DiskSize]:
+    """What each package has, or will have, on the disk, by its ``name-version-build``.
+
+    It is exact for one that lies unpacked in the cache, and else estimated: channels do not tell it. One whose
+    archive has no known size either is left out.
+    """
+    from envmgr.packages.layers import Layers
+
+    cache = Layers(context.settings.pkgs_dirs)
+    found: dict[str, DiskSize] = {}
+    for record in records:
+        exact = _unpacked_size(record, cache)
+        if exact is not None:
+            found[record.dist_name] = DiskSize(exact, is_exact=True)
+        elif record.size:
+            growth = _GROWTH.get(f".{record.file_name.rpartition('.')[2]}", 4.0)
+            found[record.dist_name] = DiskSize(int(record.size * growth), is_exact=False)
+    return found
+
+
+def _unpacked_size(record: PackageRecord, cache: Layers) -> int | None:
+    from envmgr.errors import DataError
+    from envmgr.packages.identity import distribution
+    from envmgr.packages.layers import reader
+    from envmgr.packages.link_plan import PLAN_JSON, size_of_files
+
+    try:
+        for home, _ in cache.located(record):
+            return size_of_files(reader(home / distribution(record))(PLAN_JSON))
+    except (DataError, OSError):
+        pass
+    return None
