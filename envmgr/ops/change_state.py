@@ -82,7 +82,7 @@ class State(Struct, frozen=True):
         from envmgr.pypi.target import PypiTarget
 
         python = next(record for record in self.records if record.name == "python")
-        return PypiTarget.of(python, (), self.subdir).markers()
+        return PypiTarget.of(python, (), self.subdir).markers
 
     def check_files(self, going: Iterable[PackageRecord]) -> None:
         """Raises DataError for a record that lists what no package may own; of those that go, all is read."""
