@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     group.add_argument("-t", "--tarballs", action="store_true", help="archives of packages")
     group.add_argument(
+        "-c",
         "--tempfiles",
         action="store_true",
         help="temporary files and unfinished environments of killed processes",

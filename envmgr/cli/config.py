@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     conda = made.add_argument_group("conda's spellings")
     conda.add_argument("--show", nargs="*", metavar="KEY", help="show settings")
     conda.add_argument("--show-sources", action="store_true", help="show what is set, by where it is set")
+    conda.add_argument(
+        "--validate", action="store_true", help="only read all settings, and tell what is wrong"
+    )
     conda.add_argument("--get", nargs="+", metavar="KEY", help="show single settings")
     for name, does in (("prepend", "prepend"), ("append", "append"), ("set", "set"), ("remove", "remove")):
         names = ["--prepend", "--add"] if name == "prepend" else [f"--{name}"]
@@ -212,7 +215,7 @@ def _write_edited(edited: Edited) -> None:
 def _run_conda(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     edits = _conda_edits(options)
-    showing = [options.show is not None, options.show_sources, options.get is not None]
+    showing = [options.show is not None, options.show_sources, options.get is not None, options.validate]
     if sum(showing) + bool(edits) != 1:
         if any(showing) or edits:
             raise UsageError("envmgr config shows or edits settings, one kind at a time.")
@@ -223,6 +226,8 @@ def _run_conda(arguments: Sequence[str]) -> int:
         return _carry_out(edits, options)
     if options.show is not None:
         return _conda_show(_shown(options.show), options)
+    if options.validate:
+        return _conda_validate(_shown(()), options)
     if options.get is not None:
         return _conda_get(_shown(options.get), options)
     return _conda_sources(_shown(()), options)
@@ -256,6 +261,15 @@ def _conda_get(shown: Sequence[ShownSetting], options: argparse.Namespace) -> in
         write_json({"get": values, "rc_path": path, "success": True, "warnings": []})
     else:
         write_lines(line for each in shown for line in _yaml_lines(each.name, each.value))
+    return 0
+
+
+def _conda_validate(shown: Sequence[ShownSetting], options: argparse.Namespace) -> int:
+    """To get here, they were read."""
+    if options.json:
+        from envmgr.cli.render import write_json
+
+        write_json({"success": True, "settings": len(shown)})
     return 0
 
 

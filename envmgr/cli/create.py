@@ -37,6 +37,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     made.add_argument("--only-deps", action="store_true", help="only what the named packages need")
+    made.add_argument(
+        "--no-default-packages",
+        action="store_true",
+        help="without those of the setting create_default_packages",
+    )
     add_linking(made, "create nothing")
     add_channels(made)
     add_solving(made)
@@ -51,7 +56,10 @@ def run(arguments: Sequence[str]) -> int:
     from envmgr.cli.session import open_context
     from envmgr.ops.create import create
 
-    context, reporter = open_context(options, always_yes=options.yes or None)
+    defaults = () if options.no_default_packages else None
+    context, reporter = open_context(
+        options, always_yes=options.yes or None, create_default_packages=defaults
+    )
     created = create(_request(options, arguments), context, _confirmation(options, context))
     if options.json:
         _write_json(created, options, reporter)

@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     add_target(made)
     made.add_argument(
         "--fix",
+        "--heal",
         action="store_true",
         help="mend an environment: damage as verify --repair does, and a folder that was moved by hand",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_output
+from envmgr.cli.options import CommandParser, add_output, add_understood
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +21,8 @@ def parser() -> argparse.ArgumentParser:
         "-e", "--envs", action="store_true", help="only the environments, as env list shows them"
     )
     only.add_argument("--base", action="store_true", help="only the folder of everything that envmgr keeps")
+    add_understood(made, "-a", "--all")
+    add_understood(made, "--offline")
     made.add_argument("--sizes", action="store_true", help="also how much the folders hold")
     add_output(made)
     return made

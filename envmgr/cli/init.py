@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_output
+from envmgr.cli.options import CommandParser, add_output, add_understood
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from envmgr.ops.shell_init import StartUpEdit
+
+
+SHELLS = ("bash", "zsh", "ksh", "fish", "tcsh", "xonsh", "powershell", "nushell")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,8 +26,10 @@ def parser() -> argparse.ArgumentParser:
         "shells",
         nargs="*",
         metavar="SHELL",
-        help="bash, zsh, ksh, fish, tcsh, xonsh, powershell, nushell (default: the one that runs this command)",
+        help=f"{', '.join(SHELLS)} (default: the one that runs this command)",
     )
+    made.add_argument("--all", action="store_true", help="all of these shells that are installed")
+    add_understood(made, "--user")
     made.add_argument("--reverse", action="store_true", help="take the block out again")
     made.add_argument(
         "-d", "--dry-run", action="store_true", help="show what would be written, and write nothing"
@@ -37,11 +42,13 @@ def run(arguments: Sequence[str]) -> int:
     """Plan, show, write."""
     options = parser().parse_args(arguments)
     from envmgr.cli.session import open_local_context
-    from envmgr.host.shell import find_shell
+    from envmgr.host.shell import find_shell, named_shell
     from envmgr.ops.shell_init import apply_init, plan_init
 
     context = open_local_context(options)
     shells = list(dict.fromkeys(options.shells)) or [find_shell().name]
+    if options.all:
+        shells = [shell for shell in SHELLS if named_shell(shell) is not None]
     edits = plan_init(shells, context, reverse=options.reverse)
     if not options.dry_run:
         apply_init(edits, context, reverse=options.reverse)

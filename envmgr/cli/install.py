@@ -11,6 +11,7 @@ from envmgr.cli.options import (
     add_linking,
     add_pypi,
     add_solving,
+    add_understood,
     asked_of,
     solving_options,
 )
@@ -32,14 +33,21 @@ def parser() -> CommandParser:
     add_files(made, "environment.yml, explicit file or list of specs")
     movement = made.add_mutually_exclusive_group()
     movement.add_argument(
-        "--freeze-installed", action="store_true", help="let nothing move that is installed"
+        "--freeze-installed",
+        "--no-update-deps",
+        action="store_true",
+        help="let nothing move that is installed",
     )
     movement.add_argument(
         "--update-deps", action="store_true", help="bring what the named packages need up to date"
     )
     movement.add_argument(
-        "--update-all", action="store_true", help="bring everything up to date on this occasion"
+        "--update-all", "--all", action="store_true", help="bring everything up to date on this occasion"
     )
+    movement.add_argument(
+        "--update-specs", action="store_true", help="bring the named packages up to date where they are there"
+    )
+    add_understood(made, "-S", "--satisfied-skip-solve")
     made.add_argument(
         "--force-reinstall", action="store_true", help="link the named packages anew, even where they stay"
     )
@@ -83,4 +91,6 @@ def _mode(options: argparse.Namespace) -> UpdateMode:
         return "freeze"
     if options.update_deps:
         return "dependencies"
+    if options.update_specs:
+        return "named"
     return "all" if options.update_all else "keep"

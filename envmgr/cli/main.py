@@ -131,6 +131,9 @@ def _help_text() -> str:
 def _command_hint(name: str) -> str:
     import difflib
 
+    if name.startswith("-"):
+        return f"Options come after the command: envmgr COMMAND {name}"
+
     near = difflib.get_close_matches(name, COMMANDS, n=1)
     return f"Did you mean '{near[0]}'?" if near else "envmgr --help lists the commands."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser
+from envmgr.cli.options import CommandParser, add_understood
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--offline", action="store_true", default=None, help="only what was fetched earlier, or is local"
     )
+    add_understood(made, "-O", "--override-channels")
     made.add_argument("--json", action="store_true", help="print the notices as JSON")
     return made
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from envmgr.ops.request import Asked
     from envmgr.ops.resolve import ResolveOptions
 
@@ -49,9 +51,46 @@ class CommandParser(argparse.ArgumentParser):
             help="tell what is decided and how long it takes; -vv also each URL and setting",
         )
 
-    def error(self, message: str) -> NoReturn:
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """As argparse has it; options of other tools are refused with why, or what to say instead."""
+        options, unknown = self.parse_known_args(args, namespace)
+        return self._understood(options, unknown)
+
+    def parse_intermixed_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """`parse_args` for options among words."""
+        options, unknown = self.parse_known_intermixed_args(args, namespace)
+        return self._understood(options, unknown)
+
+    def _understood(self, options: argparse.Namespace, unknown: list[str]) -> argparse.Namespace:
+        if not unknown:
+            return options
+        from envmgr.cli.other_tools import reason_against
+
+        command = self.prog.removeprefix("envmgr ")
+        for word in unknown:
+            reason = reason_against(command, word) if word.startswith("-") else None
+            if reason is not None:
+                raise UsageError(f"{self.prog} has no option {word.partition('=')[0]}.", hint=f"{reason}.")
+        return self.error(f"unrecognized arguments: {' '.join(unknown)}", self._near(unknown))
+
+    def _near(self, unknown: list[str]) -> str | None:
+        import difflib
+
+        for word in unknown:
+            near = difflib.get_close_matches(
+                word.partition("=")[0], self._option_string_actions, n=1, cutoff=0.8
+            )
+            if word.startswith("--") and near:
+                return f"Did you mean {near[0]}?"
+        return None
+
+    def error(self, message: str, hint: str | None = None) -> NoReturn:
         """Wrong usage is an error like any other: one sentence, or JSON where that was asked for."""
-        raise UsageError(f"{self.prog}: {message}.", hint=f"{self.prog} --help shows the options.")
+        raise UsageError(f"{self.prog}: {message}.", hint=hint or f"{self.prog} --help shows the options.")
 
 
 def positive_seconds(text: str) -> float:
@@ -100,6 +139,7 @@ def add_channels(parser: argparse.ArgumentParser) -> None:
         help="search this channel first (repeatable)",
     )
     group.add_argument(
+        "-O",
         "--override-channels",
         action="store_true",
         help="search only the channels given with -c or in the file",
@@ -118,6 +158,14 @@ def add_channels(parser: argparse.ArgumentParser) -> None:
         const="strict",
         help=argparse.SUPPRESS,
     )
+    group.add_argument(
+        "--no-channel-priority",
+        action="store_const",
+        dest="channel_priority",
+        const="disabled",
+        help=argparse.SUPPRESS,
+    )
+    group.add_argument("--repodata-fn", choices=["repodata.json"], help=argparse.SUPPRESS)
     group.add_argument(
         "--channel-priority", choices=["strict", "flexible", "disabled"], help="default: strict"
     )
@@ -194,12 +242,18 @@ def add_pypi(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_understood(parser: argparse.ArgumentParser, *names: str) -> None:
+    """An option of conda or mamba, by its *names*, that asks for what is done anyway."""
+    parser.add_argument(*names, action="store_true", help=argparse.SUPPRESS)
+
+
 def add_linking(parser: argparse.ArgumentParser, instead: str) -> None:
     """What commands that bring packages have beside; *instead* says what --download-only does not."""
     parser.add_argument("--download-only", action="store_true", help=f"fill the cache and {instead}")
     parser.add_argument(
         "--copy", action="store_true", default=None, help="copy files instead of hard-linking them"
     )
+    add_understood(parser, "--no-shortcuts")
 
 
 def asked_of(options: argparse.Namespace) -> Asked:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 from envmgr.cli.change import change_parser, run_change
+from envmgr.cli.options import add_understood
 from envmgr.cli.question import may_proceed
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from envmgr.cli.options import CommandParser
@@ -19,9 +20,13 @@ def parser() -> CommandParser:
     """The command's options."""
     made = change_parser("remove", "Take packages out of an environment, or remove all of it.")
     made.add_argument("specs", nargs="*", metavar="PACKAGE", help="a package that is installed")
-    made.add_argument("--all", action="store_true", help="remove the whole environment")
+    made.add_argument("-a", "--all", action="store_true", help="remove the whole environment")
+    made.add_argument("--keep-env", action="store_true", help="with --all: remove the packages only")
+    add_understood(made, "--prune")
+    made.add_argument("--offline", action="store_true", default=None, help=argparse.SUPPRESS)
     made.add_argument("--no-prune", action="store_true", help="keep what only the removed packages needed")
     made.add_argument(
+        "-f",
         "--force",
         "--force-remove",
         action="store_true",
@@ -40,7 +45,11 @@ def run(arguments: Sequence[str]) -> int:
     if options.all:
         if options.specs:
             raise UsageError("--all takes no names.")
-        return _remove_all(options)
+        if not options.keep_env:
+            return _remove_all(options)
+        options.specs = _all_names(options)
+    elif options.keep_env:
+        raise UsageError("--keep-env goes with --all.")
     if not options.specs:
         raise UsageError("nothing was named to remove.", hint="envmgr remove -n NAME PACKAGE ..., or --all")
     request = ChangeRequest(
@@ -55,6 +64,16 @@ def run(arguments: Sequence[str]) -> int:
         command_line=("envmgr", "remove", *arguments),
     )
     return run_change(request, options)
+
+
+def _all_names(options: argparse.Namespace) -> list[str]:
+    from envmgr.cli.session import open_context
+    from envmgr.ops.environments import locate_existing
+    from envmgr.ops.list import list_packages
+
+    context, _ = open_context(options)
+    prefix = locate_existing(options.name, options.prefix, context)
+    return [record.name for record in list_packages(prefix, context, pip=False).packages]
 
 
 def _remove_all(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from envmgr.cli.options import (
     add_channels,
     add_output,
     add_target,
+    add_understood,
     positive_number,
     whole_number,
 )
@@ -71,6 +72,7 @@ def action_parser(kind: str) -> argparse.ArgumentParser:
         made.add_argument(
             "--builds", action="store_true", help="each build that needs it, not only the newest"
         )
+    add_understood(made, "--remote")
     add_target(made)
     add_channels(made)
     add_output(made)

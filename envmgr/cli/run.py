@@ -20,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
     add_target(made)
     made.add_argument("--cwd", metavar="FOLDER", help="run it in this folder")
     made.add_argument("-e", "--env", action="append", default=[], metavar="VAR=VALUE", help="set a variable")
-    made.add_argument("--no-capture-output", "--live-stream", action="store_true", help=argparse.SUPPRESS)
+    made.add_argument(
+        "-s", "--no-capture-output", "--live-stream", action="store_true", help=argparse.SUPPRESS
+    )
     made.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND ...")
     return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from envmgr.cli.options import CommandParser, add_channels, add_output, positive_number
+from envmgr.cli.options import CommandParser, add_channels, add_output, add_understood, positive_number
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +32,9 @@ def parser(command: str = "search") -> argparse.ArgumentParser:
     made.add_argument(
         "--limit", type=positive_number, metavar="N", help="of each package only the newest N lines"
     )
+    add_understood(made, "--skip-flexible-search")
+    add_understood(made, "-f", "--full-name")
+    add_understood(made, "--spec")
     add_channels(made)
     add_output(made)
     return made

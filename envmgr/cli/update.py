@@ -11,6 +11,7 @@ from envmgr.cli.options import (
     add_linking,
     add_pypi,
     add_solving,
+    add_understood,
     asked_of,
     solving_options,
 )
@@ -28,7 +29,7 @@ def parser() -> CommandParser:
     made.add_argument("specs", nargs="*", metavar="PACKAGE", help="a package that is installed")
     add_pypi(made)
     add_files(made, "environment.yml: what it names is installed or updated")
-    made.add_argument("--all", action="store_true", help="bring everything up to date")
+    made.add_argument("-a", "--all", "--update-all", action="store_true", help="bring everything up to date")
     made.add_argument(
         "--prune",
         action="store_true",
@@ -37,6 +38,7 @@ def parser() -> CommandParser:
     made.add_argument(
         "--update-deps", action="store_true", help="bring what the named packages need up to date, too"
     )
+    add_understood(made, "--update-specs")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     add_linking(made, "change nothing")
     add_channels(made)
