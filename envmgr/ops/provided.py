@@ -67,16 +67,17 @@ class Providers(Struct):
         return self._expected(record)
 
     def _expected(self, record: PackageRecord) -> tuple[Provided, ...]:
-        from envmgr.pypi.names import distributions_of
+        from envmgr.pypi.names import distribution_names, pep440
 
-        overrides = self.context.settings.pypi_names
-        return tuple(
-            Provided(name, version, record.dist_name) for name, version in distributions_of(record, overrides)
-        )
+        version = pep440(record.version)
+        if version is None:
+            return ()
+        names = distribution_names(record, self.context.settings.pypi_names)
+        return tuple(Provided(name, version, record.dist_name) for name in names)
 
 
 def _by_metadata(record: PackageRecord, root: Path, paths: Iterable[str]) -> tuple[Provided, ...]:
-    from envmgr.pypi.names import version_of
+    from envmgr.pypi.names import pep440
 
     found = []
     for path in paths:
@@ -84,7 +85,7 @@ def _by_metadata(record: PackageRecord, root: Path, paths: Iterable[str]) -> tup
         parts = _FOLDER.fullmatch(match[1]) if match is not None else None
         if parts is None:
             continue
-        version = version_of(parts[2])
+        version = pep440(parts[2])
         if version is not None:
             needs = _optional_needs(root / path)
             found.append(Provided(_normalized(parts[1]), version, record.dist_name, needs))

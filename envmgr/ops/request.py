@@ -53,11 +53,11 @@ class Asked(Struct, frozen=True):
     """The words of the request, as typed; ``pypi`` are lines for pip: requirements, paths, URLs, options."""
 
     specs: tuple[str, ...] = ()
-    pypi: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     override_channels: bool = False
     subdir: str | None = None
+    pypi: tuple[str, ...] = ()
 
 
 class EnvironmentRequest(Struct, frozen=True):

@@ -183,7 +183,7 @@ def test_a_missing_package_without_an_index(envmgr: Envmgr, channel: Path, prefi
         (["né\n", "--spec", "app"], 2, "'né\\n' is not the name of a package."),
         (["", "--spec", "app"], 2, "'' is not the name of a package."),
         (["x" * 100, "--spec", "app"], 2, "is not the name of a package."),
-        ([], 2, "NAME"),
+        ([], 2, "PACKAGE"),
         (["numpy", "-f", "missing.yml"], 1, "there is no file missing.yml."),
         (["numpy", "--spec", "=="], 1, "=="),
         (["numpy", "--spec", "app", "--solve-seconds", "0"], 2, "--solve-seconds"),
