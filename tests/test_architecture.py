@@ -94,6 +94,8 @@ EFFECT_MODULES = {
     "pypi.pip_resolve",
     "pypi.configuration",
     "pypi.build",
+    "pypi.build_isolated",
+    "pypi.build_source",
     "pypi.installed",
 }
 EFFECT_ROOMS = {"net"}

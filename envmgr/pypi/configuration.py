@@ -25,7 +25,7 @@ def configured_options(environ: Mapping[str, str], prefix: Path | None) -> list[
 
 
 def configuration_files(environ: Mapping[str, str], prefix: Path | None) -> list[Path]:
-    """The files that may exist: of the machine, the user, the environment, and ``PIP_CONFIG_FILE``; weakest first."""
+    """The files that may exist, weakest first: the machine's, the user's, the prefix's, ``PIP_CONFIG_FILE``."""
     chosen = environ.get("PIP_CONFIG_FILE")
     if chosen == os.devnull:
         return []

@@ -2,8 +2,8 @@
 
 The strongest says last: pip's configuration files, then ``PIP_*`` variables, then ``UV_*`` variables, then the
 options among the items. A value takes the place of a weaker one, but options that gather (``--extra-index-url``,
-``--find-links``, ``--no-binary``, ``--only-binary``, ``--trusted-host``) add to them when they stand among the items,
-as pip has it.
+``--find-links``, ``--no-binary``, ``--only-binary``, ``--trusted-host``) add to them when they stand among the
+items, as pip has it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TAKEN_VARIABLES: Final = frozenset((*_UV_SINGLE, *_UV_LISTS, "UV_NO_INDEX"))
 
 
 class Index(Struct, frozen=True):
-    """A package index: its URL without login, and the login. *name* is the one that a user gave it (``UV_INDEX``)."""
+    """A package index: its URL without login, the login, and the *name* that a user gave it (``UV_INDEX``)."""
 
     url: str
     user: str | None = None
@@ -78,7 +78,8 @@ class Index(Struct, frozen=True):
 class IndexOptions(Struct, frozen=True, kw_only=True):
     """All options together. *indexes* are those beside *default*, best first; *default* is None for ``--no-index``.
 
-    Names in *no_binary* and *only_binary* are normalized, or ``:all:``. *constraint_files* come from ``PIP_CONSTRAINT``.
+    Names in *no_binary* and *only_binary* are normalized, or ``:all:``. *constraint_files* come from
+    ``PIP_CONSTRAINT``.
     """
 
     default: Index | None = Index(PYPI)
@@ -247,7 +248,7 @@ def parse_index(text: str, option: Option | None = None) -> Index:
 
 
 def _place(value: str, folder: str) -> str:
-    return value if "://" in value else os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
+    return value if "://" in value else os.path.normpath(os.path.join(folder, value))
 
 
 def _distinct(indexes: Iterable[Index]) -> tuple[Index, ...]:

@@ -32,7 +32,7 @@ class Reported(Struct, frozen=True):
 
 
 def read_report(text: str, names: Collection[str], index: str) -> Reported:
-    """The report in *text*; *names* are those that stubs stand for. Raises DataError for one that cannot be read."""
+    """The report in *text*; stubs stand for *names*. Raises DataError for one that cannot be read."""
     try:
         report = json.loads(text)
         installs = report["install"]

@@ -1,8 +1,8 @@
 """Has pip resolve a request where there is no uv: a dry run with a report, in the environment's own Python.
 
-pip knows only the Python that it runs with, so the target must be that one; it takes the best version of all indexes
-and cannot be given several versions to choose from. What conda provides reaches it as constraints with the URLs of
-stub wheels.
+pip knows only the Python that it runs with, so the target must be that one; it takes the best version of all
+indexes and cannot be given several versions to choose from. What conda provides reaches it as constraints with
+the URLs of stub wheels.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -54,14 +53,11 @@ class LockReading(Struct, frozen=True):
 
 def read_pylock(text: str, reading: LockReading) -> Locked:
     """The packages whose markers hold on the target. Raises DataError for a text that is no lock."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from msgspec import DecodeError, toml
 
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = toml.decode(text)
+    except DecodeError as error:
         raise DataError(f"the lock that uv wrote cannot be read: {error}.") from None
     parts = _Parts(reading)
     for package in document.get("packages", []):
@@ -118,7 +114,9 @@ class _Parts:
                 return
         if best is not None:
             url, size, sha256 = self._facts(files[best])
-            self._wheels.append(wheel_record(url, sha256=sha256, size=size, index=self._index(package, url)))
+            self._wheels.append(
+                wheel_record(url, sha256=sha256, size=size, index=self._index(package, url))
+            )
         elif sdist is not None:
             url, size, sha256 = self._facts(sdist)
             self._sources.append(
@@ -157,7 +155,9 @@ class _Parts:
         elif best_wheel([file], self._reading.target) is None:
             self._unfit.append(f"{name} ({without_credentials(url)})")
         else:
-            self._wheels.append(wheel_record(url, sha256=sha256, size=size, direct_url=source.direct_url))
+            self._wheels.append(
+                wheel_record(url, sha256=sha256, size=size, direct_url=source.direct_url)
+            )
 
     def _repository(self, name: str, package: Mapping[str, Any], vcs: Mapping[str, Any]) -> None:
         written = vcs.get("url") or _folder_url(self._path(vcs["path"]))
@@ -202,7 +202,7 @@ class _Parts:
             self._written.append(written)
 
     def _index(self, package: Mapping[str, Any], url: str) -> str:
-        """The index that the lock names; else the one of the asked indexes that is on the file's host, or the folder."""
+        """The index that the lock names; else the one that is on the file's host, or the file's folder."""
         told = package.get("index")
         if told:
             return without_credentials(told).rstrip("/")

@@ -66,21 +66,17 @@ class _Reader:
         from urllib.parse import unquote
 
         value = option.value
-        path = (
-            unquote(value.removeprefix("file://"))
-            if value.startswith("file://")
-            else os.path.expanduser(value)
-        )
+        path = unquote(value.removeprefix("file://")) if value.startswith("file://") else value
         path = os.path.normpath(os.path.join(option.folder, path))
         self._files += 1
         if path in above or self._files > _MOST_FILES:
             raise DataError(f"{option.source}: {value} includes itself.", file=path)
-        shown = _shown(path, option)
+        shown = _shown(option)
         for number, line in logical_lines(_text(path, option)):
             self.take(line, Source(shown, number, line), os.path.dirname(path), constrains, (*above, path))
 
 
-def _shown(path: str, option: Option) -> str:
+def _shown(option: Option) -> str:
     """The file as a message names it: relative to where the file that names it is, as that one was named."""
     if option.source.file is None or os.path.isabs(option.value) or "://" in option.value:
         return option.value

@@ -16,11 +16,12 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials_in_text
-from envmgr.models.requirement import Source
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from envmgr.models.requirement import Source
 
 _VALUED: Final = {
     "-i": "--index-url", "--index-url": "--index-url", "--pypi-url": "--index-url",
@@ -56,8 +57,8 @@ class RequirementLine(Struct, frozen=True):
     """One requirement or constraint.
 
     *text* is what a tool is given: PEP 508, or a path or URL, absolute, with markers and without options of pip.
-    *name* is normalized, None where only the project itself tells it. *hashes* are as ``sha256:...``. *is_direct* is
-    for URLs, repositories and paths.
+    *name* is normalized, None where only the project itself tells it. *hashes* are as ``sha256:...``. *is_direct*
+    is for URLs, repositories and paths.
     """
 
     text: str
@@ -104,8 +105,11 @@ def parse_line(
     Raises DataError with the place for an option that pip does not know in such files, or one without its value.
     """
     line = _VARIABLE.sub(lambda found: environ.get(found[1]) or found[0], _COMMENT.sub("", text).strip())
-    words, options_text = _divided(line)
-    options = _options(options_text, source, folder)
+    words, options_text = _divided(_with_home(line, environ))
+    options = [
+        Option(each.name, _with_home(each.value, environ), source, folder)
+        for each in _options(options_text, source)
+    ]
     mine = [option for option in options if option.name in _PER_REQUIREMENT]
     others = [option for option in options if option.name not in _PER_REQUIREMENT]
     editable = next((option.value for option in others if option.name == "--editable"), None)
@@ -120,6 +124,11 @@ def parse_line(
     return _requirement(subject, source, folder, editable=editable is not None, options=mine), []
 
 
+def _with_home(text: str, environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    return home.rstrip("/") + text[1:] if home and text.startswith("~/") else text
+
+
 def _divided(line: str) -> tuple[str, str]:
     """The requirement and the options behind it, as pip tells them apart: options begin at a dash."""
     words = line.split(" ")
@@ -127,7 +136,7 @@ def _divided(line: str) -> tuple[str, str]:
     return " ".join(words[:place]).strip(), " ".join(words[place:])
 
 
-def _options(text: str, source: Source, folder: str) -> list[Option]:
+def _options(text: str, source: Source) -> list[Option]:
     try:
         words = shlex.split(text)
     except ValueError:
@@ -142,7 +151,7 @@ def _options(text: str, source: Source, folder: str) -> list[Option]:
         if not word.startswith("--") and word[:2] in _VALUED and len(words[place - 1]) > 2:
             word, value, mark = word[:2], words[place - 1][2:].lstrip("="), "="
         if word in _FLAGS and not mark:
-            found.append(Option(word, "", source, folder))
+            found.append(Option(word, "", source, ""))
             continue
         if word not in _VALUED:
             raise _unknown(word, source)
@@ -156,7 +165,7 @@ def _options(text: str, source: Source, folder: str) -> list[Option]:
                 " ".join([value, *_until_option(words[place:])]),
                 place + len(_until_option(words[place:])),
             )
-        found.append(Option(_VALUED[word], value, source, folder))
+        found.append(Option(_VALUED[word], value, source, ""))
     return found
 
 
@@ -186,7 +195,7 @@ def _requirement(
     if _is_path(body):
         match = _EXTRAS.match(body)
         path, extras = (match[1], match[2] or "") if match else (body, "")
-        absolute = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+        absolute = os.path.normpath(os.path.join(folder, path))
         name = name_of_archive(absolute)
         return RequirementLine(
             f"{absolute}{extras}{marker}",
@@ -247,7 +256,7 @@ def _not_readable(text: str, source: Source, why: str = "") -> DataError:
 
 
 def _without_marker(text: str) -> tuple[str, str]:
-    """The line before its markers, and the markers with their semicolon. A URL's needs a space before it (PEP 508)."""
+    """The line before its markers, and these with their semicolon; behind a URL it follows a space (PEP 508)."""
     mark = re.search(r"\s;\s*", text) if "://" in text or "@" in text else re.search(r"\s*;\s*", text)
     return (text, "") if mark is None else (text[: mark.start()].strip(), f" ; {text[mark.end() :].strip()}")
 
@@ -276,8 +285,8 @@ def name_of_url(url: str) -> str | None:
 def name_of_archive(path: str) -> str | None:
     """The distribution of a wheel's (PEP 427) or source distribution's (PEP 625) file name; None for others.
 
-    >>> name_of_archive("/w/Foo_Bar-1.0-py3-none-any.whl"), name_of_archive("foo-bar-1.0.tar.gz"), name_of_archive("/w")
-    ('foo-bar', 'foo-bar', None)
+    >>> name_of_archive("/w/Foo_Bar-1.0-py3-none-any.whl"), name_of_archive("/w")
+    ('foo-bar', None)
     """
     file = path.rpartition("/")[2]
     if _ARCHIVE.search(file) is None:

@@ -43,8 +43,8 @@ class PypiItem(Struct, frozen=True):
 class Provided(Struct, frozen=True):
     """A distribution that a conda package of the planned prefix provides: *name* at *version*, and no other.
 
-    *dist_name* is the conda package's (``numpy-2.1.0-py312h1103770_0``), for messages. *requires_dist* need only hold
-    what extras ask for (``PySocks; extra == "socks"``): the rest is conda's to fulfil, and is not looked at.
+    *dist_name* is the conda package's (``numpy-2.1.0-py312h1103770_0``), for messages. *requires_dist* need only
+    hold what extras ask for (``PySocks; extra == "socks"``): the rest is conda's to fulfil, and is not looked at.
     """
 
     name: str
@@ -68,13 +68,15 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     """A resolution to be done for the prefix that will be.
 
     ``provided`` are exact: no other version of these names can be chosen. A name in ``candidates`` may get any of
-    the versions listed, best first, whether or not it is among ``provided`` (then the candidates count); this is how
-    a joint plan asks what both sides could agree on. ``preferred`` (what is installed from PyPI, name to version) is
-    kept unless a requirement moves it, ``upgrade_all`` is set, or its name is in ``upgrade``. ``exclude_newer_ms``
-    is in milliseconds since the Unix epoch: nothing uploaded later is chosen. ``prefix_python`` may run builds of
-    source distributions whose metadata is not static; None: only static metadata can be read, and what needs a
-    build to be known is refused. Without ``allow_sources`` only wheels of indexes are taken, and a refusal comes sooner: a
-    joint plan asks this way first, since source distributions of long ago promise to work with anything. ``constraints`` are further PEP 508 constraints of the caller, without source lines.
+    the versions listed, best first, whether or not it is among ``provided`` (then the candidates count); this is
+    how a joint plan asks what both sides could agree on. ``preferred`` (what is installed from PyPI, name to
+    version) is kept unless a requirement moves it, ``upgrade_all`` is set, or its name is in ``upgrade``.
+    ``exclude_newer_ms`` is in milliseconds since the Unix epoch: nothing uploaded later is chosen.
+    ``prefix_python`` may run builds of source distributions whose metadata is not static; None: only static
+    metadata can be read, and what needs a build to be known is refused. Without ``allow_sources`` only wheels of
+    indexes are taken, and a refusal comes sooner: a joint plan asks this way first, since source distributions of
+    long ago promise to work with anything. ``constraints`` are further PEP 508 constraints of the caller, without
+    source lines.
     """
 
     items: tuple[PypiItem, ...]
@@ -97,8 +99,8 @@ class PypiSource(Struct, frozen=True, kw_only=True):
 
     ``sdist`` comes from an index, ``archive`` from a URL that was asked for, ``vcs`` from a repository at *commit*,
     ``directory`` from a local path, *editable* or not (PEP 660). *url* is the file, the repository or the folder's
-    ``file://`` URL. *version* is None where only the build can tell it. *requires_dist* is not known here: the wheel's
-    own metadata tells it.
+    ``file://`` URL. *version* is None where only the build can tell it. *requires_dist* is not known here: the
+    wheel's own metadata tells it.
     """
 
     kind: SourceKind
@@ -142,8 +144,8 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     ``candidates`` in the request these are what the conda solve should choose. ``requested`` are the names that the
     items ask for themselves. ``missing_extras`` are
     (name, extra) of provided distributions whose ``requires_dist`` does not know the extra that somebody asks for.
-    ``credential_urls`` are URLs with logins, for `Context.with_credentials`, and are shown nowhere. ``tool`` is what
-    resolved, such as ``uv 0.9.1``; ``warnings`` are sentences.
+    ``credential_urls`` are URLs with logins, for `Context.with_credentials`, and are shown nowhere. ``tool`` is
+    what resolved, such as ``uv 0.9.1``; ``warnings`` are sentences.
     """
 
     tool: str

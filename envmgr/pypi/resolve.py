@@ -11,6 +11,7 @@ from envmgr.models.requirement import Source
 from envmgr.ports import Phase
 from envmgr.pypi.configuration import configured_options
 from envmgr.pypi.index_options import index_options
+from envmgr.pypi.records import PYPI_PREFIX
 from envmgr.pypi.requirement_files import gather
 from envmgr.pypi.resolution import PypiItem, PypiSolution
 from envmgr.pypi.tools import find_pip, find_uv
@@ -101,10 +102,11 @@ def index_warnings(outcome: PypiSolution | PypiRefusal, options: IndexOptions) -
         )
     last = options.all_indexes[-1].shown
     beside: dict[str, list[str]] = {}
-    for record in (*outcome.wheels, *outcome.sources):
-        index = getattr(record, "index", None) or getattr(getattr(record, "origin", None), "channel", None)
-        if index and index != last and index in {each.shown for each in options.indexes}:
-            beside.setdefault(index, []).append(record.name.removeprefix("pypi:"))
+    of_wheels = [(record.name.removeprefix(PYPI_PREFIX), record.key[0]) for record in outcome.wheels]
+    others = {index.shown for index in options.indexes} - {last}
+    for name, place in (*of_wheels, *((source.name, source.index) for source in outcome.sources)):
+        if place in others:
+            beside.setdefault(place, []).append(name)
     return tuple(
         f"{', '.join(sorted(names))}: taken from {index}, which has the name first; {last} was not asked for it."
         for index, names in beside.items()

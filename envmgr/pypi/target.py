@@ -109,7 +109,7 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
             major, minor = _pair(self.musl)
             libc = [f"musllinux_{major}_{each}_{self.machine}" for each in range(minor, -1, -1)]
         else:
-            libc = [tag for tag in _manylinux(_pair(self.glibc or DEFAULT_GLIBC), self.machine)]
+            libc = list(_manylinux(_pair(self.glibc or DEFAULT_GLIBC), self.machine))
         return [*libc, f"linux_{self.machine}"]
 
     @property
@@ -185,8 +185,8 @@ def best_wheel(names: Iterable[str], target: PypiTarget) -> str | None:
 
 
 def _pair(text: str) -> tuple[int, int]:
-    numbers = [int(part) for part in re.findall(r"[0-9]+", text)[:2]]
-    return (numbers + [0, 0])[0], (numbers + [0, 0])[1]
+    numbers = [*(int(part) for part in re.findall(r"[0-9]+", text)[:2]), 0, 0]
+    return numbers[0], numbers[1]
 
 
 def _manylinux(glibc: tuple[int, int], machine: str) -> Iterable[str]:

@@ -1,8 +1,8 @@
 """Words a resolution for uv: its arguments, its configuration file and its variables (pure).
 
 The configuration file is private to one run, and the only one that uv reads: what a project or user configured for
-uv in files does not hold here. URLs in it have no logins; those are in variables of the child process, which no list
-of processes shows.
+uv in files does not hold here. URLs in it have no logins; those are in variables of the child process, which no
+list of processes shows.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _MISLEADING: Final = frozenset(
 class Compile(Struct, frozen=True, kw_only=True):
     """One run: the program, the Python that it may use, and which names may or must be built.
 
-    With *only_wheels* nothing of an index is built but *buildable*; files that were asked for by URL or path and have
-    static metadata need no entry there.
+    With *only_wheels* nothing of an index is built but *buildable*; files that were asked for by URL or path and
+    have static metadata need no entry there.
     """
 
     uv: str
@@ -72,7 +72,7 @@ def compile_command(run: Compile, request: PypiRequest, options: IndexOptions) -
     if request.offline:
         words.append("--offline")
     if request.exclude_newer_ms is not None:
-        words += ["--exclude-newer", _moment(request.exclude_newer_ms)]
+        words += ["--exclude-newer", moment(request.exclude_newer_ms)]
     only = (":all:",) if run.only_wheels else options.only_binary
     for name in only:
         words += ["--only-binary", name]
@@ -81,9 +81,10 @@ def compile_command(run: Compile, request: PypiRequest, options: IndexOptions) -
     return words
 
 
-def _moment(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+def moment(milliseconds: int) -> str:
+    """A moment, in milliseconds since the Unix epoch, as uv reads it (RFC 3339, UTC)."""
+    seconds = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
+    return seconds.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
 
 
 def configuration(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envmgr.pypi.requirement_lines import RequirementLine
 
 _ESCAPE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_DRAWN: Final = re.compile(r"^[\s×│╰├─▶]*")
+_DRAWN: Final = re.compile("^[\\s\u00d7\u2502\u2570\u251c\u2500\u25b6]*")  # The marks before uv's lines.
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _WITH_RANGE: Final = re.compile(rf"(?<![\w./`-])({_NAME})(?:\[[^\]]*\])?(?:==|>=|<=|!=|~=|<|>)")
 _NAMED: Final = (
