@@ -88,6 +88,7 @@ EFFECT_MODULES = {
     "prefix.marker",
     "pypi.apply",
     "pypi.uv",
+    "pypi.stub_folder",
     "pypi.tools",
     "pypi.resolve",
     "pypi.requirement_files",

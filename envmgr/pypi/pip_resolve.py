@@ -132,7 +132,7 @@ def _write(place: Path, request: PypiRequest, gathered: Gathered, options: Index
     texts = {
         "requirements.txt": lines,
         "constraints.txt": constraints,
-        "pip.conf": ["[global]", *(line.replace("%", "%%") if False else line for line in configured)],
+        "pip.conf": ["[global]", *configured],
     }
     for name, each in texts.items():
         (place / name).write_text("".join(f"{line}\n" for line in each), encoding="utf-8")

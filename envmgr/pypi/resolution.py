@@ -76,7 +76,8 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     metadata can be read, and what needs a build to be known is refused. Without ``allow_sources`` only wheels of
     indexes are taken, and a refusal comes sooner: a joint plan asks this way first, since source distributions of
     long ago promise to work with anything. ``constraints`` are further PEP 508 constraints of the caller, without
-    source lines.
+    source lines. ``stubs_dir`` is a folder of ours where stub wheels are kept between
+    commands, so that uv's cache knows them again; None: they are made anew each time.
     """
 
     items: tuple[PypiItem, ...]
@@ -92,6 +93,7 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     exclude_newer_ms: int | None = None
     strategy: Strategy = "highest"
     prefix_python: Path | None = None
+    stubs_dir: Path | None = None
 
 
 class PypiSource(Struct, frozen=True, kw_only=True):

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.pypi.pylock import LockReading, read_pylock
+from envmgr.pypi.records import PYPI_PREFIX
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
-from envmgr.pypi.stubs import stub_candidates, stub_index
+from envmgr.pypi.stub_folder import stub_folder
+from envmgr.pypi.stubs import stub_candidates
 from envmgr.pypi.uv_command import (
     STUBS,
     Compile,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from envmgr.ports import Finished, Runner
     from envmgr.pypi.index_options import IndexOptions
+    from envmgr.pypi.pylock import Locked
     from envmgr.pypi.requirement_files import Gathered
     from envmgr.pypi.requirement_lines import RequirementLine
     from envmgr.pypi.resolution import PypiRequest
@@ -77,7 +80,7 @@ class _Resolution:
         self._stubs = stub_candidates(request.provided, request.candidates)
         url = None
         if self._stubs:
-            url = (folder / "stubs").as_uri()
+            url = stub_folder(self._stubs, request.stubs_dir or folder).as_uri()
         text, logins = configuration(url, self._stubs, options, dated=self._is_dated(environ))
         self._environ = uv_environment(environ, logins, request, options)
         self._write(text)
@@ -107,10 +110,6 @@ class _Resolution:
         self._has_constraints = bool(constraints)
         for name, text in texts.items():
             (self._folder / name).write_text(text, encoding="utf-8")
-        for name, content in stub_index(self._stubs).items():
-            path = self._folder / "stubs" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
 
     def outcome(self) -> PypiSolution | PypiRefusal:
         """Wheels first; then, round by round, sources of the names that have no wheel that fits."""
@@ -206,13 +205,25 @@ class _Resolution:
             wheels=locked.wheels,
             sources=locked.sources,
             answered=locked.stubs,
-            requested=frozenset(line.name for line in self._gathered.requirements if line.name),
+            requested=self._requested(locked),
             missing_extras=tuple(extras),
             credential_urls=(*locked.written, *hosts),
             warnings=tuple(
                 text for text in said if not any(name in self._stubs for name, _ in _EXTRA.findall(text))
             ),
         )
+
+    def _requested(self, locked: Locked) -> frozenset[str]:
+        """The names that the items say, and those that only the projects behind paths and URLs could tell."""
+        named = {line.name for line in self._gathered.requirements if line.name}
+        if any(line.name is None for line in self._gathered.requirements):
+            named |= {source.name for source in locked.sources if source.kind != "sdist"}
+            named |= {
+                record.name.removeprefix(PYPI_PREFIX)
+                for record in locked.wheels
+                if "direct_url" in record.extra
+            }
+        return frozenset(named)
 
     @property
     def _place(self) -> str:

@@ -36,7 +36,7 @@ _ALL_WITHOUT_WHEELS: Final = re.compile(
 )
 _DISABLED: Final = re.compile(rf"[Bb]uilding source distributions (?:for `({_NAME})` )?is disabled")
 _NOT_A_NAME: Final = frozenset(
-    ("python", "you", "versions", "all", "only", "and", "we", "there", "which", "it")
+    ("python", "the", "you", "versions", "all", "only", "and", "we", "there", "which", "it")
 )
 _REACHING: Final = re.compile(
     r"(Failed to fetch|error sending request|[Cc]ould not connect|[Rr]equest failed after|dns error|timed out"
