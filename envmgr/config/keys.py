@@ -265,6 +265,18 @@ def _channel_lists(written: Written, around: Surroundings) -> dict[str, tuple[st
     return found
 
 
+def _distributions(written: Written, around: Surroundings) -> dict[str, tuple[str, ...]]:
+    """From the name of a conda package to the Python distributions that it provides."""
+    if isinstance(written, (str, tuple)):
+        raise WrongValueError("a mapping from conda packages to their distributions, in the settings file")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in written.items():
+        if not isinstance(value, (str, tuple)):
+            raise WrongValueError("the name of a distribution on PyPI, or a list of such names", entry=name)
+        found[name.strip().lower()] = _texts((value,) if isinstance(value, str) else value, around)
+    return found
+
+
 def _configured_name(text: str) -> str:
     name = text.strip().strip("/")
     if not is_channel_name(name) or name.split("/", 1)[0] in ("local", "nodefaults"):
@@ -386,6 +398,7 @@ KEYS: Final = (
     Key("register_envs", _boolean, ("register_envs",)),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),
     Key("pinned_packages", _texts, ("pinned_packages",), "&", "&"),
+    Key("pypi_names", _distributions, is_mapping=True),
     Key("link_scripts", _choice("run", "refuse")),
     Key("durability", _choice("kill", "power")),
     Key("extra_safety_checks", _boolean, ("extra_safety_checks",)),

@@ -121,6 +121,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Specs that every new environment gets."""
     pinned_packages: tuple[str, ...] = ()
     """Specs that limit packages in every solve without asking for them."""
+    pypi_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The Python distributions that a conda package provides, where the bundled table is wrong."""
     link_scripts: LinkScripts = "run"
     """Whether packages' link scripts run, or packages that have them are refused."""
     durability: Durability = "kill"

@@ -20,7 +20,7 @@ from envmgr.pypi.resolution import PypiRefusal, PypiRequest, PypiSolution
 from envmgr.solver.solve import Conflict, Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record_table import RecordTable
@@ -275,42 +275,37 @@ class _JointSearch(Struct):
         self, records: Sequence[PackageRecord], providers: Mapping[str, PackageRecord]
     ) -> dict[str, tuple[Candidate, ...]]:
         """The versions that the channels have of each distribution in question, for the Python of *records*."""
+        from envmgr.pypi.conda_requirements import best_candidates
+
         offered: dict[str, tuple[Candidate, ...]] = {}
         names = {providers[name].name: name for name in self.in_question if name in providers}
         for conda_name, name in names.items():
-            versions = self._versions(conda_name, records, names)
             barred = self.impossible.get(name, set())
-            offered[name] = tuple(each for each in versions if each.version not in barred)[:_MOST_VERSIONS]
+            versions = self._versions(conda_name, records, names)
+            offered[name] = best_candidates(
+                (each for each in versions if each.version not in barred), _MOST_VERSIONS
+            )
         return offered
 
     def _versions(
         self, conda_name: str, records: Sequence[PackageRecord], names: Mapping[str, str]
-    ) -> list[Candidate]:
-        from envmgr.pypi.resolution import Candidate
+    ) -> Iterator[Candidate]:
+        """The best build of each version, with what it asks of the other distributions in question."""
+        from envmgr.pypi.conda_requirements import candidate_of
+
+        def distributions(name: str) -> list[str]:
+            return [names[name]] if name in names else []
 
         fixed = {record.name: record for record in records if record.name in ("python", "python_abi")}
-        found: dict[str, Candidate] = {}
         for table in self.session.candidates.load(conda_name):
             if isinstance(table, PackageRecord):
                 continue
             usable = _going_with(table, fixed)
-            for version, mask in table.version_masks().items():
+            for mask in table.version_masks().values():
                 places = mask & usable
-                if places and version not in found and _is_pep440(version):
-                    found[version] = Candidate(version, self._asks(table, places, names))
-        return list(found.values())
-
-    def _asks(self, table: RecordTable, places: int, names: Mapping[str, str]) -> tuple[str, ...]:
-        """What all records at *places* ask of the distributions in question, as PEP 508."""
-        from envmgr.pypi.conda_requirements import requirement_of
-
-        found = []
-        for text, mask in table.depends:
-            name = text.split(" ", 1)[0]
-            if name in names and places & ~mask == 0:
-                asked = requirement_of(text, names[name])
-                found += [asked] if asked else []
-        return tuple(found)
+                found = candidate_of(table.record(first_bit(places)), distributions) if places else None
+                if found is not None:
+                    yield found
 
     def _refused(self, sentence: str | None = None) -> SolveError:
         refusal, conflict = self.refusal, self.conflict
@@ -339,14 +334,9 @@ def _going_with(table: RecordTable, fixed: Mapping[str, PackageRecord]) -> int:
     return usable
 
 
-def _is_pep440(version: str) -> bool:
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        Version(version)
-    except InvalidVersion:
-        return False
-    return True
+def first_bit(mask: int) -> int:
+    """The place of the lowest bit that is set in *mask*, which is not 0."""
+    return (mask & -mask).bit_length() - 1
 
 
 def _line(name: str, version: str) -> Requirement:

@@ -47,7 +47,7 @@ def build_sources(
     Raises BuildError, and SolveError for another platform's Python, which cannot run here.
     """
     from envmgr.ops.fetch import obtain
-    from envmgr.pypi.build import build_wheels
+    from envmgr.pypi.build import Outside, build_wheels
 
     question = part.question
     context = question.providers.context
@@ -58,10 +58,12 @@ def build_sources(
             part.sources,
             request,
             context.settings.pkgs_dirs[0] / BUILT,
-            runner=context.runner,
-            environ=context.environ,
-            transport=context.with_credentials(part.credential_urls).transport,
-            reporter=context.reporter,
+            Outside(
+                context.runner,
+                context.environ,
+                context.with_credentials(part.credential_urls).transport,
+                context.reporter,
+            ),
         )
     return obtain(records, context)
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmgr.errors import BuildError
+from envmgr.models.wheel_name import normalized_name
 from envmgr.ports import Phase
 from envmgr.pypi.build_isolated import Workshop, build_in_isolation
 from envmgr.pypi.build_source import Outside, fetch_source
-from envmgr.models.wheel_name import normalized_name
 from envmgr.pypi.records import WheelNeeds, wheel_record
 from envmgr.pypi.resolve import read_items
 from envmgr.pypi.stubs import same_version

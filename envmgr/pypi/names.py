@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from envmgr.pypi.known_names import known_names
 from envmgr.models.wheel_name import normalized_name
+from envmgr.pypi.known_names import known_names
 from envmgr.pypi.resolution import Provided
 
 if TYPE_CHECKING:

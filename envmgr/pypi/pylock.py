@@ -114,9 +114,7 @@ class _Parts:
                 return
         if best is not None:
             url, size, sha256 = self._facts(files[best])
-            self._wheels.append(
-                wheel_record(url, sha256=sha256, size=size, index=self._index(package, url))
-            )
+            self._wheels.append(wheel_record(url, sha256=sha256, size=size, index=self._index(package, url)))
         elif sdist is not None:
             url, size, sha256 = self._facts(sdist)
             self._sources.append(
@@ -155,9 +153,7 @@ class _Parts:
         elif best_wheel([file], self._reading.target) is None:
             self._unfit.append(f"{name} ({without_credentials(url)})")
         else:
-            self._wheels.append(
-                wheel_record(url, sha256=sha256, size=size, direct_url=source.direct_url)
-            )
+            self._wheels.append(wheel_record(url, sha256=sha256, size=size, direct_url=source.direct_url))
 
     def _repository(self, name: str, package: Mapping[str, Any], vcs: Mapping[str, Any]) -> None:
         written = vcs.get("url") or _folder_url(self._path(vcs["path"]))

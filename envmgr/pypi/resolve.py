@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from envmgr.errors import PrefixError
+from envmgr.models.record import PYPI_PREFIX
 from envmgr.models.requirement import Source
 from envmgr.ports import Phase
 from envmgr.pypi.configuration import configured_options
 from envmgr.pypi.index_options import index_options
-from envmgr.pypi.records import PYPI_PREFIX
 from envmgr.pypi.requirement_files import gather
 from envmgr.pypi.resolution import PypiItem, PypiSolution
 from envmgr.pypi.tools import find_pip, find_uv

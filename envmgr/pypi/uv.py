@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from envmgr.errors import ChannelError, PrefixError
+from envmgr.models.record import PYPI_PREFIX
 from envmgr.pypi.pylock import LockReading, read_pylock
-from envmgr.pypi.records import PYPI_PREFIX
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
 from envmgr.pypi.stub_folder import stub_folder
 from envmgr.pypi.stubs import stub_candidates

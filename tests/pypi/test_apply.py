@@ -14,10 +14,10 @@ import pytest
 
 from envmgr.errors import PrefixError
 from envmgr.host.system import SystemRunner
+from envmgr.models.wheel_name import normalized_name
 from envmgr.ports import Finished, Reporter
 from envmgr.pypi.apply import PipRequest, install_with_pip, pip_environment
 from envmgr.pypi.installed import read_distributions
-from envmgr.models.wheel_name import normalized_name
 
 
 class Recorder:
