@@ -160,9 +160,9 @@ def _make_environment(
 ) -> None:
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.ops.channels import parse_channels
-    from envmgr.ops.create import LinkRequest, link_packages
     from envmgr.ops.fetch import cache_in_use, obtain
     from envmgr.ops.index import index_channel
+    from envmgr.ops.linking import LinkRequest, link_packages
     from envmgr.ops.resolve import ResolveOptions, resolve
 
     index_channel(fresh_channel, context)

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from envmgr.errors import UsageError
 from envmgr.ops.channels import channel_lists
+from envmgr.ops.linking import LinkRequest, link_packages
 from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, read_request
 from envmgr.ops.resolve import ResolveOptions, resolving
-from envmgr.prefix.generation import Asking, PypiIntent
+from envmgr.prefix.generation import PypiIntent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -345,72 +346,3 @@ def _intent(request: CreateRequest, wanted: EnvironmentRequest, context: Context
 
     last = PrefixStore(locate_clone(request.clone, context)).generations(newest=1).last
     return last.pypi if last is not None else PypiIntent()
-
-
-class LinkRequest(Struct, frozen=True):
-    """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name.
-
-    ``requested`` has further specs by name. ``pypi`` is what the environment is to hold of PyPI.
-    """
-
-    prefix: Path
-    subdir: str
-    requirements: tuple[Requirement, ...] = ()
-    requested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    command_line: tuple[str, ...] = ()
-    copy: bool = False
-    registry: Path | None = None
-    channels: tuple[str, ...] = ()
-    asking: Asking = Asking()
-    pypi: PypiIntent = PypiIntent()
-    compile_bytecode: bool = True
-
-
-def link_packages(
-    request: LinkRequest,
-    packages: Mapping[PackageRecord, CachedPackage],
-    context: Context,
-    after_link: Callable[[Path], None] | None = None,
-) -> tuple[str, ...]:
-    """Make the prefix out of cached packages; returns the link scripts' messages."""
-    from envmgr import __version__
-    from envmgr.host.file_system import file_system_at
-    from envmgr.prefix.apply import PrefixCreation, create_prefix
-    from envmgr.prefix.plan import PackageToLink, plan_prefix
-
-    asked: dict[str, list[str]] = {name: list(specs) for name, specs in request.requested.items()}
-    for requirement in request.requirements:
-        asked.setdefault(requirement.spec.name, []).append(str(requirement.spec))
-    wanted = [
-        PackageToLink(each.record, each.folder, each.archive, each.files, tuple(asked.get(record.name, ())))
-        for record, each in packages.items()
-    ]
-    settings = context.settings
-    creation = PrefixCreation(
-        prefix=request.prefix,
-        plan=plan_prefix(
-            (),
-            wanted,
-            prefix=str(request.prefix),
-            subdir=request.subdir,
-            file_system=file_system_at(request.prefix, request.subdir),
-        ),
-        command_line=request.command_line,
-        version=__version__,
-        environ=context.environ,
-        specs=tuple(str(requirement.spec) for requirement in request.requirements),
-        variables=request.variables,
-        link_scripts=settings.link_scripts,
-        link_mode="copy" if request.copy else settings.linking,
-        compile_bytecode=request.compile_bytecode,
-        bytecode_caches=settings.pkgs_dirs,
-        registry=request.registry,
-        root_prefix=str(settings.root),
-        channels=request.channels,
-        asking=request.asking,
-        pypi=request.pypi,
-        strict=settings.durability == "power",
-    )
-    outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)
-    return outcome.messages

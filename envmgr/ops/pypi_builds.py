@@ -47,7 +47,8 @@ def build_sources(
     Raises BuildError, and SolveError for another platform's Python, which cannot run here.
     """
     from envmgr.ops.fetch import obtain
-    from envmgr.pypi.build import Outside, build_wheels
+    from envmgr.pypi.build import build_wheels
+    from envmgr.pypi.build_source import Outside
 
     question = part.question
     context = question.providers.context
@@ -71,7 +72,7 @@ def build_sources(
 @contextlib.contextmanager
 def planned_python(packages: Mapping[PackageRecord, CachedPackage], question: PypiQuestion) -> Iterator[Path]:
     """The interpreter of an environment of *packages*, which goes with the block."""
-    from envmgr.ops.create import LinkRequest, link_packages
+    from envmgr.ops.linking import LinkRequest, link_packages
     from envmgr.packages.work_area import work_area
 
     context = question.providers.context

@@ -161,9 +161,9 @@ def _link(
     plan: RenamePlan, state: _State, command_line: tuple[str, ...], context: Context
 ) -> tuple[str, ...]:
     from envmgr.ops.activation import refresh
-    from envmgr.ops.create import LinkRequest, link_packages
     from envmgr.ops.environments import joined_registry
     from envmgr.ops.fetch import obtain
+    from envmgr.ops.linking import LinkRequest, link_packages
     from envmgr.prefix.carry import Carrying
     from envmgr.prefix.store import PrefixStore
 
