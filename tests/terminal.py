@@ -87,11 +87,13 @@ def at_terminal(
 def _talk(master: int, keys: list[tuple[str, str]]) -> tuple[bytes, float]:
     started = typed = time.monotonic()
     raw, answered = b"", 0
+    poll = select.poll()
+    poll.register(master, select.POLLIN)
     while time.monotonic() - started < _MOST_SECONDS:
         if keys and keys[0][0].encode() in raw[answered:]:
             answered, typed = len(raw), time.monotonic()
             os.write(master, keys.pop(0)[1].encode())
-        if not select.select([master], [], [], 0.05)[0]:
+        if not poll.poll(50):
             continue
         try:
             piece = os.read(master, 1 << 16)

@@ -81,10 +81,11 @@ class DamagedCopyError(Exception):
     """The file that a filling began with turned out to be damaged."""
 
 
-def open_whole(path: Path, url: str) -> tuple[sqlite3.Connection, State]:
+def open_whole(path: Path, url: str | None) -> tuple[sqlite3.Connection, State]:
     """A read-only connection and the state; `immutable` spares all locks, as finished files never change.
 
-    Raises sqlite3.DatabaseError or msgspec.DecodeError when *path* is no whole index of this layout for *url*.
+    Raises sqlite3.DatabaseError or msgspec.DecodeError when *path* is no whole index of this layout for *url*
+    (None: for any).
     """
     import sqlite3
 
@@ -101,10 +102,10 @@ def open_whole(path: Path, url: str) -> tuple[sqlite3.Connection, State]:
             raise sqlite3.DatabaseError("it is cut off")
         row = connection.execute("SELECT document FROM state").fetchone()
         state = msgspec.json.decode(row[0] if row else b"", type=State)
-        if state.url != url:
+        if url is not None and state.url != url:
             raise sqlite3.DatabaseError(f"it belongs to {state.url}")
         for base in (state.base_url, state.shards_base_url):
-            package_base_url(url, base)
+            package_base_url(state.url, base)
     except (DataError, RecursionError) as error:
         connection.close()
         raise sqlite3.DatabaseError(str(error).rstrip(".")) from None

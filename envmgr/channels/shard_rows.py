@@ -33,7 +33,7 @@ def names_in(names: str, digests: bytes) -> list[str]:
     """The names of a row, sorted; raises DataError when there are not as many digests."""
     found = names.split("\n")
     if len(digests) != len(found) * DIGEST_BYTES:
-        raise DataError("a row of shards is not what it was")
+        raise DataError("a row of shards is not what it was.")
     return found
 
 

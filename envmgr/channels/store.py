@@ -160,7 +160,7 @@ class StoredIndex:
 
     def damaged(self, error: BaseException) -> DamagedIndexError:
         """What to raise when something that was read from the file turns out to be wrong."""
-        return DamagedIndexError(f"the stored index {self.path} is damaged: {error}.")
+        return DamagedIndexError(f"the stored index {self.path} is damaged: {str(error).rstrip('.')}.")
 
     def _guarded(self, read: Callable[[bytes], _Read], value: bytes) -> _Read:
         try:
@@ -173,6 +173,30 @@ class StoredIndex:
             return self._connection.execute(sql, values).fetchall()
         except self._damage as error:
             raise self.damaged(error) from None
+
+
+def stored_sources(folder: Path, most: int) -> Iterator[StoredIndex]:
+    """Up to *most* of the indexes that lie in *folder*, whole ones, too, of whatever channel, the newest first.
+
+    What cannot be read is passed over. Whoever takes one closes it.
+    """
+    from envmgr.channels.urls import Source
+    from envmgr.models.channel import Channel
+
+    found = []
+    for path in (*folder.glob("*.sqlite"), *(folder / WHOLE).glob("*.sqlite")) if folder.is_dir() else ():
+        with contextlib.suppress(OSError):
+            found.append((path.stat().st_mtime, path))
+    damage: tuple[type[BaseException], ...] = (*_kinds_of_damage(), OSError)
+    for _, path in sorted(found, reverse=True)[:most]:
+        try:
+            connection, state = open_whole(path, None)
+        except damage:
+            continue
+        connection.close()
+        channel, _, subdir = state.url.rpartition("/")
+        with contextlib.suppress(DataError, DamagedIndexError, OSError):
+            yield StoredIndex(path, Source(Channel.parse(channel), subdir))
 
 
 class IndexStore:

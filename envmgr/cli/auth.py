@@ -166,7 +166,10 @@ def _secret(given: str | None, name: str) -> str:
     else:
         text = sys.stdin.readline().rstrip("\r\n")
     if not text:
-        raise UsageError(f"no {name.lower()} was given.")
+        raise UsageError(
+            f"no {name.lower()} was given.",
+            hint="Give it on standard input, or at the question on a terminal.",
+        )
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from envmgr.cli.options import CommandParser, add_confirmation, add_output, add_target
+from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +43,7 @@ def make_change(
     from envmgr.ops.change import change
 
     context, reporter = open_context(options, always_yes=options.yes or None)
+    _check_named(request, context)
     changed = change(request, context, _confirmation(options, context))
     if options.json:
         from envmgr.cli.plan import moves_of_change
@@ -52,6 +54,20 @@ def make_change(
     else:
         _write_text(changed, options, reporter)
     return changed
+
+
+def _check_named(request: ChangeRequest, context: Context) -> None:
+    """Raises UsageError where -n was left out before the name of an environment, as it stands first among specs."""
+    from envmgr.ops.environments import list_environments
+
+    specs = request.asked.specs
+    if request.name or request.prefix or context.environ.get("CONDA_PREFIX") or not specs:
+        return
+    if specs[0] in {known.name for known in list_environments(context)}:
+        raise UsageError(
+            f"no environment was named with -n, and none is active; '{specs[0]}' was read as a package.",
+            hint=f"Did you mean -n {specs[0]}?",
+        )
 
 
 def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[ChangePlan], bool]:

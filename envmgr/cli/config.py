@@ -218,7 +218,10 @@ def _run_conda(arguments: Sequence[str]) -> int:
     showing = [options.show is not None, options.show_sources, options.get is not None, options.validate]
     if sum(showing) + bool(edits) != 1:
         if any(showing) or edits:
-            raise UsageError("envmgr config shows or edits settings, one kind at a time.")
+            raise UsageError(
+                "envmgr config shows or edits settings, one kind at a time.",
+                hint="Run envmgr config once for each.",
+            )
         raise UsageError(
             "envmgr config needs an action.", hint=f"There are: {', '.join(_ACTIONS)}; or conda's options."
         )

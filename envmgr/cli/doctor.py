@@ -58,9 +58,15 @@ def run(arguments: Sequence[str]) -> int:
     has_target = options.name is not None or options.prefix is not None
     topic = options.topic or ("environment" if has_target else "network")
     if topic == "network" and has_target:
-        raise UsageError("doctor network looks at channels and takes no environment.")
+        raise UsageError(
+            "doctor network looks at channels and takes no environment.",
+            hint="Name channels with -c, or leave out the word network.",
+        )
     if topic == "environment" and options.channels:
-        raise UsageError("doctor environment takes no channels.")
+        raise UsageError(
+            "doctor environment takes no channels.",
+            hint="Leave out the channels, or ask about them with envmgr doctor network.",
+        )
     if topic == "network" and options.fix:
         raise UsageError("--fix mends an environment.", hint="Name one with -n NAME or -p PREFIX.")
     return _explain_environment(options) if topic == "environment" else _explain_network(options)

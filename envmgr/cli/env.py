@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.cli.options import CommandParser, add_output
+from envmgr.cli.options import CommandParser, add_output, did_you_mean
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def run(arguments: Sequence[str]) -> int:
     action, rest = arguments[0], list(arguments[1:])
     if action in _RUNS:
         return _RUNS[action](rest)
-    raise UsageError(f"there is no command 'env {action}'.", hint=f"There are: env {', env '.join(ACTIONS)}.")
+    raise UsageError(
+        f"there is no command 'env {action}'.",
+        hint=did_you_mean(f"env {action}", [f"env {each}" for each in ACTIONS])
+        or f"There are: env {', env '.join(ACTIONS)}.",
+    )
 
 
 def _print_help() -> None:

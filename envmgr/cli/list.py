@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     from envmgr.ops.list import list_packages
 
     if (options.md5 or options.sha256) and not options.explicit:
-        raise UsageError("--md5 and --sha256 go with --explicit.")
+        raise UsageError("--md5 and --sha256 go with --explicit.", hint="Add --explicit.")
     context, _ = open_context(options)
     prefix = locate_existing(options.name, options.prefix, context)
     if options.revisions:

@@ -129,13 +129,11 @@ def _help_text() -> str:
 
 
 def _command_hint(name: str) -> str:
-    import difflib
+    from envmgr.cli.options import did_you_mean
 
     if name.startswith("-"):
-        return f"Options come after the command: envmgr COMMAND {name}"
-
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    return f"Did you mean '{near[0]}'?" if near else "envmgr --help lists the commands."
+        return "The command comes first, then its options, as in envmgr list --json."
+    return did_you_mean(name, [*COMMANDS, *ALIASES]) or "envmgr --help lists the commands."
 
 
 def _end_orderly(number: int, _frame: FrameType | None) -> None:
@@ -147,5 +145,6 @@ def _check_text(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if not argument.isascii() and any("\ud800" <= character <= "\udfff" for character in argument):
             raise UsageError(
-                f"the argument {argument.encode('utf-8', 'replace').decode()!r} is not UTF-8 text."
+                f"the argument {argument.encode('utf-8', 'replace').decode()!r} is not UTF-8 text.",
+                hint="Write it in the encoding of this system, UTF-8.",
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from envmgr.ops.request import Asked
     from envmgr.ops.resolve import ResolveOptions
@@ -75,22 +75,39 @@ class CommandParser(argparse.ArgumentParser):
             reason = reason_against(command, word) if word.startswith("-") else None
             if reason is not None:
                 raise UsageError(f"{self.prog} has no option {word.partition('=')[0]}.", hint=f"{reason}.")
-        return self.error(f"unrecognized arguments: {' '.join(unknown)}", self._near(unknown))
-
-    def _near(self, unknown: list[str]) -> str | None:
-        import difflib
-
-        for word in unknown:
-            near = difflib.get_close_matches(
-                word.partition("=")[0], self._option_string_actions, n=1, cutoff=0.8
-            )
-            if word.startswith("--") and near:
-                return f"Did you mean {near[0]}?"
-        return None
+        return self.error(f"unrecognized arguments: {' '.join(unknown)}")
 
     def error(self, message: str, hint: str | None = None) -> NoReturn:
         """Wrong usage is an error like any other: one sentence, or JSON where that was asked for."""
-        raise UsageError(f"{self.prog}: {message}.", hint=hint or f"{self.prog} --help shows the options.")
+        sentence, meant = self._reworded(message)
+        hint = hint or meant or f"{self.prog} --help shows the options."
+        raise UsageError(f"{self.prog}: {sentence}.", hint=hint)
+
+    def _reworded(self, message: str) -> tuple[str, str | None]:
+        """Argparse's *message* in our words, and what may have been meant by an unknown option or choice."""
+        import re
+
+        unknown = re.fullmatch(r"unrecognized arguments: ((--?[A-Za-z][\w-]*).*|.*)", message, re.DOTALL)
+        if unknown and unknown[2]:
+            known = [each for each in self._option_string_actions if each.startswith("--")]
+            return f"there is no option {unknown[2]} here", did_you_mean(unknown[2], known)
+        if unknown:
+            return f"nothing is known to do with '{unknown[1]}' here", None
+        choice = re.fullmatch(r"argument (\S+): invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if choice:
+            words = re.findall(r"[\w.+-]+", choice[3])
+            return f"{choice[1]} is one of {', '.join(words)}, not '{choice[2]}'", did_you_mean(
+                choice[2], words
+            )
+        return message, None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A question for the one of *known* that is nearest to *word*; None where none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean '{near[0]}'?" if near else None
 
 
 def positive_seconds(text: str) -> float:

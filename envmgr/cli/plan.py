@@ -30,14 +30,18 @@ def moves_of_change(plan: ChangePlan) -> Moves:
     from envmgr.ops.moves import Moves
 
     again = frozenset(record.name for record in plan.link if record in plan.unlink)
-    return Moves(plan.before, plan.after, plan.asked, plan.kind, again=again)
+    return Moves(plan.before, plan.after, plan.asked, plan.kind, requested=_requested(plan.pypi), again=again)
 
 
 def moves_of_creation(plan: CreatePlan) -> Moves:
     """What a creation moves, for `tell_reasons`."""
     from envmgr.ops.moves import Moves
 
-    return Moves((), plan.link, plan.asked)
+    return Moves((), plan.link, plan.asked, requested=_requested(plan.pypi))
+
+
+def _requested(part: PypiPart | None) -> frozenset[str]:
+    return part.answer.requested if part is not None else frozenset()
 
 
 def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None:

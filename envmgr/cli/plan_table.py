@@ -89,7 +89,7 @@ def plan_rows(
         rows.append(
             Row(
                 kind=kind_of(old, new),
-                name=visible(name),
+                name=visible(shown.shown_name),
                 version=_version_text(old, new),
                 build=visible(_arrow(old.build if old else None, new.build if new else None))
                 if builds
@@ -143,7 +143,7 @@ def disk_total(records: Iterable[PackageRecord], sizes: Mapping[str, DiskSize]) 
 
 def channel_labels(records: Iterable[PackageRecord], local: str) -> dict[PackageRecord, str]:
     """A short name for each record's channel; channels that would share one are told by more of their URLs."""
-    places = {record: record.origin.channel if record.origin else "" for record in records}
+    places = {record: _place(record) for record in records}
     urls = sorted(set(places.values()))
     labels = {url: "local" if url == local else _tail(url, 1) for url in urls}
     for parts in range(2, 8):
@@ -151,6 +151,12 @@ def channel_labels(records: Iterable[PackageRecord], local: str) -> dict[Package
         twice = [url for url in urls if names.count(labels[url]) > 1]
         labels |= {url: _tail(url, parts) for url in twice}
     return {record: visible(labels[url]) for record, url in places.items()}
+
+
+def _place(record: PackageRecord) -> str:
+    if record.is_pypi:
+        return "pypi"
+    return record.origin.channel if record.origin else ""
 
 
 def _tail(url: str, parts: int) -> str:

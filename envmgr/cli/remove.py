@@ -44,7 +44,10 @@ def run(arguments: Sequence[str]) -> int:
 
     if options.all:
         if options.specs:
-            raise UsageError("--all takes no names.")
+            raise UsageError(
+                "--all takes no names.",
+                hint="Leave out --all to remove packages, or the names to remove the environment.",
+            )
         if not options.keep_env:
             return _remove_all(options)
         options.specs = _all_names(options)

@@ -83,9 +83,11 @@ def _ask(kind: Kind, arguments: Sequence[str]) -> int:
     options = action_parser(kind).parse_args(arguments)
     in_levels = options.tree or options.recursive
     if options.depth is not None and not in_levels:
-        raise UsageError("--depth is for --tree and --recursive.")
+        raise UsageError("--depth is for --tree and --recursive.", hint="Add --tree or --recursive.")
     if in_levels and getattr(options, "builds", False):
-        raise UsageError("--builds lists one level; it cannot go with --tree or --recursive.")
+        raise UsageError(
+            "--builds lists one level; it cannot go with --tree or --recursive.", hint="Leave out --builds."
+        )
     from envmgr.cli.render import write_json, write_lines
     from envmgr.cli.session import open_context
     from envmgr.ops.repoquery import repoquery

@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
 def _assignment(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator or not name:
-        raise UsageError(f"-e expects VAR=VALUE, not '{text}'.")
+        raise UsageError(f"-e expects VAR=VALUE, not '{text}'.", hint="Write it as in -e LANG=C.")
     return name, value
 
 

@@ -82,6 +82,8 @@ def chosen_environment(options: argparse.Namespace) -> tuple[str | None, str | N
     if word is None:
         return options.name, options.prefix
     if options.name is not None or options.prefix is not None:
-        raise UsageError(f"'{word}' and -n or -p both name an environment; give one.")
+        raise UsageError(
+            f"'{word}' and -n or -p both name an environment; give one.", hint="Leave out one of them."
+        )
     is_path = "/" in word or word in (".", "..") or "\\" in word
     return (None, word) if is_path else (word, None)

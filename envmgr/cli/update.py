@@ -52,7 +52,9 @@ def run(arguments: Sequence[str]) -> int:
     from envmgr.ops.change_request import ChangeRequest
 
     if options.all and (options.specs or options.file or options.pypi):
-        raise UsageError("--all takes no names and no files.")
+        raise UsageError(
+            "--all takes no names and no files.", hint="Leave out --all to update what is named."
+        )
     if not (options.all or options.specs or options.file or options.pypi):
         raise UsageError("nothing was named to update.", hint="envmgr update -n NAME PACKAGE ..., or --all")
     request = ChangeRequest(

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["EnvironmentFile", "Item", "parse_environment"]
 
 _KEYS = ("name", "prefix", "channels", "dependencies", "variables", "platforms", "category")
+_OTHER_WORDS = ("packages", "requirements", "requires", "specs")
 _FORBIDDEN_IN_NAMES = re.compile(r"[/ :#]")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -104,6 +105,7 @@ def _check_keys(root: Node, findings: Findings) -> None:
             )
     if "dependencies" not in present:
         near = difflib.get_close_matches("dependencies", present, n=1)
+        near = near or [key for key in _OTHER_WORDS if key in present]
         hint = f"Did you mean it by {quoted(near[0])}?" if near else "Add it; it may be an empty list, `[]`."
         findings.problem(root.line, "the required key `dependencies` is missing", hint)
 

@@ -112,6 +112,11 @@ class VirtualPackages:
         self._found: dict[str, PackageRecord | None] = {}
         self._cuda: tuple[int, tuple[tuple[int, int], ...]] | None = None
 
+    @property
+    def subdir(self) -> str:
+        """The target platform."""
+        return self._subdir
+
     def names(self) -> tuple[str, ...]:
         """The virtual packages that the target platform can have; nothing is probed for this."""
         return tuple(name for name in VIRTUAL_NAMES if is_possible(name, self._subdir))

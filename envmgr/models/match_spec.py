@@ -257,6 +257,9 @@ def _name_hint(name: str) -> str | None:
         return "Put a space or an operator between name and version."
     if "/" in name:
         return "A channel is separated from the name by '::'."
+    if "^" in name:
+        plain = name.partition("^")[0]
+        return f"Write >= with < for what ^ means elsewhere, as in {plain}>=1.2,<2."
     return None
 
 

@@ -213,6 +213,8 @@ def _hint(clause: str) -> str | None:
         return "Conda specs have no environment markers; use a selector or a [when=...] condition."
     if re.search(r"\S\s*[<>]", clause[1:].lstrip("=<>!~ ")):
         return "Separate clauses by a comma, as in >=1.2,<2."
+    if re.match(r"~\d", clause):
+        return f"Write ~={clause[1:]} or ={clause[1:]}."
     return next((advice for mistake, advice in _MISTAKES.items() if mistake in clause), None)
 
 

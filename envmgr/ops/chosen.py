@@ -92,7 +92,8 @@ def choose(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
     named = request.name is not None or request.prefix is not None
     if request.is_plan and named:
         raise UsageError(
-            "-n and -p ask about an environment, -f and --spec about a plan; only one of them can be meant."
+            "-n and -p ask about an environment, -f and --spec about a plan; only one of them can be meant.",
+            hint="Leave out one kind.",
         )
     if not (request.is_plan or named or context.environ.get("CONDA_PREFIX")):
         raise UsageError(
@@ -140,7 +141,10 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     from envmgr.prefix.store import PrefixStore
 
     if request.asked.subdir is not None:
-        raise UsageError("--platform is for a plan; an environment has its platform already.")
+        raise UsageError(
+            "--platform is for a plan; an environment has its platform already.",
+            hint="Leave it out, or name a plan with -f FILE or --spec SPEC.",
+        )
     prefix = locate_existing(request.name, request.prefix, context)
     store = PrefixStore(prefix)
     packages = read_steadily(prefix, context, store.records)

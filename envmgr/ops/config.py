@@ -298,7 +298,10 @@ def _written(key: Key, path: tuple[str, ...], values: Sequence[str]) -> Value:
     if len(values) != 1:
         if len(path) > 1 and values:
             return tuple(values)
-        raise UsageError(f"`{'.'.join(path)}` takes one value, and {len(values)} were given.")
+        raise UsageError(
+            f"`{'.'.join(path)}` takes one value, and {len(values)} were given.",
+            hint="Put quotes around a value that has spaces.",
+        )
     return values[0]
 
 

@@ -152,9 +152,11 @@ def _obtain(
 def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
     asked = request.asked
     if request.clone and (asked.specs or asked.files):
-        raise UsageError("--clone takes no specs and no files.")
+        raise UsageError(
+            "--clone takes no specs and no files.", hint="Clone first, then envmgr install brings more."
+        )
     if request.options.no_deps and request.options.only_deps:
-        raise UsageError("--no-deps and --only-deps leave nothing to install.")
+        raise UsageError("--no-deps and --only-deps leave nothing to install.", hint="Leave out one of them.")
     wanted = read_request(asked, context)
     if request.clone:
         wanted = _cloned(request.clone, wanted, context)

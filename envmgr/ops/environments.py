@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 _FORBIDDEN = ("/", " ", ":", "#")
 _RESERVED = ("base", "root")
 _MOST_READINGS = 5
+_MOST_NAMES = 5  # environments that a hint names
 
 
 class KnownEnvironment(Struct, frozen=True):
@@ -38,11 +39,16 @@ def check_name(name: str) -> str:
         hint = f"For a folder say: -p {name}" if "/" in name else None
         raise UsageError(f"an environment's name cannot hold {shown}: '{name}'.", hint=hint)
     if not name.isprintable():
-        raise UsageError(f"an environment's name cannot hold control characters: {name!r}.")
+        raise UsageError(
+            f"an environment's name cannot hold control characters: {name!r}.",
+            hint="Choose a name of letters, digits, - and _.",
+        )
     if name in _RESERVED:
         raise UsageError(f"'{name}' is a reserved name.", hint="Choose another name, or a folder with -p.")
     if name in ("", ".", "..") or name.startswith("-"):
-        raise UsageError(f"'{name}' cannot name an environment.")
+        raise UsageError(
+            f"'{name}' cannot name an environment.", hint="Choose a name of letters, digits, - and _."
+        )
     return name
 
 
@@ -60,9 +66,7 @@ def locate(name: str | None, prefix: str | None, context: Context) -> Path:
     active = context.environ.get("CONDA_PREFIX")
     if active:
         return Path(active)
-    raise UsageError(
-        "no environment was named and none is active.", hint="Name one with -n NAME or -p PREFIX."
-    )
+    raise UsageError("no environment was named and none is active.", hint=_naming_hint(context))
 
 
 def locate_existing(name: str | None, prefix: str | None, context: Context) -> Path:
@@ -91,7 +95,9 @@ def locate_standing(name: str | None, prefix: str | None, context: Context) -> P
         return place
     if place.exists():
         raise PrefixError(f"{place} is not an environment: it has no conda-meta/history.", prefix=str(place))
-    raise PrefixError(f"there is no environment at {place}.", hint=_near(name, context), prefix=str(place))
+    raise PrefixError(
+        f"there is no environment at {place}.", hint=_near(name, prefix, context), prefix=str(place)
+    )
 
 
 def _await_creation(prefix: Path, context: Context) -> None:
@@ -210,9 +216,20 @@ def joined_registry(context: Context) -> Path | None:
     return registry_file(context) if context.settings.register_envs else None
 
 
-def _near(name: str | None, context: Context) -> str | None:
+def _naming_hint(context: Context) -> str:
+    """How to name an environment, with the names that there are."""
+    names = [known.name for known in list_environments(context) if known.name]
+    if not names:
+        return "Name one with -n NAME or -p PREFIX; envmgr create makes one."
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"Name one with -n NAME or -p PREFIX; there are: {', '.join(names[:_MOST_NAMES])}{more}."
+
+
+def _near(name: str | None, prefix: str | None, context: Context) -> str | None:
     import difflib
 
+    if prefix is not None and any((folder / prefix).is_dir() for folder in context.settings.envs_dirs):
+        return f"For the environment of that name say: -n {prefix}"
     names = [known.name for known in list_environments(context) if known.name]
     near = difflib.get_close_matches(name or "", names, n=1)
     if near:

@@ -66,7 +66,10 @@ def list_packages(
     try:
         wanted = re.compile(pattern or "", re.IGNORECASE)
     except re.error as error:
-        raise UsageError(f"'{pattern}' is not a regular expression: {error}.") from None
+        raise UsageError(
+            f"'{pattern}' is not a regular expression: {error}.",
+            hint="Put a backslash before signs that are meant as they are.",
+        ) from None
     matches = wanted.fullmatch if full_name and pattern else wanted.search
 
     def read() -> tuple[list[InstalledPackage], list[Distribution]]:

@@ -33,6 +33,7 @@ class Moves(Struct, frozen=True):
     """What moves: the records before and after, all of each, and the packages that were named now.
 
     ``kind`` is that of the change, None for a new environment. ``again`` are linked anew where they stay.
+    ``requested`` are the Python distributions that PyPI items name themselves.
     """
 
     before: Sequence[PackageRecord]
@@ -40,6 +41,7 @@ class Moves(Struct, frozen=True):
     asked: Sequence[Requirement] = ()
     kind: Kind | None = None
     prefix_subdir: str | None = None
+    requested: frozenset[str] = field(default_factory=frozenset)
     again: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -70,6 +72,11 @@ def tell_reasons(moves: Moves, context: Context) -> dict[str, str]:
     silent = _SILENT.get(moves.kind or "", "")
     now = {record.name: record for record in moves.before}
     then = {record.name: record for record in moves.after}
+    reasons |= {
+        name: ASKED if record.shown_name in moves.requested else "needed by a PyPI package"
+        for name, record in then.items()
+        if record.is_pypi and moves.kind not in ("rollback", "repair")
+    }
     moving = {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
     return {name: why for name in sorted(moving | moves.again) if (why := reasons.get(name) or silent)}
 

@@ -94,7 +94,7 @@ def _new_place(request: RenameRequest, old: Path, context: Context) -> Path:
         folders = context.settings.envs_dirs
         new = (old.parent if old.parent in folders else folders[0]) / check_name(request.new)
     if new == old:
-        raise UsageError(f"the environment is at {old} already.")
+        raise UsageError(f"the environment is at {old} already.", hint="Give it another name or place.")
     if old in new.parents or new in old.parents:
         raise UsageError(f"{new} and {old} lie in each other.", hint="Choose a place beside it.")
     if context.environ.get("CONDA_PREFIX") == str(old):

@@ -1,8 +1,8 @@
 """Reads what the user asked for, from the command line and files, into one request value.
 
-Files are told apart by their content: ``@EXPLICIT`` makes an explicit file (CEP 23), a ``.yml``, ``.yaml`` or
-``.json`` name an environment.yml (CEP 24), anything else is a plain list of specs. Several files are merged in
-order.
+Files are told apart by content and name (`envmgr.envfile.other_formats`): ``@EXPLICIT`` makes an explicit file (CEP
+23), a ``.yml``, ``.yaml`` or ``.json`` name mostly an environment.yml (CEP 24), anything else is a plain list of
+specs. Several files are merged in order.
 """
 
 from __future__ import annotations
@@ -175,14 +175,16 @@ def parse_requirement(text: str) -> Requirement:
 
 
 def _read_file(path: str, subdir: str, context: Context, pieces: _Pieces) -> None:
-    from envmgr.envfile.explicit import is_explicit, parse_explicit, parse_specs_file
+    from envmgr.envfile.explicit import parse_explicit, parse_specs_file
+    from envmgr.envfile.other_formats import kind_of_file
 
     content = _content(path, context)
-    if path.lower().endswith((".yml", ".yaml", ".json")):  # JSON is YAML, and what `export --json` writes.
+    kind = kind_of_file(content.decode("utf-8", "replace"), path)
+    if kind == "environment":
         from envmgr.envfile.environment_yml import parse_environment
 
         pieces.environments.append(parse_environment(content, file=path, subdir=subdir))
-    elif is_explicit(content.decode("utf-8", "replace")):
+    elif kind == "explicit":
         parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
         pieces.explicit.extend(parsed.packages)
         pieces.platforms.append((parsed.platform, path))

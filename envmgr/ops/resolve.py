@@ -102,7 +102,7 @@ class Resolving(Struct, frozen=True):
 
     def refusal(self, conflict: Conflict) -> SolveError:
         """*conflict* as what is told to the user."""
-        return _refusal(conflict, self.candidates)
+        return _refusal(conflict, self.candidates, self.context)
 
     def told(self, records: tuple[PackageRecord, ...]) -> tuple[PackageRecord, ...]:
         """The *records* that are wanted of an answer, after a warning for each line that did nothing."""
@@ -330,7 +330,8 @@ def make_problem(
     )
 
 
-def _refusal(conflict: Conflict, candidates: Candidates) -> SolveError:
+def _refusal(conflict: Conflict, candidates: Candidates, context: Context) -> SolveError:
+    from envmgr.ops.elsewhere import hint_elsewhere
     from envmgr.solver.edits import hint_beside, lines_beside, proposals_as_json
     from envmgr.solver.explain import explain
     from envmgr.solver.explanation import causes_as_json, with_further
@@ -340,10 +341,16 @@ def _refusal(conflict: Conflict, candidates: Candidates) -> SolveError:
     names = frozenset(index.names())
     explanation = explain(conflict, names=names, channels=[channel.name for channel in index.channels])
     proposals = propose(conflict, names=names)
+    missing = dict.fromkeys(
+        line.spec.name
+        for line in conflict.requirements
+        if line.spec.is_name_exact and line.spec.name not in names and not line.spec.name.startswith("__")
+    )
+    elsewhere = hint_elsewhere(missing, index.channels, candidates.virtual.subdir, context)
     explanation = with_further(explanation, lines_beside(proposals, conflict.requirements))
     return SolveError(
         explanation.sentence,
-        hint=hint_beside(explanation.hint, proposals),
+        hint=elsewhere or hint_beside(explanation.hint, proposals),
         explanation=list(explanation.lines),
         causes=causes_as_json(explanation.causes),
         conflicting=[

@@ -56,13 +56,16 @@ def plan_saving(prefix: Path, wanted: EnvironmentRequest, past: Generations) -> 
     from pathlib import Path
 
     if wanted.explicit:
-        raise UsageError("--save writes specs, and exact archives are none.")
+        raise UsageError("--save writes specs, and exact archives are none.", hint="Leave out --save.")
     specs: dict[str, str] = {}
     for line in wanted.requirements:
         if line.source.file is None:
             _add(specs, line)
     if not specs:
-        raise UsageError("--save writes the specs of the command line, and there are none.")
+        raise UsageError(
+            "--save writes the specs of the command line, and there are none.",
+            hint="Name the packages, or leave out --save.",
+        )
     named = (
         [file for file in generation.asking.files if file.lower().endswith(_YAML)]
         for generation in reversed(past.known)
@@ -85,5 +88,5 @@ def plan_saving(prefix: Path, wanted: EnvironmentRequest, past: Generations) -> 
 def _add(specs: dict[str, str], line: Requirement) -> None:
     name = line.spec.name
     if name in specs:
-        raise UsageError(f"{name} is named twice, and --save can write one line of it.")
+        raise UsageError(f"{name} is named twice, and --save can write one line of it.", hint="Name it once.")
     specs[name] = line.source.text.strip()

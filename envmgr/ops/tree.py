@@ -52,7 +52,10 @@ def tree(request: TreeRequest, context: Context) -> Tree:
     from envmgr.solver.graph import Graph
 
     if request.options.inverted and not request.names:
-        raise UsageError("an inverted tree needs the names of the packages that it starts from.")
+        raise UsageError(
+            "an inverted tree needs the names of the packages that it starts from.",
+            hint="Name them: envmgr tree --invert PACKAGE.",
+        )
     chosen, context = choose(request.chosen, context)
     machine = machine_of(virtual_packages(chosen.subdir, context.environ))
     graph = Graph(chosen.records, chosen.requirements, machine)

@@ -33,7 +33,7 @@ def parse_assignment(text: str) -> tuple[str, str]:
     """Name and value of ``NAME=VALUE``; the value may be empty. Raises UsageError."""
     name, mark, value = text.partition("=")
     if not mark:
-        raise UsageError(f"'{text}' is not NAME=VALUE.")
+        raise UsageError(f"'{text}' is not NAME=VALUE.", hint="Write it as in LANG=C.")
     return check_variable(name), value
 
 
@@ -44,7 +44,10 @@ def check_variable(name: str) -> str:
             f"'{name}' cannot name a variable.", hint="Use letters, digits and _, with no digit first."
         )
     if name in _ACTIVATIONS:
-        raise UsageError(f"{name} is set by activation itself, and cannot be a variable of an environment.")
+        raise UsageError(
+            f"{name} is set by activation itself, and cannot be a variable of an environment.",
+            hint="Choose another name.",
+        )
     return name
 
 

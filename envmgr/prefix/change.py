@@ -169,7 +169,7 @@ def _run_post_link(journal: Journal, prefix: Path, scripts: ScriptRunner) -> lis
         return []
     if not begin_scripts(prefix, journal):
         names = ", ".join(journal.scripts)
-        raise PrefixError(f"the post-link scripts of {names} were interrupted twice", prefix=str(prefix))
+        raise PrefixError(f"the post-link scripts of {names} were interrupted twice.", prefix=str(prefix))
     records = {package.record.dist_name: package.record for package in PrefixStore(prefix).records()}
     messages = []
     for name in journal.scripts:

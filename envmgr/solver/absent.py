@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.version import Version
+from envmgr.models.version_spec import VersionSpec
 from envmgr.models.virtual_package import override_variable
 from envmgr.models.visible_text import shortened
 from envmgr.solver.machine import SYSTEMS, can_be_overridden
 from envmgr.solver.near_names import channel_of
+from envmgr.solver.pypi_names import conda_names
 from envmgr.solver.ranges import MAX_RUNS, describe_versions, join_words, neighbours
 from envmgr.solver.universe import may_fit
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from envmgr.solver.searched import Searched
     from envmgr.solver.universe import Universe, Variable
 
+_VERSION_BEHIND = lazy_pattern(r"([A-Za-z_][\w.-]*?)[-:](\d[\w.]*)")
 MAX_VERSION = 40  # characters of a version that cannot be read
 
 
@@ -45,7 +49,18 @@ class Absent:
             return self.no_channel()
         if searched.lists(known.name):
             return f"{searched.text} {searched.verb} no {known.name} that can be read{place}"
-        return f"{searched.text} {searched.verb} no {known.name}{place}{self._near(known.name)}"
+        near = self._near(known.name)
+        meant = self._version_behind(requirement)
+        if meant is not None:
+            near, self.hint = "", f"Did you mean {meant}?"
+        return f"{searched.text} {searched.verb} no {known.name}{place}{near}"
+
+    def _version_behind(self, requirement: Requirement) -> str | None:
+        """What was meant by ``numpy-1.26.4`` or ``numpy:1.26.4``, where a channel has numpy."""
+        written = _VERSION_BEHIND.fullmatch(requirement.source.text.strip())
+        if written is None or not self.searched.lists(written[1].lower()):
+            return None
+        return f"{written[1].lower()}={written[2]}"
 
     def is_unknown(self, name: str) -> bool:
         """Whether no channel has *name*."""
@@ -67,12 +82,27 @@ class Absent:
                 return f"{channels} only other builds of {known.name} {spec.version}"
             beside = neighbours(known.candidates, str(spec.version))
             if beside:
-                return f"{channels} none; the nearest {known.name} is {' or '.join(beside)}"
+                nearest = f"{channels} none; the nearest {known.name} is {' or '.join(beside)}"
+                return nearest + self._wider(known, spec)
         versions = describe_versions(known.candidates, known.full & ~1, known.full)
         if spec is not None and spec.channel is not None:
             places = self._places(known.candidates.installed_values(known.full & ~1))
             return f"{known.name} {versions} is only in {places}"
         return f"{channels} only {known.name} {versions}"
+
+    def _wider(self, known: Variable, spec: MatchSpec) -> str:
+        """``==1.2`` is 1.2 and nothing else; who wrote it may have meant ``=1.2``, which takes in 1.2.3."""
+        version = spec.version
+        if version is None or not version.is_exact:
+            return ""
+        literal = str(version).lstrip("=")
+        wider = VersionSpec.parse(f"={literal}")
+        fitting = [
+            text for text in known.candidates.versions_in(known.full) if wider.matches(Version.parse(text))
+        ]
+        if not fitting:
+            return ""
+        return f" (== is for exactly {literal}; {known.name}={literal} is for any {literal}.*)"
 
     def hidden(self, known: Variable, fits: Callable[[PackageRecord], bool]) -> str:
         """A word on the records that would fit if they could be read or no rule of this solve hid them."""
@@ -111,12 +141,19 @@ class Absent:
 
     def _near(self, name: str) -> str:
         near = self.searched.near(name)
+        known = [other for other in conda_names(name) if other in near]
+        if known:
+            self.hint = f"Ask for {' or '.join(known)} instead."
+            return f"; what PyPI calls {name} is {' or '.join(known)} here"
         if near:
             self.hint = f"Did you mean {' or '.join(near)}?"
             return f"; near names: {join_words(near)}"
         channel = channel_of(name)
         if channel is None or any(one.rpartition("/")[2] == channel for one in self.searched.channels):
-            self.hint = f"Check the spelling of '{name}', or add the channel that has it."
+            self.hint = (
+                f"Check the spelling of '{name}', or add the channel that has it; what only PyPI has goes "
+                "below `- pip:` in a file."
+            )
         else:
             self.hint = f"Packages like '{name}' are on the channel {channel}; add it with -c {channel}."
         return ""

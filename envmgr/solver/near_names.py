@@ -1,15 +1,17 @@
 """What a user may have meant who wrote a name that no channel has.
 
 Three kinds of slips are known: another word for the same thing (the name in ``import``, on PyPI or in a shell:
-``cv2``, ``torch``, ``g++``), conda's habits (``r-`` before an R package, ``py`` before a Python one, ``_`` for
-``-``), and plain misspelling. The surer kind hides the others. A name of the first two kinds counts only where a
-channel has it, so that nothing is suggested which is not there.
+``cv2``, ``torch``, ``g++``), conda's habits (``r-`` before an R package, ``py`` before a Python one,
+``_`` for ``-``), and plain misspelling. The surer kind hides the others. A name of the first two kinds counts only
+where a channel has it, so that nothing is suggested which is not there.
 """
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
+
+from envmgr.solver.pypi_names import conda_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -23,7 +25,6 @@ _OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "attr": ("attrs",),
     "beautifulsoup": ("beautifulsoup4",),
     "bio": ("biopython",),
-    "bs4": ("beautifulsoup4",),
     "crypto": ("pycryptodome",),
     "cuda": ("cuda-toolkit", "cudatoolkit"),
     "cv2": ("opencv", "py-opencv"),
@@ -40,24 +41,14 @@ _OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "node": ("nodejs",),
     "npm": ("nodejs",),
     "nvcc": ("cuda-nvcc",),
-    "opencv-contrib-python": ("opencv", "py-opencv"),
-    "opencv-python": ("opencv", "py-opencv"),
-    "opencv-python-headless": ("opencv", "py-opencv"),
     "osgeo": ("gdal",),
     "pil": ("pillow",),
     "pptx": ("python-pptx",),
-    "psycopg2-binary": ("psycopg2",),
     "pytorch-gpu": ("pytorch",),
     "r": ("r-base",),
-    "ruamel-yaml": ("ruamel.yaml",),
     "serial": ("pyserial",),
     "skimage": ("scikit-image",),
-    "sklearn": ("scikit-learn",),
     "sqlite3": ("sqlite",),
-    "tables": ("pytables",),
-    "tensorflow-cpu": ("tensorflow", "tensorflow-base"),
-    "torch": ("pytorch",),
-    "torch-geometric": ("pytorch_geometric",),
     "usb": ("pyusb",),
     "yaml": ("pyyaml",),
     "zmq": ("pyzmq",),
@@ -90,7 +81,7 @@ def sure_names(name: str, names: Iterable[str]) -> list[str]:
     exchanged, not the first and no digit. Two slips away is another package as often as not.
     """
     near = near_names(name, names)
-    certain = {*_OTHER_WORDS.get(name, ()), *_rejoined(name), f"r-{name}", f"py{name}"}
+    certain = {*_OTHER_WORDS.get(name, ()), *conda_names(name), *_rejoined(name), f"r-{name}", f"py{name}"}
     return [other for other in near if other in certain or _is_one_slip(name, other)]
 
 
@@ -100,7 +91,7 @@ def channel_of(name: str) -> str | None:
 
 
 def _other_words(name: str, listed: Collection[str]) -> list[str]:
-    for words in (_OTHER_WORDS.get(name, ()), _respellings(name)):
+    for words in ((*_OTHER_WORDS.get(name, ()), *conda_names(name)), _respellings(name)):
         found = [word for word in dict.fromkeys(words) if word != name and word in listed]
         if found:
             return found[:NEAR_NAMES]

@@ -304,7 +304,7 @@ def test_offline_is_told_at_once(envmgr: Envmgr, configure, isolated_home):
 def test_wrong_usage_is_refused(envmgr: Envmgr, configure):
     outcome = envmgr("doctor", "netwrk")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "invalid choice: 'netwrk'" in outcome.err
+    assert "topic is one of network, environment, not 'netwrk'." in outcome.err
 
 
 @pytest.mark.parametrize("name", ["repodata_shards.msgpack.zst", "repodata.json.bz2", "repodata.json"])

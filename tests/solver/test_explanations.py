@@ -42,7 +42,7 @@ KINDS = {
         """
         'zzz' (env.yml:5) cannot be fulfilled.
           main has no zzz
-        hint: Check the spelling of 'zzz', or add the channel that has it.
+        hint: Check the spelling of 'zzz', or add the channel that has it; what only PyPI has goes below `- pip:` in a file.
         """,
     ),
     "a version that does not exist": (
@@ -386,7 +386,7 @@ KINDS = {
         case([rec("pytorch", "2.1"), rec("torchgeo")], "torch=2.1"),
         """
         'torch=2.1' (env.yml:5) cannot be fulfilled.
-          main has no torch; near names: pytorch
+          main has no torch; what PyPI calls torch is pytorch here
         would work: env.yml:5: pytorch=2.1 instead of torch=2.1 (gives pytorch 2.1)
         """,
     ),
