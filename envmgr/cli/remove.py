@@ -80,6 +80,7 @@ def _all_names(options: argparse.Namespace) -> list[str]:
 
 
 def _remove_all(options: argparse.Namespace) -> int:
+    from envmgr.cli.plan import is_shown
     from envmgr.cli.render import note, record_fields, write_json
     from envmgr.cli.session import open_context
     from envmgr.ops.remove import remove_environment
@@ -87,7 +88,7 @@ def _remove_all(options: argparse.Namespace) -> int:
     context, _ = open_context(options, always_yes=options.yes or None)
 
     def confirm(question: str) -> bool:
-        if not options.json:
+        if is_shown(options, context):
             note(question)
         return may_proceed(options, context, default=False)
 
@@ -109,6 +110,8 @@ def _remove_all(options: argparse.Namespace) -> int:
         write_json(
             {"success": True, "dry_run": options.dry_run, "prefix": str(removed.prefix), "actions": actions}
         )
+    elif options.quiet:
+        pass
     elif removed.done:
         note(f"Removed {removed.prefix}.")
     else:

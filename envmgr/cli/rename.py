@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     renamed = rename_environment(request, context, confirm)
     if options.json:
         _write_json(renamed, dry_run=options.dry_run)
-    else:
+    elif not options.quiet:
         _write_text(renamed, reporter.timings(), dry_run=options.dry_run)
     return 0
 
