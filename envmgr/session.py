@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from envmgr.ports import Reporter, Response, Transport
 
 
+def user_home() -> Path:
+    """The user's home, or a folder that does not exist, as Debian's users without one have it.
+
+    Containers run as users that no list knows, and without HOME.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
 def find_settings(overrides: Mapping[str, Any]) -> LoadedSettings:
     """The settings of files and variables; *overrides* win over them, but for those that are None.
 
@@ -31,7 +42,7 @@ def find_settings(overrides: Mapping[str, Any]) -> LoadedSettings:
     from envmgr.host.probe import native_subdir
 
     chosen = {name: value for name, value in overrides.items() if value is not None}
-    return load_settings(os.environ, home=Path.home(), subdir=native_subdir(), overrides=chosen)
+    return load_settings(os.environ, home=user_home(), subdir=native_subdir(), overrides=chosen)
 
 
 def make_context(loaded: LoadedSettings, reporter: Reporter) -> Context:
@@ -40,7 +51,7 @@ def make_context(loaded: LoadedSettings, reporter: Reporter) -> Context:
 
     for warning in loaded.warnings:
         reporter.warned(warning)
-    environ, home = dict(os.environ), Path.home()
+    environ, home = dict(os.environ), user_home()
     return Context(
         settings=loaded.settings,
         transport=_LaterTransport(loaded.settings, environ, home, reporter),

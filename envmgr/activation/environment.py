@@ -5,12 +5,18 @@ Pure: what the environment's files say (variables, scripts) comes in as values.
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MISSING = """\
+command -v "$1" >/dev/null || {
+  printf "envmgr: there is no program '%s' in the environment or on PATH.\\n" "$1" >&2; exit 1
+}"""
 # CEP 32, "Activating and deactivating an environment", for Windows.
 _WINDOWS_FOLDERS = ("", "Library/mingw-w64/bin", "Library/usr/bin", "Library/bin", "Scripts", "bin")
 
@@ -64,16 +70,28 @@ def activated_environment(
     }
 
 
-def posix_exec_script(scripts: Sequence[str]) -> str:
-    """Shell text that sources *scripts* in order and then becomes the command in its arguments.
+def posix_exec_script(scripts: Sequence[str], variables: Mapping[str, str] | None = None) -> str:
+    """Shell text that sources *scripts* in order, sets *variables*, and then becomes the command in its arguments.
 
-    Run it as ``sh -c TEXT NAME COMMAND ...``.
+    Run it as ``sh -c TEXT NAME COMMAND ...``. A command that even the scripts do not bring ends it with code 1.
 
-    >>> print(posix_exec_script(["/envs/a b/etc/conda/activate.d/x.sh"]))
+    >>> print(posix_exec_script(["/envs/a b/etc/conda/activate.d/x.sh"], {"A": "1 2"}))
     . '/envs/a b/etc/conda/activate.d/x.sh'
+    export A='1 2'
+    command -v "$1" >/dev/null || {
+      printf "envmgr: there is no program '%s' in the environment or on PATH.\\n" "$1" >&2; exit 1
+    }
     exec "$@"
     """
-    return "\n".join([*(f". {shlex.quote(script)}" for script in scripts), 'exec "$@"'])
+    exports = {name: value for name, value in (variables or {}).items() if _IDENTIFIER.fullmatch(name)}
+    return "\n".join(
+        [
+            *(f". {shlex.quote(script)}" for script in scripts),
+            *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+            _MISSING,
+            'exec "$@"',
+        ]
+    )
 
 
 def _level(environ: Mapping[str, str]) -> int:

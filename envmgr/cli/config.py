@@ -107,12 +107,12 @@ def action_parser(action: str) -> argparse.ArgumentParser:
 
 def _surroundings() -> Surroundings:
     import os
-    from pathlib import Path
 
     from envmgr.host.probe import native_subdir
     from envmgr.ops.config import Surroundings
+    from envmgr.session import user_home
 
-    return Surroundings(os.environ, Path.home(), native_subdir())
+    return Surroundings(os.environ, user_home(), native_subdir())
 
 
 def _shown(keys: Sequence[str]) -> list[ShownSetting]:

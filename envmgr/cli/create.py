@@ -80,6 +80,7 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateReq
         dry_run=options.dry_run,
         download_only=options.download_only,
         copy=bool(options.copy),
+        default_packages=not options.no_default_packages,
         tell_notices=not (options.json or options.quiet),
         command_line=("envmgr", "create", *arguments),
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -53,9 +55,21 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def become(program: str, arguments: Sequence[str], environ: dict[str, str]) -> NoReturn:
-    """Replace this process with *program*; raises PrefixError where it cannot be run."""
+    """Replace this process with *program*; raises PrefixError where it cannot be run.
+
+    A file without an interpreter line is a script of the system's shell, as it is to shells and execvp.
+    """
     sys.stdout.flush()
+    # Python ignores these, and a command would inherit it: `yes | head` would not end in silence.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
-        os.execve(program, list(arguments), environ)
+        try:
+            os.execve(program, list(arguments), environ)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            os.execve("/bin/sh", ["/bin/sh", program, *arguments[1:]], environ)
     except OSError as error:
         raise PrefixError(f"{program} cannot be run: {error.strerror}.") from None

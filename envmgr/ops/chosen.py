@@ -104,7 +104,7 @@ def choose(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
 
 
 def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
-    from envmgr.ops.create import _with_defaults
+    from envmgr.ops.create import with_default_packages
 
     wanted = read_request(request.asked, context)
     if wanted.explicit:
@@ -112,8 +112,7 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
             "an explicit list says nothing of who needs whom.",
             hint="Ask about the environment made from it, with -n or -p.",
         )
-    if not request.asked.files:
-        wanted = _with_defaults(wanted, context)
+    wanted = with_default_packages(wanted, context)
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class CreateRequest(Struct, frozen=True):
     """What to create and where; ``clone`` names an environment (name or path) whose exact packages are used.
 
-    With ``tell_notices`` the channels are asked for their notices while packages are downloaded.
+    With ``default_packages``, those of the setting `create_default_packages` come too, except to lists of archives
+    and clones. With ``tell_notices`` the channels are asked for their notices while packages are downloaded.
     """
 
     asked: Asked
@@ -41,6 +42,7 @@ class CreateRequest(Struct, frozen=True):
     dry_run: bool = False
     download_only: bool = False
     copy: bool = False
+    default_packages: bool = True
     tell_notices: bool = False
     command_line: tuple[str, ...] = ()
 
@@ -160,15 +162,15 @@ def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
     wanted = read_request(asked, context)
     if request.clone:
         wanted = _cloned(request.clone, wanted, context)
-    elif not (asked.files or wanted.explicit):
-        wanted = _with_defaults(wanted, context)
+    elif not wanted.explicit and request.default_packages:
+        wanted = with_default_packages(wanted, context)
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     return wanted
 
 
-def _with_defaults(wanted: EnvironmentRequest, context: Context) -> EnvironmentRequest:
-    """With `create_default_packages`, as conda adds them: to requests from the command line, by name."""
+def with_default_packages(wanted: EnvironmentRequest, context: Context) -> EnvironmentRequest:
+    """With those of `create_default_packages` whose names are not asked for, as conda adds them."""
     from envmgr.ops.request import parse_requirement
 
     named = {requirement.spec.name for requirement in wanted.requirements}

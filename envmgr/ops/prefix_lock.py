@@ -6,6 +6,7 @@ it, and decide where there is none, as on some network file systems.
 
 from __future__ import annotations
 
+import errno
 import random
 import time
 from contextlib import ExitStack, contextmanager
@@ -125,8 +126,11 @@ def _make_folder(prefix: Path) -> None:
 
 
 def _unchangeable(prefix: Path, error: OSError) -> PrefixError:
+    hint = None
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        hint = f"A copy of your own can be: envmgr create -n NAME --clone {prefix}"
     return PrefixError(
-        f"{prefix} cannot be changed: {prefix / FOLDER}: {error.strerror}.", prefix=str(prefix)
+        f"{prefix} cannot be changed: {prefix / FOLDER}: {error.strerror}.", hint=hint, prefix=str(prefix)
     )
 
 

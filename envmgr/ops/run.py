@@ -42,8 +42,9 @@ class Execution(Struct, frozen=True):
 def prepare_run(request: RunRequest, context: Context) -> Execution:
     """The execution of the command in the activated environment.
 
-    Activation scripts of packages run first where there are any, in a POSIX shell that then becomes the
-    command. Raises PrefixError when the program or folder does not exist.
+    Activation scripts of packages run first where there are any, in a shell that then becomes the command: bash
+    where there is one, as in conda, since compilers' scripts need it. Raises PrefixError when the program or
+    folder does not exist.
     """
     from envmgr.activation.environment import posix_exec_script
     from envmgr.prefix.store import PrefixStore
@@ -53,33 +54,43 @@ def prepare_run(request: RunRequest, context: Context) -> Execution:
     if request.folder is not None and not request.folder.is_dir():
         raise PrefixError(f"the folder {request.folder} does not exist.")
     environ = {"PYTHONNOUSERSITE": "1", **activated(request.prefix, context), **request.variables}
+    name, folder = request.command[0], request.folder
+    if os.sep in name:
+        _check_path(name, folder or context.cwd)
     scripts = PrefixStore(request.prefix).activation_scripts()
     if scripts:
-        script = posix_exec_script([str(path) for path in scripts])
-        arguments = ("/bin/sh", "-c", script, "envmgr-run", *request.command)
-        _check_program(request.command[0], environ)
-        return Execution("/bin/sh", arguments, environ, request.folder)
-    program = _check_program(request.command[0], environ)
-    return Execution(program, request.command, environ, request.folder)
+        script = posix_exec_script([str(path) for path in scripts], request.variables)
+        shell = shutil.which("bash", path=environ["PATH"]) or "/bin/sh"
+        return Execution(shell, (shell, "-c", script, "envmgr-run", *request.command), environ, folder)
+    program = name if os.sep in name else shutil.which(name, path=environ["PATH"])
+    if program is None:
+        raise PrefixError(f"there is no program '{name}' in the environment or on PATH.", program=name)
+    return Execution(program, request.command, environ, folder)
 
 
 def activated(prefix: Path, context: Context) -> dict[str, str]:
-    """The process's environment as it is after activating *prefix*, without the packages' scripts."""
+    """The process's environment as it is after activating *prefix*, without the packages' scripts.
+
+    Where it has no PATH, as cron and containers may start programs, the system's folders follow the prefix's.
+    """
     from envmgr.activation.environment import activated_environment
     from envmgr.prefix.store import PrefixStore
 
     store = PrefixStore(prefix)
     return activated_environment(
         str(prefix),
-        context.environ,
+        context.environ if context.environ.get("PATH") else {**context.environ, "PATH": os.defpath},
         subdir=context.settings.subdir,
         env_vars=store.environment_variables(),
         name=store.display_name(context.settings.envs_dirs),
     )
 
 
-def _check_program(name: str, environ: Mapping[str, str]) -> str:
-    found = name if os.sep in name else shutil.which(name, path=environ.get("PATH", ""))
-    if found is None:
-        raise PrefixError(f"there is no program '{name}' in the environment or on PATH.", program=name)
-    return found
+def _check_path(name: str, folder: Path) -> None:
+    place = folder / name
+    if not place.exists():
+        raise PrefixError(f"there is no program {name}.", program=name)
+    if place.is_dir() or not os.access(place, os.X_OK):
+        kind = "it is a folder" if place.is_dir() else "it is not executable"
+        hint = None if place.is_dir() else f"chmod +x {name}"
+        raise PrefixError(f"{name} cannot be run: {kind}.", hint=hint, program=name)

@@ -175,7 +175,7 @@ def test_credentials_in_specs_and_pip_items_are_shown_and_recorded_nowhere(
     assert files_that_hold(b"s3cr3t", tmp_path / "env", root(), Path(os.environ["HOME"])) == []
 
 
-def test_default_packages_join_what_the_command_line_names(
+def test_default_packages_join_what_the_command_line_and_files_ask_for(
     envmgr: Envmgr, channel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("ENVMGR_CREATE_DEFAULT_PACKAGES", "a")
@@ -185,8 +185,13 @@ def test_default_packages_join_what_the_command_line_names(
         assert planned.code == 0, planned.out
         assert [each["name"] for each in planned.json["actions"]["LINK"]] == names
     file = tmp_path / "e.yml"
-    file.write_text("dependencies: []\n")
-    assert envmgr(*arguments, "-f", file).json["actions"]["LINK"] == []
+    for content, names in (("[]", ["a"]), ("['a =1', b]", ["a", "b"])):
+        file.write_text(f"dependencies: {content}\n")
+        planned = envmgr(*arguments, "-f", file, "--no-deps").json
+        assert [each["name"] for each in planned["actions"]["LINK"]] == names
+    monkeypatch.setenv("ENVMGR_CREATE_DEFAULT_PACKAGES", "no-such-package")
+    assert envmgr(*arguments, "b").code == 1
+    assert envmgr(*arguments, "b", "--no-default-packages").code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
