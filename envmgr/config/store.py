@@ -3,7 +3,8 @@
 From weak to strong: the defaults; conda's files in conda's own order; conda's variables `CONDA_*`; our file
 `envmgr/config.yml`; our variables `ENVMGR_*`; the command line. The stronger value replaces the weaker, except that
 conda's lists are joined across its files and variables as conda joins them, stronger entries first, and its
-mappings entry by entry; a few lists (`Key.joined`) are joined across all places.
+mappings entry by entry; a few lists (`Key.joined`) are joined across all places. What a file of conda marks with
+`#!final` no stronger place changes.
 
 Of conda's settings only those are read that mean the same here; all others are conda's business and ignored. In
 our own file an unknown key is an error. Wrong values are errors everywhere, with file, line and what was expected.
@@ -52,9 +53,11 @@ class _Collected(Struct):
     sources: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    final: set[str] = field(default_factory=set)
 
     def replace(self, name: str, value: object, source: str) -> None:
-        self.values[name], self.sources[name] = value, source
+        if name not in self.final:
+            self.values[name], self.sources[name] = value, source
 
     def join(self, name: str, value: tuple[Any, ...], source: str) -> None:
         """Put a stronger list before the weaker one, each entry once."""
@@ -125,6 +128,8 @@ def _conda_files(environ: Mapping[str, str], home: Path, prefix: Path | None) ->
     named = environ.get("CONDARC")
     if named and os.path.isfile(named):
         yield Path(named)
+    elif named and os.path.isdir(named):
+        yield from _yaml_files(Path(named))
 
 
 def _conda_root(environ: Mapping[str, str]) -> str | None:
@@ -144,7 +149,12 @@ def _files_of_folder(folder: Path, *, only_dotfile: bool) -> Iterator[Path]:
     yield from (folder / name for name in names if os.path.isfile(folder / name))
     more = folder / "condarc.d"
     if not only_dotfile and os.path.isdir(more):
-        yield from sorted(path for path in more.iterdir() if path.suffix in (".yml", ".yaml"))
+        yield from _yaml_files(more)
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    paths = (path for path in folder.iterdir() if path.suffix in (".yml", ".yaml"))
+    yield from sorted(path for path in paths if path.is_file())
 
 
 def _read_conda_file(path: Path, environ: Mapping[str, str], found: _Collected) -> None:
@@ -152,13 +162,26 @@ def _read_conda_file(path: Path, environ: Mapping[str, str], found: _Collected) 
     if root is None:
         return
     around = Surroundings(environ, path.parent)
+    marked = _final_lines(path)
+    final = {name.text for name, _ in root.entries if name.line in marked}
     for key in (*KEYS, *CONDA_ONLY_KEYS):
         for name in key.conda:
             node = root.get(name)
             if node is not None and node.kind != "null":
                 place = f"{path}:{node.line}"
                 _take_from_conda(key, _convert_node(key, name, node, path, around), place, found)
+                if name in final:
+                    found.final.add(key.name)
                 break
+
+
+def _final_lines(path: Path) -> frozenset[int]:
+    """The lines on which conda's mark says that no stronger place may change the setting."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:  # It went since it was read.
+        return frozenset()
+    return frozenset(number for number, line in enumerate(lines, 1) if line.rstrip().endswith(b"#!final"))
 
 
 def _read_conda_variables(

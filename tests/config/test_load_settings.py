@@ -102,12 +102,27 @@ def test_condas_lists_are_joined_with_the_stronger_place_first(home, tmp_path):
         ("user/.conda/condarc.d/a.yaml", {}),
         ("user/.condarc", {}),
         ("elsewhere.yml", {"CONDARC": "elsewhere.yml"}),
+        ("folder/b.yaml", {"CONDARC": "folder"}),
     ],
 )
 def test_conda_looks_in_these_places(home, tmp_path, place, variables):
     write(tmp_path / place, "channels: [found]\n")
     environ = {name: str(tmp_path / value) for name, value in variables.items()}
     assert load(home, **environ).settings.channels == ("found",)
+
+
+def test_what_conda_is_told_is_final_no_stronger_place_changes(home, tmp_path):
+    write(
+        tmp_path / "root/.condarc",
+        "channels: #!final\n  - only\noffline: false  #!final\nalways_yes: true # !final\nsubdir: linux-64\n",
+    )
+    write(home / ".condarc", "channels: [mine]\noffline: true\nalways_yes: false\n")
+    write(home / ".config/envmgr/config.yml", "channels: [own]\noffline: true\n")
+    variables = {"CONDA_ROOT": str(tmp_path / "root"), "ENVMGR_OFFLINE": "1", "CONDA_CHANNELS": "c"}
+    loaded = load(home, **variables)
+    assert (loaded.settings.channels, loaded.settings.offline) == (("only",), False)
+    assert not loaded.settings.always_yes
+    assert loaded.sources["channels"] == f"{tmp_path}/root/.condarc:2"
 
 
 def test_condas_variables_are_read_where_they_mean_the_same(home):
