@@ -80,7 +80,7 @@ def _lines(step: Step) -> list[str]:
     number = f"{generation.number}" if generation.number else "now"
     said = shlex.join(generation.command) if generation.command else "(by another tool)"
     lines = [f"{number}  {_moment(step) or ''}  {said}".rstrip()]
-    if generation.number == 1 and not step.removed:
+    if not step.removed and len(step.added) == len(generation.packages):
         return [*lines, f"     {count_text(len(step.added), 'package')}"]
     rows = moved_rows(step.removed, step.added, "")
     return [*lines, *(f"     {row[0]}  {row[1]}  {row[2]}" for row in rows)]

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 Level = Literal["problem", "note"]
 
 # What envmgr, conda, mamba and pixi keep beside the records.
-_KNOWN_FILES = frozenset({"history", "state", "frozen", "pinned", "envmgr", "pixi", "pixi_env_prefix"})
+_KNOWN_FILES = frozenset(
+    {"history", "state", "frozen", "pinned", "envmgr", "pixi", "pixi_env_prefix", "created_at"}
+)
 _CAUSES = {
     "missing": "Something other than envmgr removed them.",
     "modified": "Something other than envmgr wrote to them.",

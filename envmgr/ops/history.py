@@ -56,7 +56,7 @@ def _read(prefix: Path, warn: Callable[[str], None]) -> tuple[Step, ...]:
         warn(left_out(error))
     known = generations.known
     current = store.records()
-    if known and not known[-1].holds(package.record for package in current):
+    if not known or not known[-1].holds(package.record for package in current):
         entries = entries_of([package.record for package in current], store.asked(current))
         known = (*known, Generation(0, 0.0, packages=entries))
     steps = []

@@ -77,6 +77,7 @@ def test_what_another_tool_made_is_listed_checked_and_changed(
     checked = envmgr("verify", "-p", prefix)
     assert checked.code == 0, checked.out
     assert envmgr("doctor", "-p", prefix).code == 0
+    assert envmgr("history", "-p", prefix).out == "now    (by another tool)\n     4 packages\n"
     done = envmgr("install", "-y", "-p", prefix, "--json", "--override-channels", "-c", channel, "leaf")
     assert [each["name"] for each in done.json["actions"]["LINK"]] == ["leaf"]
     assert done.json["actions"]["UNLINK"] == []
