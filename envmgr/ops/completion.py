@@ -77,9 +77,11 @@ class Completion:
         return [offer for offer in known[kind](word) if offer[0].startswith(word)] if kind in known else []
 
     def _environments(self, _word: str) -> list[Offer]:
-        from envmgr.ops.environments import list_environments
+        """Those that -n takes: a folder with a space in its name is found by -p only."""
+        from envmgr.ops.environments import is_name, list_environments
 
-        return [(each.name, str(each.prefix)) for each in list_environments(self._context) if each.name]
+        known = list_environments(self._context)
+        return [(each.name, str(each.prefix)) for each in known if each.name and is_name(each.name)]
 
     def _prefix(self) -> Path:
         from envmgr.ops.environments import locate

@@ -52,6 +52,15 @@ def check_name(name: str) -> str:
     return name
 
 
+def is_name(text: str) -> bool:
+    """Whether *text* can name an environment."""
+    try:
+        check_name(text)
+    except UsageError:
+        return False
+    return True
+
+
 def locate(name: str | None, prefix: str | None, context: Context) -> Path:
     """The absolute prefix for -n *name* or -p *prefix*, existing or not; without both the active environment.
 

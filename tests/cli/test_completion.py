@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ def answer(envmgr: Envmgr, *words: str) -> list[str]:
 
 
 def make_environments() -> None:
-    for name, packages in {"data": ("numpy-2.0-py_0", "num-expr-1-x", "scipy-1-0"), "dä y's": ()}.items():
+    for name, packages in {"data": ("numpy-2.0-py_0", "num-expr-1-x", "scipy-1-0"), "dä's": ()}.items():
         meta = Path(os.environ["ENVMGR_ROOT"], "envs", name, "conda-meta")
         meta.mkdir(parents=True)
         (meta / "history").touch()
@@ -44,7 +46,7 @@ def make_environments() -> None:
         ("config rem", ["remove"]),
         ("config --set ssl_v", ["ssl_verify"]),
         ("config --set offline ", []),
-        ("install -n d", ["data", "dä y's"]),
+        ("install -n d", ["data", "dä's"]),
         ("install --name=da", ["--name=data"]),
         ("activate da", ["data"]),
         ("rename da", ["data"]),
@@ -132,6 +134,23 @@ def test_a_damaged_index_and_damaged_settings_are_not_mentioned(envmgr: Envmgr, 
     Path(os.environ["HOME"], ".condarc").write_text("channels: [\n")
     silent = envmgr(*line)
     assert (silent.code, silent.out, silent.err) == (0, "\n", "")
+
+
+def test_an_answer_loads_nothing_that_could_open_a_connection(envmgr: Envmgr, tmp_path: Path):
+    make_environments()
+    channel = make_channel(tmp_path / "main", [pkg("numpy")]).as_uri()
+    where = ["-c", channel, "--override-channels"]
+    assert envmgr("search", "numpy", *where).code == 0
+    program = (
+        "import sys\nfrom envmgr.cli.main import run_command_line\n"
+        "run_command_line(['completion', 'bash', '--answer', '--', *sys.argv[1:]])\n"
+        "print(*{'socket', 'ssl', 'requests', 'tqdm', 'envmgr.solver', 'envmgr.net'} & set(sys.modules))"
+    )
+    for line, offered in ((["install", *where, "n"], "numpy"), (["run", "-n", "da"], "data")):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *line], capture_output=True, text=True, timeout=60, check=True
+        )
+        assert (done.stdout, done.stderr) == (f"\n{offered}\n\n", "")
 
 
 def test_credentials_are_not_offered(envmgr: Envmgr):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_SECONDS = 30.0
-ENVIRONMENTS = ("plain", "my ä $env")
+ODD = "my'ä$(env)"
+ENVIRONMENTS = ("plain", ODD, "with space")
 
 
 @pytest.fixture
@@ -34,6 +35,9 @@ def environ(tmp_path: Path) -> dict[str, str]:
         meta = Path(os.environ["ENVMGR_ROOT"], "envs", name, "conda-meta")
         meta.mkdir(parents=True)
         (meta / "history").touch()
+        (meta / "numpy-2.0-py_0.json").touch()
+        (meta.parent / "bin").mkdir()
+        (meta.parent / "bin" / "my tool ä").touch()
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "a file.yml").touch()
     (tmp_path / "work" / "a folder").mkdir()
@@ -94,23 +98,32 @@ def _read(terminal: int, end: float) -> bytes:
 # What is typed, a TAB included, and the words that the command then gets. Text after the TAB shows what it left.
 TYPED = [
     ("envmgr inst\tx", "install x"),
-    ("envmgr run -n my\tx", "run -n my ä $env x"),
-    ("envmgr run -n 'my\tx", "run -n my ä $env x"),
-    ('envmgr run -n "my\tx', "run -n my ä $env x"),
-    ("envmgr run -n my\\ \tx", "run -n my ä $env x"),
+    ("envmgr run -n my\tx", f"run -n {ODD} x"),
+    ("envmgr run -n 'my\tx", f"run -n {ODD} x"),
+    ('envmgr run -n "my\tx', f"run -n {ODD} x"),
+    ("envmgr run -n my\\'\tx", f"run -n {ODD} x"),
+    ("envmgr run -n plain my\tx", "run -n plain my tool ä x"),
+    ("envmgr run -n plain 'my t\tx", "run -n plain my tool ä x"),
+    ("envmgr run -n plain my\\ t\tx", "run -n plain my tool ä x"),
+    ("envmgr run -n with\tx", "run -n withx"),
     ("envmgr list -p a\t", "list -p a folder"),
     ("envmgr create --file a\\ fi\tx", "create --file a file.yml x"),
     ("envmgr create --channel-priority=st\tx", "create --channel-priority=strict x"),
     ("envmgr create --channel-priority st\tx", "create --channel-priority strict x"),
     ("envmgr create -n pl\t --dry\tx", "create -n plain --dry-run x"),
     ("envmgr config --show off\tx", "config --show offline x"),
+    ("true; A=1 envmgr inst\tx", "install x"),
+    ('envmgr remove -n "my\'ä\\$(env)" nu\tx', f"remove -n {ODD} numpy x"),
+    ("envmgr remove -n my\\'ä\\$\\(env\\) nu\tx", f"remove -n {ODD} numpy x"),
+    ("envmgr why --prefix=$ENVMGR_ROOT/envs/plain nu\tx", "why --prefix=ROOT/envs/plain numpy x"),
 ]
 
 
 def words_of(file: Path) -> list[str]:
     """The words of each call; zsh takes the slash off a folder again when the line is done."""
     lines = file.read_text().splitlines()
-    return [" ".join(line.split("\x1f")[:-1]).rstrip("/") for line in lines]
+    called = [" ".join(line.split("\x1f")[:-1]).rstrip("/") for line in lines]
+    return [words.replace(os.environ["ENVMGR_ROOT"], "ROOT") for words in called]
 
 
 # Stands in for the program once its script has been taken over, and writes down the words that it is called with.
@@ -150,7 +163,7 @@ def test_init_brings_completion(environ: dict[str, str], tmp_path: Path):
     start.write_text(f"{start.read_text()}{RECORD}PS1='ready> '\n")
     shell = [installed("bash"), "--noprofile", "--rcfile", str(start), "-i"]
     type_into(shell, ["envmgr run -n my\tx"], environ, tmp_path / "work")
-    assert words_of(tmp_path / "words") == ["run -n my ä $env x"]
+    assert words_of(tmp_path / "words") == [f"run -n {ODD} x"]
     offers = run([installed("fish"), "-c", "complete -C 'envmgr rep'"], environ, tmp_path)
     assert (offers.stdout.split("\t")[0], offers.stderr) == ("repoquery", "")
     run(["envmgr", "init", "--reverse", "bash", "zsh", "fish"], environ, tmp_path)
@@ -159,21 +172,25 @@ def test_init_brings_completion(environ: dict[str, str], tmp_path: Path):
 
 FISH = [
     ("envmgr inst", ["install"]),
-    ("envmgr run -n my", ["my ä $env"]),
-    ("envmgr run -n 'my", ["my ä $env"]),
+    ("envmgr run -n my", [ODD]),
+    ("envmgr run -n 'my", [ODD]),
     ("envmgr run -n pl", ["plain"]),
     ("envmgr create --file a", ["a file.yml", "a folder/"]),
     ("envmgr create --file=a", ["--file=a file.yml", "--file=a folder/"]),
     ("envmgr list -p a", ["a folder/"]),
     ("envmgr create --channel-priority=st", ["--channel-priority=strict"]),
     ("envmgr no-such ", []),
+    ('envmgr remove -n "my\'ä\\$(env)" nu', ["numpy"]),
+    ("envmgr remove -n my\\'ä\\$\\(env\\) nu", ["numpy"]),
+    ("envmgr run -n plain 'my t", ["my tool ä"]),
+    ("envmgr run -n with", []),
 ]
 
 
 def test_fish_offers_the_same(environ: dict[str, str], tmp_path: Path):
     text = "envmgr completion fish | source\n"
     for line, _ in FISH:
-        quoted = "'" + line.replace("'", "\\'") + "'"
+        quoted = "'" + line.replace("\\", "\\\\").replace("'", "\\'") + "'"
         text += f"complete -C {quoted}; echo ==\n"
     done = run([installed("fish"), "--no-config", "-c", text], environ, tmp_path / "work")
     found = [
