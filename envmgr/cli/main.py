@@ -133,6 +133,10 @@ def _command_hint(name: str) -> str:
 
     if name.startswith("-"):
         return "The command comes first, then its options, as in envmgr list --json."
+    from envmgr.cli.other_tools import COMMANDS_NOT_THERE
+
+    if name in COMMANDS_NOT_THERE:
+        return f"Instead: {COMMANDS_NOT_THERE[name]}."
     return did_you_mean(name, [*COMMANDS, *ALIASES]) or "envmgr --help lists the commands."
 
 

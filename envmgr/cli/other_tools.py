@@ -1,4 +1,4 @@
-"""Options of conda and mamba that envmgr does not have, each with why, or what to say instead.
+"""Options and commands of other tools that envmgr does not have, each with why, or what to say instead.
 
 Options that ask for what envmgr does anyway are accepted (`options.add_understood`). None is ignored silently.
 """
@@ -153,6 +153,29 @@ NOT_THERE: Final = {
     "run --label": "the command is a process of its own, with its own name",
 }
 """By the option, or the command and the option where it is another thing there."""
+
+
+COMMANDS_NOT_THERE: Final = {
+    "add": "envmgr install --save NAME",
+    "check": "envmgr doctor -n NAME",
+    "commands": "envmgr --help lists the commands",
+    "compare": "envmgr env update --dry-run -n NAME -f FILE shows what differs from a file",
+    "constructor": "envmgr list --explicit, and envmgr create --file with what it printed",
+    "exec": "envmgr create -n NAME, then envmgr run -n NAME COMMAND",
+    "freeze": "envmgr list --export",
+    "global": "an environment for each tool, and envmgr run -n NAME COMMAND",
+    "package": "envmgr verify --foreign tells the files of no package",
+    "plugins": "there are no plugins",
+    "ps": "the processes are ordinary ones, which the system's ps shows",
+    "reinstall": "envmgr verify --repair, or envmgr install --force-reinstall NAME",
+    "self-update": "update it as it was installed, with pip",
+    "server": "envmgr index writes a channel for any web server",
+    "show": "envmgr list, or envmgr search --info",
+    "sync": "envmgr update --prune -f FILE",
+    "task": "envmgr run -n NAME COMMAND",
+    "workspace": "an environment.yml describes an environment, and envmgr config the channels",
+}
+"""Commands of conda, mamba, pixi, pip and poetry, each with what to say instead."""
 
 
 def reason_against(command: str, word: str) -> str | None:

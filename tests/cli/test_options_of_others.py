@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envmgr.cli.grammar import iter_parsers
-from envmgr.cli.other_tools import NOT_THERE
+from envmgr.cli.other_tools import COMMANDS_NOT_THERE, NOT_THERE
 from tests.builders import make_channel, pkg
 
 if TYPE_CHECKING:
@@ -38,6 +38,16 @@ def test_an_option_that_is_not_there_is_refused_with_what_to_say_instead(envmgr:
     assert refused.err.splitlines() == [
         f"envmgr: envmgr {command} has no option {option}.",
         f"  hint: {NOT_THERE[entry]}.",
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS_NOT_THERE)
+def test_a_command_that_is_not_there_is_refused_with_what_to_say_instead(envmgr: Envmgr, command: str):
+    refused = envmgr(command, "x")
+    assert refused.code == 2
+    assert refused.err.splitlines() == [
+        f"envmgr: there is no command '{command}'.",
+        f"  hint: Instead: {COMMANDS_NOT_THERE[command]}.",
     ]
 
 
