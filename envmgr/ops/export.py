@@ -276,9 +276,9 @@ class _Writing(Struct):
         self.left_out.append(f"the item of pip {what}, is left out.")
 
     def _without_login(self, text: str) -> str:
-        from envmgr.models.credentials import without_credentials_in_text
+        from envmgr.pypi.items import without_login
 
-        shown = without_credentials_in_text(text)
+        shown = without_login(text)
         if shown != text or shown in self.holdings.logins:
             self._tell_logins({shown: True})
         return shown

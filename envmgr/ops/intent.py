@@ -185,9 +185,7 @@ def leaves(records: Sequence[PackageRecord]) -> tuple[str, ...]:
 
 
 def _needs(record: PackageRecord) -> set[str]:
-    from envmgr.models.match_spec import parse_match_spec
-
-    return {parse_match_spec(text).name for text in record.depends}
+    return {spec.name for spec in _readable(record.depends)}
 
 
 def _reach(names: Iterable[str], needs: Mapping[str, set[str]], reached: set[str]) -> None:

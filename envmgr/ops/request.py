@@ -131,17 +131,21 @@ def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Ask
     from envmgr.models.channel import without_credentials_in_text
     from envmgr.ops.environments import expanded
     from envmgr.prefix.generation import AskedFor, Asking
+    from envmgr.pypi.items import without_login
 
     def placed(text: str, source: Source) -> AskedFor:
         file = None if source.file is None else str(expanded(source.file, context))
-        return AskedFor(without_credentials_in_text(text), file, source.line if file else None)
+        return AskedFor(text, file, source.line if file else None)
 
-    written = [*wanted.written_urls, *(item.text for item in wanted.pypi)]
+    shown = [(url, without_credentials_in_text(url)) for url in wanted.written_urls]
+    shown += [(item.text, without_login(item.text)) for item in wanted.pypi]
     return Asking(
-        tuple(placed(str(each.spec), each.source) for each in wanted.requirements),
-        tuple(placed(item.text, item.source) for item in wanted.pypi),
+        tuple(
+            placed(without_credentials_in_text(str(each.spec)), each.source) for each in wanted.requirements
+        ),
+        tuple(placed(without_login(item.text), item.source) for item in wanted.pypi),
         tuple(str(expanded(file, context)) for file in asked.files),
-        tuple(dict.fromkeys(shown for url in written if (shown := without_credentials_in_text(url)) != url)),
+        tuple(dict.fromkeys(clean for written, clean in shown if clean != written)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\]\s*)?($|[<>=!~;@(\s])")
+_SSH_NAME = re.compile(r"(?:[a-z]+\+)?ssh://[\w.-]+@")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 _OPTION = re.compile(r"(-[A-Za-z]|--[a-z-]+)(?:\s+|=|(?<=-[a-z])(?=\S)|$)(.*)")
 _TAKES_PLACE = (
@@ -30,6 +32,19 @@ _TAKES_PLACE = (
 def bare_item(text: str) -> str:
     """*text* without a comment and the spaces around it."""
     return _COMMENT.sub("", text).strip()
+
+
+def without_login(text: str) -> str:
+    """*text* without the logins in its URLs; the name alone that `ssh` logs in with is none.
+
+    >>> without_login("x @ https://me:pw@h/x.whl"), without_login("x @ git+ssh://git@h/x.git@main")
+    ('x @ https://h/x.whl', 'x @ git+ssh://git@h/x.git@main')
+    """
+    found = _SSH_NAME.search(text)
+    if found is None:
+        return without_credentials_in_text(text)
+    rest = without_credentials_in_text(text[found.end() :])
+    return without_credentials_in_text(text[: found.start()]) + found[0] + rest
 
 
 def item_name(text: str) -> str | None:

@@ -373,13 +373,17 @@ def test_what_pip_really_installed_comes_back(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with serve(tmp_path / "served") as server:
         (tmp_path / "env.yml").write_text(
-            f"channels: [{server.url}/main, nodefaults]\ndependencies: [python, pip: [Wanted>=2]]\n"
+            f"channels: [{server.url}/main, nodefaults]\ndependencies:\n- python\n- pip:\n"
+            "  - --extra-index-url https://me:hidden@h.example.org/simple\n  - Wanted>=2\n"
         )
         first, second, third = (tmp_path / f"envs/{name}/x" for name in "abc")
         done = envmgr("create", "-y", "-p", first, "-f", tmp_path / "env.yml")
         assert done.code == 0, done.err
+        told = envmgr("export", "-p", first, "--from-history").err
+        assert "the login for --extra-index-url https://h.example.org/simple is left out" in told
+        assert "hidden" not in told + (first / "conda-meta/envmgr/generations/1.json").read_text()
         for options, section, place in (
-            (["--from-history"], ["Wanted>=2"], second),
+            (["--from-history"], ["--extra-index-url https://h.example.org/simple", "Wanted>=2"], second),
             ([], ["needed==1.5", "wanted==2.5"], third),
         ):
             before = exported(envmgr, first, *options)
