@@ -327,9 +327,9 @@ def _asked(
     platform: str | None = None,
 ) -> Asked:
     return Asked(
-        _texts(specs),
-        tuple(os.fspath(file) for file in _several(files)),
-        _texts(channels or ()),
+        specs=_texts(specs),
+        files=tuple(os.fspath(file) for file in _several(files)),
+        channels=_texts(channels or ()),
         override_channels=channels is not None,
         subdir=platform,
     )
