@@ -259,7 +259,7 @@ class _Writing(Struct):
                 yield self._without_login(each.item)
 
     def _asked_items(self) -> Iterator[str]:
-        from envmgr.ops.intent import asked_items
+        from envmgr.ops.intent import asked_items, pypi_constraints
         from envmgr.pypi.items import item_name, names_place_here, restyled_item
 
         versions = {each.name: each.version for each in self.holdings.pypi}
@@ -272,6 +272,10 @@ class _Writing(Struct):
             else:
                 yield self._without_login(text)
 
+        self._lose_all(
+            pypi_constraints(self.holdings), "constraints of pip, which only a file of their own can hold"
+        )
+
     def _lose_item(self, what: str) -> None:
         self.left_out.append(f"the item of pip {what}, is left out.")
 
@@ -279,7 +283,7 @@ class _Writing(Struct):
         from envmgr.pypi.items import without_login
 
         shown = without_login(text)
-        if shown != text or shown in self.holdings.logins:
+        if shown != text or any(url in shown for url in self.holdings.logins):
             self._tell_logins({shown: True})
         return shown
 

@@ -1,17 +1,19 @@
 """What an environment holds and what was asked for it, from what is recorded, for exports.
 
-What was asked for is in the records of packages (CEP 32, ``requested_specs``), in the generations (channels, items
-for pip, order), and in ``conda-meta/history`` where another tool changed the environment last. One that nobody
+What was asked for is in the records of packages (CEP 32, ``requested_specs``), in the generations (channels, order,
+what is held of PyPI), and in ``conda-meta/history`` where another tool changed the environment last. One that nobody
 noted a request of is described by its leaves: the packages that no other needs.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from envmgr.errors import DataError, PrefixError
+from envmgr.prefix.generation import PypiIntent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +27,14 @@ if TYPE_CHECKING:
     from envmgr.prefix.installed import InstalledPackage
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+
+
 class PypiPackage(Struct, frozen=True):
-    """A distribution that pip brought; ``item`` brings it again, and is None where only this machine has it."""
+    """A Python distribution of PyPI; ``item`` brings it again, and is None where only this machine has it.
+
+    ``requested`` tells that it was asked for, by a request that is recorded or of pip itself.
+    """
 
     name: str
     version: str
@@ -35,20 +43,26 @@ class PypiPackage(Struct, frozen=True):
 
 
 class Holdings(Struct, frozen=True):
-    """What the environment at *prefix* holds and notes of itself; ``pins`` are the lines of conda-meta/pinned."""
+    """What the environment at *prefix* holds and notes of itself.
+
+    ``conda`` are its conda packages and ``pypi`` its Python distributions, by name, those that pip brought as well
+    as those that envmgr linked; ``is_noted`` tells that the newest generation holds just these. ``pins`` are the
+    lines of conda-meta/pinned.
+    """
 
     prefix: Path
-    installed: tuple[InstalledPackage, ...]
+    conda: tuple[InstalledPackage, ...]
     pypi: tuple[PypiPackage, ...]
     past: Generations
     history: tuple[PastRequest, ...]
     variables: Mapping[str, str]
     pins: tuple[str, ...]
+    is_noted: bool
 
     @property
     def records(self) -> tuple[PackageRecord, ...]:
         """The conda packages, by name."""
-        return tuple(package.record for package in self.installed)
+        return tuple(package.record for package in self.conda)
 
     @property
     def name(self) -> str | None:
@@ -61,7 +75,8 @@ class Holdings(Struct, frozen=True):
     @property
     def logins(self) -> frozenset[str]:
         """The URLs that were asked for with a login or a token, without it."""
-        return frozenset(url for generation in self.past.known for url in generation.asking.logins)
+        texts = (text for generation in self.past.known for text in generation.asking.logins)
+        return frozenset(url for text in texts for url in _URL.findall(text))
 
 
 def read_holdings(prefix: Path, context: Context) -> Holdings:
@@ -87,14 +102,16 @@ def _read(prefix: Path, context: Context) -> Holdings:
         history = (prefix / "conda-meta" / "history").read_bytes().decode("utf-8", "replace")
     except OSError as error:
         raise PrefixError(f"{prefix}/conda-meta/history cannot be read: {error.strerror}.") from error
+    past = store.generations()
     return Holdings(
         prefix,
-        installed,
+        tuple(package for package in installed if not package.record.is_pypi),
         _pypi(prefix, installed),
-        store.generations(),
+        past,
         read_requests(history),
         store.state_variables(),
         tuple(plain_text(pin.spec) for pin in pins_of(prefix, context)),
+        past.last is not None and past.last.holds(package.record for package in installed),
     )
 
 
@@ -103,30 +120,32 @@ def _pypi(prefix: Path, installed: Sequence[InstalledPackage]) -> tuple[PypiPack
     from envmgr.pypi.installed import direct_url, is_requested
     from envmgr.pypi.items import exact_item
 
-    folder = python_folder(installed)
-    if folder is None:
-        return ()
-    place = prefix / folder
-    return tuple(
+    found = [
         PypiPackage(
-            each.name,
-            each.version,
-            exact_item(each.name, each.version, direct_url(place, each)),
-            is_requested(place, each),
+            record.shown_name,
+            record.version,
+            exact_item(record.shown_name, record.version, record.extra.get("direct_url")),
+            bool(package.requested),
         )
-        for each in foreign_distributions(prefix, installed)
-    )
+        for package in installed
+        if (record := package.record).is_pypi
+    ]
+    folder = python_folder(installed)
+    for each in foreign_distributions(prefix, installed) if folder is not None else ():
+        place = prefix / str(folder)
+        item = exact_item(each.name, each.version, direct_url(place, each))
+        found.append(PypiPackage(each.name, each.version, item, is_requested(place, each)))
+    return tuple(sorted(found, key=lambda each: each.name))
 
 
 def asked_specs(holdings: Holdings) -> tuple[MatchSpec, ...]:
     """The specs that were asked for and whose packages are there, in the order of asking."""
     by_name: dict[str, tuple[MatchSpec, ...]] = {
         package.record.name: specs
-        for package in holdings.installed
+        for package in holdings.conda
         if (specs := tuple(_readable(package.requested, package.record.name)))
     }
-    last = holdings.past.last
-    if last is None or not last.holds(holdings.records):
+    if not holdings.is_noted:
         _follow_history(by_name, holdings)
     if not by_name:
         by_name = {name: tuple(_readable([name], name)) for name in leaves(holdings.records)}
@@ -136,17 +155,18 @@ def asked_specs(holdings: Holdings) -> tuple[MatchSpec, ...]:
 
 
 def asked_items(holdings: Holdings) -> tuple[str, ...]:
-    """The items for pip that were asked for and not taken away since, in order, each package once.
+    """The lines for pip that ask for what is there, in order, and the options that hold for them.
 
-    After those that generations note come the distributions that pip itself marked as asked for; where neither is
-    known, all of them.
+    After those that the newest generation notes come the distributions that pip itself marked as asked for; where
+    neither is known, all of them.
     """
     from envmgr.pypi.items import bare_item, item_name
 
     here = {each.name: each for each in holdings.pypi}
     known = {record.name for record in holdings.records}
-    items: dict[str, str] = {}
-    for asked in (asked for generation in holdings.past.known for asked in generation.asking.pypi):
+    noted = holdings.past.last.pypi if holdings.past.last is not None else PypiIntent()
+    items: dict[str, str] = {text: text for text in noted.options}
+    for asked in noted.requirements:
         text = bare_item(asked.spec)
         name = item_name(text)
         if text and (name is None or name in here or name in known):
@@ -158,6 +178,11 @@ def asked_items(holdings: Holdings) -> tuple[str, ...]:
             direct = each.item is None or "@" in each.item
             items[each.name] = (each.item or f"{each.name} @ file:") if direct else each.name
     return tuple(items.values())
+
+
+def pypi_constraints(holdings: Holdings) -> tuple[str, ...]:
+    """The constraints that hold for what pip is asked for."""
+    return holdings.past.last.pypi.constraints if holdings.past.last is not None else ()
 
 
 def searched_channels(holdings: Holdings, context: Context) -> tuple[str, ...]:

@@ -26,13 +26,15 @@ def intent_of(items: Iterable[PypiItem], context: Context) -> PypiIntent:
     """
     from envmgr.models.credentials import without_credentials_in_text
     from envmgr.ops.environments import expanded
+    from envmgr.pypi.items import without_login
     from envmgr.pypi.requirement_files import gather
 
     gathered = gather(items, context.environ)
 
     def placed(line: RequirementLine) -> AskedFor:
         file = None if line.source.file is None else str(expanded(line.source.file, context))
-        text = " ".join([line.shown, *(f"--hash={each}" for each in line.hashes)])
+        shown = without_login(f"{'-e ' if line.editable else ''}{line.text}")
+        text = " ".join([shown, *(f"--hash={each}" for each in line.hashes)])
         return AskedFor(text, file, line.source.line if file else None)
 
     files = [f"{name}={without_credentials_in_text(url)}" for name, url in gathered.remote]

@@ -13,6 +13,9 @@ import pip
 import pytest
 import yaml
 
+from envmgr.prefix.installed import InstalledPackage, Listing
+from envmgr.prefix.store import PrefixStore
+from envmgr.pypi.records import wheel_record
 from tests.builders import File, make_channel, pkg, script
 from tests.pypi.test_apply import make_wheel
 from tests.servers import serve
@@ -191,14 +194,14 @@ def with_pip(envmgr: Envmgr, channel: str, tmp_path: Path) -> Path:
     assert envmgr(*asked).code == 0
     (generation,) = (made / "conda-meta/envmgr/generations").iterdir()
     content = json.loads(generation.read_text())
-    items = [
-        "wanted[extra] >=2  # why",
-        "gone",
-        "-r dev.txt",
-        "--extra-index-url https://pypi.example.org/simple",
-    ]
-    content["asking"]["pypi"] = [{"spec": item} for item in items]
-    content["asking"]["logins"] = [items[-1]]
+    option = "--extra-index-url https://pypi.example.org/simple"
+    lines = ["wanted[extra]>=2", "gone", "-e /home/me/src", "linked>=5"]
+    content["pypi"] = {
+        "requirements": [{"spec": line} for line in lines],
+        "constraints": ["needed<2"],
+        "options": [option],
+    }
+    content["asking"]["logins"] = [option]
     generation.write_text(json.dumps(content))
     distribution(made, "wanted", "2.1.7", asked=True)
     distribution(made, "needed", "1")
@@ -206,6 +209,9 @@ def with_pip(envmgr: Envmgr, channel: str, tmp_path: Path) -> Path:
     distribution(made, "mine", "4", asked=True, direct={"url": "file:///home/me/mine", "dir_info": {}})
     vcs = {"vcs": "git", "commit_id": "f00"}
     distribution(made, "fresh", "5", direct={"url": "https://me:pw@git.example.org/f", "vcs_info": vcs})
+    for name, requested in (("linked-6.0", ("linked>=5",)), ("beside-7", ())):
+        wheel = wheel_record(f"https://files.example.org/{name}-py3-none-any.whl")
+        PrefixStore(made).write_record(InstalledPackage(wheel, Listing(), requested))
     return made
 
 
@@ -213,7 +219,14 @@ def test_what_pip_installed_is_in_the_pip_section(envmgr: Envmgr, with_pip: Path
     done = envmgr("export", "-p", with_pip)
     *_, section = yaml.safe_load(done.out)["dependencies"]
     assert section == {
-        "pip": ["by-hand==3", "fresh @ git+https://git.example.org/f@f00", "needed==1", "wanted==2.1.7"]
+        "pip": [
+            "beside==7",
+            "by-hand==3",
+            "fresh @ git+https://git.example.org/f@f00",
+            "linked==6.0",
+            "needed==1",
+            "wanted==2.1.7",
+        ]
     }
     assert "mine 4, which came from a file or folder of this machine, is left out" in done.err
     assert "the login for fresh @ git+https://git.example.org/f@f00 is left out" in done.err
@@ -221,18 +234,21 @@ def test_what_pip_installed_is_in_the_pip_section(envmgr: Envmgr, with_pip: Path
 
 def test_what_was_asked_of_pip_is_written_as_asked(envmgr: Envmgr, with_pip: Path):
     done = envmgr("export", "-p", with_pip, "--from-history")
-    section = ["wanted[extra] >=2", "--extra-index-url https://pypi.example.org/simple", "by-hand"]
+    option = "--extra-index-url https://pypi.example.org/simple"
+    section = [option, "wanted[extra]>=2", "linked>=5", "by-hand"]
     assert yaml.safe_load(done.out)["dependencies"] == ["python", "pip", {"pip": section}]
-    assert "'-r dev.txt', which is a file or folder of this machine, is left out" in done.err
+    assert "'-e /home/me/src', which is a file or folder of this machine, is left out" in done.err
+    assert "which only a file of their own can hold, are left out: needed<2." in done.err
     assert "'mine', which is a file" in done.err
     assert "the login for --extra-index-url https://pypi.example.org/simple is left out" in done.err
     minor = exported(envmgr, with_pip, "--from-history", "--versions", "minor")["dependencies"]
-    assert minor == ["python=3.11", "pip", {"pip": ["wanted[extra]==2.1.*", section[1], "by-hand==3.*"]}]
+    section = [option, "wanted[extra]==2.1.*", "linked==6.0.*", "by-hand==3.*"]
+    assert minor == ["python=3.11", "pip", {"pip": section}]
 
 
 def test_requirements_hold_the_part_of_pip_and_tell_the_rest(envmgr: Envmgr, with_pip: Path, tmp_path: Path):
     done = envmgr("export", "-p", with_pip, "-f", tmp_path / "requirements.txt")
-    assert (tmp_path / "requirements.txt").read_text().splitlines()[::3] == ["by-hand==3", "wanted==2.1.7"]
+    assert (tmp_path / "requirements.txt").read_text().splitlines()[::3] == ["beside==7", "linked==6.0"]
     assert "conda packages, which no index of PyPI has, are left out: pip, python." in done.err
 
 
