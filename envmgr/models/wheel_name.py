@@ -67,8 +67,8 @@ def normalized_name(name: str) -> str:
 def normalized_version(version: str) -> str:
     """*version* in its normal form (PEP 440); a text that is no such version stays as it is.
 
-    >>> normalized_version("1.0.0-RC1"), normalized_version("2024a-1")
-    ('1.0.0rc1', '2024a-1')
+    >>> normalized_version("1.0.0-RC1"), normalized_version("2024-x")
+    ('1.0.0rc1', '2024-x')
     """
     from packaging.version import InvalidVersion, Version
 
