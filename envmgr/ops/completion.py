@@ -78,10 +78,14 @@ class Completion:
 
     def _environments(self, _word: str) -> list[Offer]:
         """Those that -n takes: a folder with a space in its name is found by -p only."""
-        from envmgr.ops.environments import is_name, list_environments
+        from envmgr.ops.environments import is_name
 
-        known = list_environments(self._context)
-        return [(each.name, str(each.prefix)) for each in known if each.name and is_name(each.name)]
+        found: dict[str, str] = {}
+        for folder in self._context.settings.envs_dirs:
+            for name in _names_in(folder):
+                if is_name(name) and os.path.isfile(folder / name / "conda-meta" / "history"):
+                    found.setdefault(name, str(folder / name))
+        return list(found.items())
 
     def _prefix(self) -> Path:
         from envmgr.ops.environments import locate

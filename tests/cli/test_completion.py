@@ -136,7 +136,7 @@ def test_a_damaged_index_and_damaged_settings_are_not_mentioned(envmgr: Envmgr, 
     assert (silent.code, silent.out, silent.err) == (0, "\n", "")
 
 
-def test_an_answer_loads_nothing_that_could_open_a_connection(envmgr: Envmgr, tmp_path: Path):
+def test_an_answer_loads_nothing_slow_and_nothing_that_connects(envmgr: Envmgr, tmp_path: Path):
     make_environments()
     channel = make_channel(tmp_path / "main", [pkg("numpy")]).as_uri()
     where = ["-c", channel, "--override-channels"]
@@ -144,7 +144,7 @@ def test_an_answer_loads_nothing_that_could_open_a_connection(envmgr: Envmgr, tm
     program = (
         "import sys\nfrom envmgr.cli.main import run_command_line\n"
         "run_command_line(['completion', 'bash', '--answer', '--', *sys.argv[1:]])\n"
-        "print(*{'socket', 'ssl', 'requests', 'tqdm', 'envmgr.solver', 'envmgr.net'} & set(sys.modules))"
+        "print(*{'socket', 'ssl', 'requests', 'tqdm', 'envmgr.solver', 'envmgr.net', 'envmgr.prefix'} & set(sys.modules))"
     )
     for line, offered in ((["install", *where, "n"], "numpy"), (["run", "-n", "da"], "data")):
         done = subprocess.run(
