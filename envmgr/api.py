@@ -134,10 +134,11 @@ def solve(
         return choose(ChosenRequest(asked=asked, options=options), _context(session))[0].records
 
 
-def create(
+def create(  # noqa: PLR0913 - options of the command line, by their names.
     environment: Environment,
     specs: Sequence[str] = (),
     *,
+    pypi: Sequence[str] = (),
     files: Sequence[Environment] = (),
     channels: Sequence[str] | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
@@ -146,14 +147,14 @@ def create(
 ) -> Created:
     """Make a new environment of *specs* and *files* (environment.yml, lists of specs, explicit files).
 
-    All or nothing. *channels* are as for `solve`. With *dry_run* only the plan is made. Raises what `solve` does,
-    and PrefixError for a place that is taken or cannot be written.
+    All or nothing. *pypi* are lines for pip, such as `"requests>=2"`. *channels* are as for `solve`. With *dry_run*
+    only the plan is made. Raises what `solve` does, and PrefixError for a place that is taken or cannot be written.
     """
     from envmgr.ops.create import create
 
     name, prefix = _named(environment)
     request = CreateRequest(
-        asked=_asked(specs, files, channels),
+        asked=_asked(specs, files, channels, pypi=pypi),
         name=name,
         prefix=prefix,
         options=options,
@@ -164,10 +165,11 @@ def create(
         return create(request, _context(session), _agreed)
 
 
-def install(
+def install(  # noqa: PLR0913 - options of the command line, by their names.
     environment: Environment | None,
     specs: Sequence[str] = (),
     *,
+    pypi: Sequence[str] = (),
     files: Sequence[Environment] = (),
     channels: Sequence[str] | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
@@ -176,13 +178,14 @@ def install(
 ) -> Changed:
     """Bring packages into an environment, moving as little else as possible; all or nothing.
 
-    *channels* are searched and no others; None means those that the environment was made from. Raises what `solve`
-    does, and PrefixError for an environment that is not there, is frozen or cannot be written.
+    *pypi* are lines for pip. *channels* are searched and no others; None means those that the environment was made
+    from. Raises what `solve` does, and PrefixError for an environment that is not there, is frozen or cannot be
+    written.
     """
     return _change(
         ChangeRequest(
             kind="install",
-            asked=_asked(specs, files, channels),
+            asked=_asked(specs, files, channels, pypi=pypi),
             options=options,
             dry_run=dry_run,
             command_line=("envmgr.install", *specs),
@@ -192,26 +195,27 @@ def install(
     )
 
 
-def update(
+def update(  # noqa: PLR0913 - options of the command line, by their names.
     environment: Environment | None,
     specs: Sequence[str] = (),
     *,
+    pypi: Sequence[str] = (),
     files: Sequence[Environment] = (),
     channels: Sequence[str] | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
     dry_run: bool = False,
     session: Session | None = None,
 ) -> Changed:
-    """Bring the named packages to their newest versions that fit; without *specs* and *files*, everything.
+    """Bring the named packages to their newest versions that fit; where none is named, everything.
 
     The rest is as for `install`.
     """
     return _change(
         ChangeRequest(
             kind="update",
-            asked=_asked(specs, files, channels),
+            asked=_asked(specs, files, channels, pypi=pypi),
             options=options,
-            mode="named" if specs or files else "all",
+            mode="named" if specs or files or pypi else "all",
             dry_run=dry_run,
             command_line=("envmgr.update", *specs),
         ),
@@ -325,9 +329,11 @@ def _asked(
     files: Sequence[Environment],
     channels: Sequence[str] | None,
     platform: str | None = None,
+    pypi: Sequence[str] = (),
 ) -> Asked:
     return Asked(
         specs=_texts(specs),
+        pypi=_texts(pypi),
         files=tuple(os.fspath(file) for file in _several(files)),
         channels=_texts(channels or ()),
         override_channels=channels is not None,

@@ -1,8 +1,8 @@
 """What an environment holds and what was asked for it, from what is recorded, for exports.
 
 What was asked for is in the records of packages (CEP 32, ``requested_specs``), in the generations (channels, order,
-what is held of PyPI), and in ``conda-meta/history`` where another tool changed the environment last. One that nobody
-noted a request of is described by its leaves: the packages that no other needs.
+what is held of PyPI), and in ``conda-meta/history`` where another tool changed the environment last. One that
+nobody noted a request of is described by its leaves: the packages that no other needs.
 """
 
 from __future__ import annotations
