@@ -130,16 +130,17 @@ xeus-python-shell-raw: xeus-python-shell
 """
 
 _NAMELESS: Final = """
-_ipython_minor_entry_point altair-all ambertools apache-beam-with-gcp arrow-cpp artview backports black-
-jupyter cachecontrol-with-filecache conda conda-build cpython dartsim-cpp ecmwf_grib esmpy g-ir-build-tools
-gdb gobject-introspection google-api-core-grpc google-cloud-sdk googleapis-common-protos-grpc gql-with-
-requests ibis-duckdb jsonschema-with-format-nongpl jupyterhub-singleuser libboost-python libboost-python-
-devel libmambapy libtorch lldb mamba mlflow-ui nbconvert-pandoc opencv openff-interchange-base openff-nagl-
-base openff-toolkit-base optype-numpy pixi-pycharm polars-default postgresql py-xgboost-cpu py-xgboost-gpu
-pyqt-impl python-abi3 python.app python_abi pytorch-cpu pywin32-on-windows qgis ray-default ray-tune
-sqlalchemy-utils-arrow sqlalchemy-utils-babel sqlalchemy-utils-color sqlalchemy-utils-encrypted sqlalchemy-
-utils-intervals sqlalchemy-utils-password sqlalchemy-utils-pendulum sqlalchemy-utils-phone sqlalchemy-utils-
-timezone sqlalchemy-utils-url tables-io-full torchaudio-cpu torchvision-cpu xgboost
+_ipython_minor_entry_point altair-all ambertools apache-beam-with-gcp arrow-cpp artview backports
+black-jupyter cachecontrol-with-filecache conda conda-build cpython dartsim-cpp ecmwf_grib esmpy
+g-ir-build-tools gdb gobject-introspection google-api-core-grpc google-cloud-sdk
+googleapis-common-protos-grpc gql-with-requests ibis-duckdb jsonschema-with-format-nongpl
+jupyterhub-singleuser libboost-python libboost-python-devel libmambapy libtorch lldb mamba mlflow-ui
+nbconvert-pandoc opencv openff-interchange-base openff-nagl-base openff-toolkit-base optype-numpy
+pixi-pycharm polars-default postgresql py-xgboost-cpu py-xgboost-gpu pyqt-impl python-abi3 python.app
+python_abi pytorch-cpu pywin32-on-windows qgis ray-default ray-tune sqlalchemy-utils-arrow
+sqlalchemy-utils-babel sqlalchemy-utils-color sqlalchemy-utils-encrypted sqlalchemy-utils-intervals
+sqlalchemy-utils-password sqlalchemy-utils-pendulum sqlalchemy-utils-phone sqlalchemy-utils-timezone
+sqlalchemy-utils-url tables-io-full torchaudio-cpu torchvision-cpu xgboost
 """
 
 

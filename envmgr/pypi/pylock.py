@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from envmgr.pypi.index_options import IndexOptions
     from envmgr.pypi.target import PypiTarget
 
+# Indexes whose files are on another host.
+_FILE_HOSTS = {"pypi.org": "files.pythonhosted.org", "test.pypi.org": "test-files.pythonhosted.org"}
+
 
 class Locked(Struct, frozen=True):
     """The parts of a lock: *stubs* are the versions of names that a stub answered; *written* are URLs with logins.
@@ -198,16 +201,17 @@ class _Parts:
             self._written.append(written)
 
     def _index(self, package: Mapping[str, Any], url: str) -> str:
-        """The index that the lock names; else the one that is on the file's host, or the file's folder."""
+        """The index that the lock names; else the nearest one on the file's host, or the file's folder."""
         told = package.get("index")
         if told:
             return without_credentials(told).rstrip("/")
         host = urlsplit(url).netloc
-        for index in self._reading.options.all_indexes:
-            own = urlsplit(index.url).netloc
-            if host == own or (own == "pypi.org" and host == "files.pythonhosted.org"):
-                return index.shown
-        return url.rpartition("/")[0]
+        near = [
+            (len(os.path.commonpath([url, index.shown])), -place, index.shown)
+            for place, index in enumerate(self._reading.options.all_indexes)
+            if _FILE_HOSTS.get(urlsplit(index.url).netloc, urlsplit(index.url).netloc) == host
+        ]
+        return max(near)[2] if near else url.rpartition("/")[0]
 
 
 def _file_name(file: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.models.record import PYPI_PREFIX
@@ -244,7 +244,9 @@ class _Resolution:
         return [f"{name} has no --hash, which all need where one has." for name in names if name not in sums]
 
     def _refusal(self, told: Told) -> PypiRefusal:
-        self._raise_if_unreachable(told)
+        if told.unreachable is not None:
+            hint = "Run the same once without --offline." if self._request.offline else None
+            raise ChannelError(told.unreachable, hint=hint)
         involved = told.names & self._stubs.keys()
         hint = told.hints[0] if told.hints else None
         if told.build_disabled and self._request.prefix_python is None:
@@ -257,18 +259,6 @@ class _Resolution:
             python=told.python,
             hint=hint,
             warnings=told.warnings,
-        )
-
-    def _raise_if_unreachable(self, told: Told) -> None:
-        if told.unreachable is None:
-            return
-        self._raise_unreachable(told)
-
-    def _raise_unreachable(self, told: Told) -> NoReturn:
-        hint = "Run the same once without --offline." if self._request.offline else None
-        raise ChannelError(
-            f"uv could not get {told.unreachable}: {told.reasons[-1] if told.reasons else ''}".rstrip(": "),
-            hint=hint,
         )
 
 

@@ -42,6 +42,10 @@ _REACHING: Final = re.compile(
     r"(Failed to fetch|error sending request|[Cc]ould not connect|[Rr]equest failed after|dns error|timed out"
     r"|HTTP status (?:client|server) error|[Nn]etwork is unreachable|invalid peer certificate)"
 )
+_LOGIN: Final = re.compile(
+    r"An index URL \((\S+?)\) could not be queried due to [^(]*(?:authenticat|authoriz|permission|credential)[^(]*"
+    r"(?:\(([^)]*)\))?"
+)
 _MOST_SENTENCES = 40
 _MOST_LETTERS = 1500
 
@@ -91,7 +95,7 @@ def read_refusal(output: str, wording: Wording) -> Told:
         or re.search(r"\bPython[<>=!~]", raw) is not None,
         _found(raw, (_WITHOUT_WHEELS, _ALL_WITHOUT_WHEELS, re.compile(rf"({_NAME}) has no wheels"))),
         _found(raw, (_DISABLED,)),
-        _unreachable(raw),
+        _unreachable(blocks),
     )
 
 
@@ -224,10 +228,22 @@ def _found(text: str, patterns: Iterable[re.Pattern[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name not in _NOT_A_NAME))
 
 
-def _unreachable(text: str) -> str | None:
-    """The URL that did not answer, or the words about it."""
-    found = _REACHING.search(text)
-    if found is None:
+def _unreachable(blocks: _Blocks) -> str | None:
+    """A sentence about what did not answer, if that is why there is no solution."""
+    raw = " ".join(blocks.reasons)
+    for hint in blocks.hints:
+        refused = _LOGIN.search(hint)
+        if refused is not None:
+            return f"{refused[1]} wants a login, or another one ({refused[2] or 'refused'})."
+    missing = re.findall(rf"({_NAME})[^\s,]* was not found in the cache", raw)
+    if missing or "Network connectivity is disabled" in raw:
+        names = ", ".join(dict.fromkeys(missing)) or "what is asked for"
+        return f"{names} was never fetched, and nothing can be fetched offline."
+    if "Git operation failed" in raw:
+        told = re.search(r"(?:fatal|error): (.*?)\.?$", raw)
+        return f"a git repository could not be read: {visible(told[1] if told else 'git failed')}."
+    if _REACHING.search(raw) is None:
         return None
-    url = re.search(r"(?:https?|git\+\w+|ssh)://[^\s`'\")]+", text)
-    return url[0] if url else found[0]
+    url = re.search(r"(?:https?|git\+\w+|ssh)://[^\s`'\")]+", raw)
+    reason = visible(blocks.reasons[-1].rstrip("."))
+    return f"{url[0] if url else 'an index'} could not be reached: {reason}."
