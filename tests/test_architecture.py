@@ -86,7 +86,6 @@ EFFECT_MODULES = {
     "prefix.target",
     "prefix.usage",
     "prefix.marker",
-    "pypi.apply",
     "pypi.uv",
     "pypi.stub_folder",
     "pypi.tools",

@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
             return _remove_all(options)
         options.specs = _all_names(options)
     elif options.keep_env:
-        raise UsageError("--keep-env goes with --all.")
+        raise UsageError("--keep-env goes with --all.", hint="Add --all, or name the packages to remove.")
     if not options.specs:
         raise UsageError("nothing was named to remove.", hint="envmgr remove -n NAME PACKAGE ..., or --all")
     request = ChangeRequest(

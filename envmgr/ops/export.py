@@ -105,7 +105,10 @@ def export(request: ExportRequest, context: Context) -> Exported:
 
 def _check(request: ExportRequest) -> None:
     if request.versions != "asked" and not request.from_history:
-        raise UsageError("--versions goes with --from-history; without it all versions are exact.")
+        raise UsageError(
+            "--versions goes with --from-history; without it all versions are exact.",
+            hint="Add --from-history.",
+        )
     if request.format == "explicit" and (request.from_history or not request.builds):
         raise UsageError(
             "an explicit file names archives, which have a version and a build.",

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envmgr.errors import ChannelError, PrefixError
-from envmgr.pypi.apply import pip_environment
 from envmgr.pypi.index_options import PYPI
 from envmgr.pypi.pip_report import read_report
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
@@ -34,6 +33,23 @@ _ANSWER_SECONDS = 20.0
 _UNREACHABLE = re.compile(
     r"(NewConnectionError|Max retries exceeded|ConnectTimeout|HTTP error 5\d\d|SSLError)"
 )
+
+
+# pip's own variables that would install somewhere else than into the prefix.
+_MISLEADING = (
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_ROOT",
+    "PIP_USER",
+    "PIP_REQUIRE_VIRTUALENV",
+    "PIP_REQUIREMENT",
+)
+
+
+def pip_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """*environ* without what would lead pip out of the prefix."""
+    kept = {name: value for name, value in environ.items() if name not in _MISLEADING}
+    return {**kept, "PYTHONNOUSERSITE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def resolve_with_pip(
