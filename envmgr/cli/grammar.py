@@ -26,7 +26,7 @@ VALUES: Final = {
     "REGEX": "installed", "CHANNEL": "channel", "SUBDIR": "platform", "KEY": "setting", "VARIABLE": "variable",
     "SHELL": "shell", "COMMAND ...": "program", "VALUE": "", "NAME=VALUE": "", "VAR=VALUE": "", "N": "",
     "NUMBER": "", "WHEN": "", "HOST": "", "TOKEN": "", "USER": "", "PASSWORD": "", "ID": "", "SECRET": "",
-    "LINE": "",
+    "LINE": "", "FORMAT": "",
 }  # fmt: skip
 """What completes a value, by the word that help shows for it; "" where nothing can."""
 

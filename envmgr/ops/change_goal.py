@@ -10,7 +10,6 @@ from envmgr.errors import PrefixError, UsageError
 from envmgr.models.record import is_pypi_name
 from envmgr.ops.change_pypi import pypi_change, remove_from_pypi
 from envmgr.ops.change_state import State, earlier_lines, in_order, not_installed
-from envmgr.ops.create import check_python
 from envmgr.ops.pypi_intent import requested_by
 from envmgr.ops.request import asking_of
 from envmgr.ops.resolve import Standing, resolving_change
@@ -76,7 +75,6 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: State, co
     pypi = pypi_change(request, wanted, state, upgrade, context)
     with resolving_change(everything, standing, channels, state.subdir, request.options, context) as session:
         records, wheels, part = pypi.resolve(session)
-    check_python(records, wanted)
     asked = _newly_asked(request, lines, records, state)
     kept = {} if exact else {name: specs for name, specs in state.requested.items() if not is_pypi_name(name)}
     here = {record.name for record in records}

@@ -16,7 +16,7 @@ from envmgr.ops.resolve import ResolveOptions, resolving
 from envmgr.prefix.generation import PypiIntent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -254,10 +254,8 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         records = explicit_records(wanted.explicit)
         if not wanted.pypi:
             return _Answer(records)
-        check_python(records, wanted)
         return _Answer(records, resolve_beside(records, _question(request, wanted, context)))
-    if not wanted.requirements:
-        check_python((), wanted)
+    if not (wanted.requirements or wanted.pypi):
         return _Answer()
     with resolving(wanted.requirements, wanted.channels, wanted.subdir, request.options, context) as session:
         if not wanted.pypi:
@@ -297,15 +295,6 @@ def _plan(prefix: Path, answer: _Answer, wanted: EnvironmentRequest, context: Co
         asked=wanted.requirements,
         pypi=answer.pypi,
     )
-
-
-def check_python(records: Sequence[PackageRecord], wanted: EnvironmentRequest) -> None:
-    """Raises UsageError when an environment with *records* could not hold what is asked of PyPI."""
-    if wanted.pypi and not any(record.name == "python" for record in records):
-        raise UsageError(
-            f"{wanted.pypi[0].source}: pip items need python, which the environment would not have.",
-            hint="Add python to the dependencies.",
-        )
 
 
 def _apply(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from envmgr.errors import SolveError
+from envmgr.errors import SolveError, UsageError
 from envmgr.models.record import PackageRecord
 from envmgr.pypi.resolution import PypiRefusal, PypiRequest, PypiSolution
 from envmgr.solver.solve import Conflict, Solution
@@ -124,14 +124,14 @@ def ask_pypi(
 
 
 def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiRequest:
-    """*question* as a resolution for a prefix with conda's *records*; raises SolveError without python there."""
+    """*question* as a resolution for a prefix with conda's *records*; raises UsageError without python there."""
     from envmgr.host.probe import virtual_packages
     from envmgr.pypi.target import PypiTarget
 
     python = python_of(records)
     if python is None:
-        raise SolveError(
-            "PyPI items need python, which the environment would not have.",
+        raise UsageError(
+            f"{question.items[0].source}: PyPI items need python, which the environment would not have.",
             hint="Add python to the dependencies.",
         )
     context = question.providers.context

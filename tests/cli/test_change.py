@@ -410,7 +410,7 @@ def test_variables_of_a_file_are_added_and_pip_items_need_pip(envmgr, prefix, tm
     (tmp_path / "pip.yml").write_text("dependencies: [tool, {pip: [six]}]\n")
     done = envmgr("install", "-p", prefix, "-y", "-f", tmp_path / "pip.yml")
     assert done.code == 2
-    assert "pip items need python" in done.err
+    assert "pip.yml:1: PyPI items need python" in done.err
 
 
 def test_update_from_a_file_with_prune_leaves_what_the_file_asks_for(envmgr, prefix, tmp_path):

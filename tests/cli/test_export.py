@@ -17,7 +17,7 @@ from envmgr.prefix.installed import InstalledPackage, Listing
 from envmgr.prefix.store import PrefixStore
 from envmgr.pypi.records import wheel_record
 from tests.builders import make_channel, pkg
-from tests.pypi.test_apply import make_wheel
+from tests.pypi.local_index import LocalIndex
 from tests.servers import serve
 
 if TYPE_CHECKING:
@@ -373,9 +373,11 @@ def test_what_a_user_had_pip_install_is_written_as_asked_and_as_it_is(
     made = tmp_path / "envs/piped"
     asked = ["create", "-y", "-p", made, "-c", channel, "--override-channels", "python"]
     assert envmgr(*asked).code == 0
-    make_wheel(tmp_path, "needed", "1.5")
-    make_wheel(tmp_path, "wanted", "2.5", requires="needed")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", str(tmp_path)]
+    index = LocalIndex(tmp_path / "index")
+    index.wheel("needed", "1.5")
+    index.wheel("wanted", "2.5", ["needed"])
+    links = str(index.folder / "files")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", links]
     command += ["--target", str(made / SITE), "--disable-pip-version-check", "Wanted>=2"]
     subprocess.run(command, check=True, timeout=100, capture_output=True)
     assert exported(envmgr, made)["dependencies"][-1] == {"pip": ["needed==1.5", "wanted==2.5"]}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.builders import make_channel, pkg
+from tests.pypi.local_index import LocalIndex, serve_index
 from tests.servers import Fault, serve
 
 if TYPE_CHECKING:
@@ -163,16 +164,22 @@ def test_credentials_in_specs_and_pip_items_are_shown_and_recorded_nowhere(
         assert all(seen.headers.get("authorization", "").startswith("Basic ") for seen in server.requests)
     python = make_channel(tmp_path / "python", [pkg("python", "3.99", noarch="generic"), pkg("pip")])
     file = tmp_path / "e.yml"
-    item = "--index-url https://ann:s3cr3t@pypi.example/simple"
-    file.write_text(
-        f"channels: ['{python}', nodefaults]\ndependencies: [python, pip, {{pip: ['{item}', x]}}]\n"
-    )
-    planned = envmgr("create", "-p", tmp_path / "two", "-f", file, "--dry-run")
-    assert planned.code == 0, planned.err
-    assert "https://pypi.example/simple" in planned.err
-    for outcome in (created, planned):
+    index = LocalIndex(tmp_path / "index")
+    index.wheel("x", "1.0")
+    with serve_index(index, login="ann:s3cr3t") as served:
+        file.write_text(
+            f"channels: ['{python}', nodefaults]\n"
+            f"dependencies: [python, pip, {{pip: ['--index-url {served.with_login}', x]}}]\n"
+        )
+        planned = envmgr("create", "-p", tmp_path / "two", "-f", file, "--dry-run", "-vv")
+        made = envmgr("create", "-p", tmp_path / "two", "-f", file, "-y", "-vv")
+    assert (planned.code, made.code) == (0, 0), planned.err + made.err
+    assert "x" in {each["name"] for each in envmgr("list", "-p", tmp_path / "two", "--json").json}
+    for outcome in (created, planned, made):
         assert "s3cr3t" not in outcome.out + outcome.err
-    assert files_that_hold(b"s3cr3t", tmp_path / "env", root(), Path(os.environ["HOME"])) == []
+    assert (
+        files_that_hold(b"s3cr3t", tmp_path / "env", tmp_path / "two", root(), Path(os.environ["HOME"])) == []
+    )
 
 
 def test_default_packages_join_what_the_command_line_and_files_ask_for(
