@@ -73,6 +73,7 @@ class Completion:
             "platform": self._platforms,
             "setting": self._settings,
             "shell": self._shells,
+            "format": self._formats,
         }
         return [offer for offer in known[kind](word) if offer[0].startswith(word)] if kind in known else []
 
@@ -152,6 +153,11 @@ class Completion:
         from envmgr.config.keys import KEYS
 
         return [(name, "") for name in sorted({key.name for key in KEYS})]
+
+    def _formats(self, _word: str) -> list[Offer]:
+        from envmgr.ops.export import EXPORT_FORMATS
+
+        return [(name, "") for name in EXPORT_FORMATS]
 
     def _shells(self, _word: str) -> list[Offer]:
         from envmgr.ops.activation import SHELLS

@@ -64,6 +64,7 @@ def make_environments() -> None:
         ("completion ", ["bash", "zsh", "fish"]),
         ("shell-hook nus", ["nushell"]),
         ("doctor netw", ["network"]),
+        ("export --format req", ["requirements"]),
         ("run -n data python --vers", []),
         ("no-such-command --", []),
         ("list --no-such-option da", []),

@@ -65,8 +65,7 @@ def test_the_guide_has_every_option_that_is_not_there():
 
 def test_a_misspelt_option_is_told_with_the_near_one(envmgr: Envmgr):
     refused = envmgr("create", "--dry-rnu", "a")
-    assert (refused.code, "Did you mean --dry-run?" in refused.err) == (2, True)
-    assert "come after the command: envmgr COMMAND -n" in envmgr("-n", "x", "list").err
+    assert (refused.code, "Did you mean '--dry-run'?" in refused.err) == (2, True)
 
 
 @pytest.fixture
