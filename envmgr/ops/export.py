@@ -107,7 +107,7 @@ def _check(request: ExportRequest) -> None:
     if request.versions != "asked" and not request.from_history:
         raise UsageError(
             "--versions goes with --from-history; without it all versions are exact.",
-            hint="Add --from-history.",
+            hint="Add --from-history, or leave out --versions.",
         )
     if request.format == "explicit" and (request.from_history or not request.builds):
         raise UsageError(
@@ -132,12 +132,7 @@ class _Writing(Struct):
                 return self._requirements()
             case "json":
                 return self._environment().json_text()
-        if self.holdings.pins:
-            pins = ", ".join(self.holdings.pins)
-            self.left_out.append(
-                f"pins have no place in environment.yml: {pins}. Write them into conda-meta/pinned of the new"
-                " environment."
-            )
+        self._lose_all(self.holdings.pins, "pins, for which environment.yml has no place")
         return self._environment().yaml_text()
 
     def _environment(self) -> WrittenEnvironment:
@@ -348,14 +343,13 @@ class _Writing(Struct):
         self._lose_all(
             [record.name for record in self.holdings.records], "conda packages, which no index of PyPI has"
         )
-        if self.holdings.variables:
-            self._lose_all(sorted(self.holdings.variables), "variables, for which pip has no place")
+        self._lose_all(sorted(self.holdings.variables), "variables, for which pip has no place")
         return _lines(items)
 
     def _lose_rest(self, what: str) -> None:
         """Say what a list of archives has no place for."""
         for names, kind in (
-            ([each.name for each in self.holdings.pypi], "packages that pip installed"),
+            ([each.name for each in self.holdings.pypi], "distributions of PyPI"),
             (sorted(self.holdings.variables), "variables"),
             (list(self.holdings.pins), "pins"),
         ):
