@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from envmgr.envfile.environment_text import WrittenEnvironment
@@ -140,10 +140,7 @@ class _Writing(Struct):
 
         channels = self._channels()
         items = tuple(self._items())
-        dependencies = list(self._asked(channels) if self.request.from_history else self._exact(channels))
-        if items and self.request.from_history and not self._asks_for("pip", dependencies):
-            # pip's items need it, and python does not bring it everywhere.
-            dependencies.append("pip")
+        dependencies = self._asked(channels, items) if self.request.from_history else self._exact(channels)
         return WrittenEnvironment(
             self.holdings.name,
             tuple(map(_channel_text, channels)),
@@ -152,11 +149,6 @@ class _Writing(Struct):
             self._variables(),
             self.holdings.pins,
         )
-
-    def _asks_for(self, name: str, dependencies: Sequence[str]) -> bool:
-        from envmgr.models.match_spec import parse_match_spec
-
-        return any(parse_match_spec(text).name == name for text in dependencies)
 
     def _channels(self) -> tuple[str, ...]:
         """The URLs; folders of this machine only where the request names them."""
@@ -214,14 +206,20 @@ class _Writing(Struct):
             return ""
         return f"{_channel_text(url)}::"
 
-    def _asked(self, channels: Sequence[str]) -> Iterator[str]:
+    def _asked(self, channels: Sequence[str], items: Sequence[str]) -> Iterator[str]:
+        from envmgr.models.match_spec import MatchSpec
         from envmgr.models.spec_style import plain_text, restyled
         from envmgr.ops.intent import asked_specs
 
         versions = {record.name: record.version for record in self.holdings.records}
+        specs = list(asked_specs(self.holdings))
+        if items and "pip" in versions and not any(spec.name == "pip" for spec in specs):
+            specs.append(
+                MatchSpec(name="pip")
+            )  # Other tools need it for the items, and python may not bring it.
         styled = (
             restyled(self._travelling(spec, channels), versions[spec.name], self.request.versions)
-            for spec in asked_specs(self.holdings)
+            for spec in specs
         )
         yield from dict.fromkeys(map(plain_text, styled))
 
@@ -244,38 +242,46 @@ class _Writing(Struct):
         return channel.startswith(("file:", "^", "/", ".", "~")) and channel not in channels
 
     def _items(self) -> Iterator[str]:
-        """The items of the pip section."""
-        if self.request.from_history:
-            yield from self._asked_items()
-            return
+        """The items of the pip section: options first, without which the others are not found."""
+        from envmgr.ops.intent import noted_of_pypi
+
+        items = list(self._asked_items() if self.request.from_history else self._exact_items())
+        if items:
+            yield from self._travelling_items(noted_of_pypi(self.holdings).options)
+        yield from items
+
+    def _exact_items(self) -> Iterator[str]:
         for each in self.holdings.pypi:
             if each.item is None:
-                self._lose_item(
-                    f"{each.name} {each.version}, which came from a file or folder of this machine"
-                )
+                self._lose_item(f"{each.name} {each.version}")
             else:
                 yield self._without_login(each.item)
 
     def _asked_items(self) -> Iterator[str]:
-        from envmgr.ops.intent import asked_items, pypi_constraints
-        from envmgr.pypi.items import item_name, names_place_here, restyled_item
+        from envmgr.ops.intent import asked_items, noted_of_pypi
+        from envmgr.pypi.items import item_name, restyled_item
 
         versions = {each.name: each.version for each in self.holdings.pypi}
-        for text in asked_items(self.holdings):
+        for text in self._travelling_items(asked_items(self.holdings)):
             name = item_name(text)
+            yield restyled_item(text, versions[name], self.request.versions) if name in versions else text
+        self._lose_all(
+            noted_of_pypi(self.holdings).constraints,
+            "constraints of pip, which only a file of their own can hold",
+        )
+
+    def _travelling_items(self, texts: Iterable[str]) -> Iterator[str]:
+        """Those of *texts* that mean something elsewhere, without logins."""
+        from envmgr.pypi.items import item_name, names_place_here
+
+        for text in texts:
             if names_place_here(text):
-                self._lose_item(f"'{name or text}', which is a file or folder of this machine")
-            elif name in versions:
-                yield restyled_item(self._without_login(text), versions[name], self.request.versions)
+                self._lose_item(item_name(text) or text)
             else:
                 yield self._without_login(text)
 
-        self._lose_all(
-            pypi_constraints(self.holdings), "constraints of pip, which only a file of their own can hold"
-        )
-
     def _lose_item(self, what: str) -> None:
-        self.left_out.append(f"the item of pip {what}, is left out.")
+        self.left_out.append(f"{what} is a file or folder of this machine to pip, and is left out.")
 
     def _without_login(self, text: str) -> str:
         from envmgr.pypi.items import without_login

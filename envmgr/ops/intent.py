@@ -155,7 +155,7 @@ def asked_specs(holdings: Holdings) -> tuple[MatchSpec, ...]:
 
 
 def asked_items(holdings: Holdings) -> tuple[str, ...]:
-    """The lines for pip that ask for what is there, in order, and the options that hold for them.
+    """The lines for pip that ask for what is there, in order.
 
     After those that the newest generation notes come the distributions that pip itself marked as asked for; where
     neither is known, all of them.
@@ -164,9 +164,8 @@ def asked_items(holdings: Holdings) -> tuple[str, ...]:
 
     here = {each.name: each for each in holdings.pypi}
     known = {record.name for record in holdings.records}
-    noted = holdings.past.last.pypi if holdings.past.last is not None else PypiIntent()
-    items: dict[str, str] = {text: text for text in noted.options}
-    for asked in noted.requirements:
+    items: dict[str, str] = {}
+    for asked in noted_of_pypi(holdings).requirements:
         text = bare_item(asked.spec)
         name = item_name(text)
         if text and (name is None or name in here or name in known):
@@ -180,9 +179,9 @@ def asked_items(holdings: Holdings) -> tuple[str, ...]:
     return tuple(items.values())
 
 
-def pypi_constraints(holdings: Holdings) -> tuple[str, ...]:
-    """The constraints that hold for what pip is asked for."""
-    return holdings.past.last.pypi.constraints if holdings.past.last is not None else ()
+def noted_of_pypi(holdings: Holdings) -> PypiIntent:
+    """What the newest generation notes of PyPI: requirements, and constraints and options that hold for them."""
+    return holdings.past.last.pypi if holdings.past.last is not None else PypiIntent()
 
 
 def searched_channels(holdings: Holdings, context: Context) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from envmgr.prefix.installed import InstalledPackage, Listing
 from envmgr.prefix.store import PrefixStore
 from envmgr.pypi.records import wheel_record
 from tests.builders import make_channel, pkg
-from tests.pypi.local_index import LocalIndex
+from tests.pypi.local_index import LocalIndex, serve_index
 from tests.servers import serve
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ def test_what_pip_installed_is_in_the_pip_section(envmgr: Envmgr, with_pip: Path
     *_, section = yaml.safe_load(done.out)["dependencies"]
     assert section == {
         "pip": [
+            "--extra-index-url https://pypi.example.org/simple",
             "beside==7",
             "by-hand==3",
             "fresh @ git+https://git.example.org/f@f00",
@@ -228,7 +229,7 @@ def test_what_pip_installed_is_in_the_pip_section(envmgr: Envmgr, with_pip: Path
             "wanted==2.1.7",
         ]
     }
-    assert "mine 4, which came from a file or folder of this machine, is left out" in done.err
+    assert "mine 4 is a file or folder of this machine to pip, and is left out." in done.err
     assert "the login for fresh @ git+https://git.example.org/f@f00 is left out" in done.err
 
 
@@ -237,18 +238,18 @@ def test_what_was_asked_of_pip_is_written_as_asked(envmgr: Envmgr, with_pip: Pat
     option = "--extra-index-url https://pypi.example.org/simple"
     section = [option, "wanted[extra]>=2", "linked>=5", "by-hand"]
     assert yaml.safe_load(done.out)["dependencies"] == ["python", "pip", {"pip": section}]
-    assert "'-e /home/me/src', which is a file or folder of this machine, is left out" in done.err
+    assert "-e /home/me/src is a file or folder of this machine to pip, and is left out." in done.err
     assert "which only a file of their own can hold, are left out: needed<2." in done.err
-    assert "'mine', which is a file" in done.err
+    assert "mine is a file or folder" in done.err
     assert "the login for --extra-index-url https://pypi.example.org/simple is left out" in done.err
     minor = exported(envmgr, with_pip, "--from-history", "--versions", "minor")["dependencies"]
     section = [option, "wanted[extra]==2.1.*", "linked==6.0.*", "by-hand==3.*"]
-    assert minor == ["python=3.11", "pip", {"pip": section}]
+    assert minor == ["python=3.11", "pip=24.0", {"pip": section}]
 
 
 def test_requirements_hold_the_part_of_pip_and_tell_the_rest(envmgr: Envmgr, with_pip: Path, tmp_path: Path):
     done = envmgr("export", "-p", with_pip, "-f", tmp_path / "requirements.txt")
-    assert (tmp_path / "requirements.txt").read_text().splitlines()[::3] == ["beside==7", "linked==6.0"]
+    assert (tmp_path / "requirements.txt").read_text().splitlines()[1::3] == ["beside==7", "linked==6.0"]
     assert "conda packages, which no index of PyPI has, are left out: pip, python." in done.err
 
 
@@ -375,13 +376,48 @@ def test_what_a_user_had_pip_install_is_written_as_asked_and_as_it_is(
     assert envmgr(*asked).code == 0
     index = LocalIndex(tmp_path / "index")
     index.wheel("needed", "1.5")
-    index.wheel("wanted", "2.5", ["needed"])
-    links = str(index.folder / "files")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", links]
+    wheels = index.wheel("wanted", "2.5", ["needed"]).parent
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", str(wheels)]
     command += ["--target", str(made / SITE), "--disable-pip-version-check", "Wanted>=2"]
     subprocess.run(command, check=True, timeout=100, capture_output=True)
     assert exported(envmgr, made)["dependencies"][-1] == {"pip": ["needed==1.5", "wanted==2.5"]}
     assert exported(envmgr, made, "--from-history")["dependencies"][-1] == {"pip": ["wanted"]}
+
+
+def test_what_came_from_an_index_with_a_login_comes_back(
+    envmgr: Envmgr, channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The export names the index without the login, which whoever uses the file has in their own netrc."""
+    index = LocalIndex(tmp_path / "index")
+    index.wheel("needed", "1.5")
+    index.wheel("wanted", "2.5", ["needed"])
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    with serve_index(index, login="me:hidden") as served:
+        (tmp_path / "env.yml").write_text(
+            f"channels: [{channel}, nodefaults]\ndependencies:\n- python\n- pip:\n"
+            f"  - --index-url {served.with_login}\n  - Wanted>=2\n"
+        )
+        first = tmp_path / "envs/a/x"
+        done = envmgr("create", "-y", "-p", first, "-f", tmp_path / "env.yml")
+        assert done.code == 0, done.err
+        netrc = tmp_path / "netrc"
+        netrc.write_text(f"machine {served.address.partition(':')[0]} login me password hidden\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        option = f"--index-url {served.url}"
+        for place, options, section in (
+            ("b", ["--from-history"], [option, "Wanted>=2"]),
+            ("c", ["--from-history", "--versions", "exact"], [option, "Wanted==2.5"]),
+            ("d", [], [option, "needed==1.5", "wanted==2.5"]),
+        ):
+            before = envmgr("export", "-p", first, *options)
+            assert yaml.safe_load(before.out)["dependencies"][-1] == {"pip": section}
+            assert f"the login for {option} is left out" in before.err
+            assert "hidden" not in before.out + before.err
+            (tmp_path / "again.yml").write_text(before.out)
+            copy = tmp_path / "envs" / place / "x"
+            done = envmgr("create", "-y", "-p", copy, "-f", tmp_path / "again.yml")
+            assert done.code == 0, done.err
+            assert envmgr("export", "-p", copy, *options).out == before.out
 
 
 @pytest.mark.parametrize(
