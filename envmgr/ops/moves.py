@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 _GROWTH: Final = {".conda": 4.0, ".bz2": 3.5}
 """How many times the size of its archive a package has on the disk, about: measured on published packages."""
 
-_SILENT: Final[dict[str, str]] = {
-    "rollback": "as it was then",
-    "repair": "damaged",
-    "remove": "no longer needed",
-}
-"""What is said of a package for which the records give no reason, by the kind of change."""
+_WHOLE: Final[dict[str, str]] = {"rollback": "as it was then", "repair": "it is damaged"}
+"""Why all packages move, in changes that are not made by what packages need."""
 
 
 class Moves(Struct, frozen=True):
@@ -40,7 +36,6 @@ class Moves(Struct, frozen=True):
     after: Sequence[PackageRecord]
     asked: Sequence[Requirement] = ()
     kind: Kind | None = None
-    prefix_subdir: str | None = None
     requested: frozenset[str] = field(default_factory=frozenset)
     again: frozenset[str] = field(default_factory=frozenset)
 
@@ -54,31 +49,34 @@ class DiskSize(Struct, frozen=True):
 
 def tell_reasons(moves: Moves, context: Context) -> dict[str, str]:
     """Why each package moves, in a few words, by its name (`envmgr.solver.moves`)."""
+    now = {record.name: record for record in moves.before}
+    then = {record.name: record for record in moves.after}
+    moving = sorted(
+        name for name in now.keys() | then.keys() if now.get(name) != then.get(name) or name in moves.again
+    )
+    if moves.kind in _WHOLE:
+        return dict.fromkeys(moving, _WHOLE[moves.kind])
+    reasons = _reasons(moves, context)
+    return {name: reasons[name] for name in moving if name in reasons}
+
+
+def _reasons(moves: Moves, context: Context) -> dict[str, str]:
     from envmgr.host.probe import virtual_packages
     from envmgr.ops.chosen import machine_of
     from envmgr.solver.moves import ASKED, tell_moves
 
-    subdir = moves.prefix_subdir or context.settings.subdir
+    records = (*moves.before, *moves.after)
+    found = (record.subdir for record in records if record.subdir not in (None, "noarch"))
+    virtual = virtual_packages(next(found, None) or context.settings.subdir, context.environ)
     named = {
-        record.name
-        for record in (*moves.before, *moves.after)
-        if moves.kind not in ("rollback", "repair")
-        and any(line.spec.matches_name(record.name) for line in moves.asked)
+        record.name for record in records if any(line.spec.matches_name(record.name) for line in moves.asked)
     }
-    machine = machine_of(virtual_packages(subdir, context.environ))
-    reasons = tell_moves(moves.before, moves.after, named, lines=moves.asked, machine=machine)
-    if moves.kind in ("rollback", "repair"):
-        reasons = {name: why for name, why in reasons.items() if why != ASKED}
-    silent = _SILENT.get(moves.kind or "", "")
-    now = {record.name: record for record in moves.before}
-    then = {record.name: record for record in moves.after}
-    reasons |= {
-        name: ASKED if record.shown_name in moves.requested else "needed by a PyPI package"
-        for name, record in then.items()
-        if record.is_pypi and moves.kind not in ("rollback", "repair")
+    reasons = tell_moves(moves.before, moves.after, named, lines=moves.asked, machine=machine_of(virtual))
+    return reasons | {
+        record.name: ASKED if record.shown_name in moves.requested else "needed by a PyPI package"
+        for record in moves.after
+        if record.is_pypi
     }
-    moving = {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
-    return {name: why for name in sorted(moving | moves.again) if (why := reasons.get(name) or silent)}
 
 
 def disk_sizes(records: Iterable[PackageRecord], context: Context) -> Mapping[str, DiskSize]:

@@ -88,7 +88,7 @@ class _Moves:
         if excluding:
             return excluding
         users = [need.source for need in self.old.needed_by.get(old.name, ()) if need.source != old.name]
-        return f"was needed by {self._some(users)}" if users else "nothing needs it"
+        return f"was needed by {self._some(users)}" if users else "nothing asks for it"
 
     def _changed(self, old: PackageRecord, new: PackageRecord) -> str:
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -630,3 +631,16 @@ def test_a_file_that_two_records_claim_stays_with_the_other_and_the_history_keep
     assert envmgr("remove", "-y", "-p", prefix, "app").code == 0
     assert (prefix / "lib/lib.so").read_bytes() == b"one"
     assert (prefix / "conda-meta/history").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_plan_of_a_change_says_why_each_package_moves(envmgr, prefix):
+    done = envmgr("install", "-p", prefix, "-y", "app=2", "lib", "--json")
+    assert done.json["reasons"] == {"app": "asked for", "lib": "asked for"}
+    done = envmgr("install", "-p", prefix, "extra", "--dry-run")
+    assert re.search(r"\+ tool +1\.0 .* needed by extra\n", done.err)
+    assert "2 added (+); 2 stay as they are" in done.err
+    back = envmgr("rollback", "-p", prefix, "--dry-run").err
+    assert re.search(r"v app +2\.0 -> 1\.0 .* as it was then\n", back)
+    assert "2 downgraded (v); 0 stay as they are\n  nothing to download" in back
+    gone = envmgr("remove", "-p", prefix, "lib", "--dry-run").err
+    assert re.search(r"- app +2\.0 .* needs lib, which goes\n", gone)

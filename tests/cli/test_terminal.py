@@ -191,3 +191,12 @@ def test_every_command_knows_the_levels(command: str, envmgr: Envmgr):
     shown = " ".join(envmgr(command, "--help").out.split())
     assert "-q, --quiet" in shown
     assert "-v, --verbose" in shown
+
+
+def test_bytes_on_the_disk_are_estimated_until_a_package_is_unpacked(channel: Path, envmgr: Envmgr):
+    first = envmgr(*create(channel, "app"), "-y").err
+    assert "about " in first
+    assert "~" in first
+    again = envmgr("create", "-n", "y", "--override-channels", "-c", channel, "app", "-d").err
+    assert "2 packages from channel\n  nothing to download; 19.5 KB on the disk\n" in again
+    assert "~" not in again

@@ -77,7 +77,7 @@ CASES = {
         ["a"],
         {"a": "asked for", "b": "was needed by a"},
     ),
-    "what nobody needed says so": ([record("a 1")], [], [], {"a": "nothing needs it"}),
+    "what nobody needed says so": ([record("a 1")], [], [], {"a": "nothing asks for it"}),
     "what moves without need is newer": ([record("a 1")], [record("a 2")], [], {"a": "newer"}),
     "or older": ([record("a 2")], [record("a 1")], [], {"a": "older"}),
     "or a newer build": (
