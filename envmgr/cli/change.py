@@ -9,10 +9,9 @@ from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from envmgr.cli.progress import TerminalReporter
-    from envmgr.models.record import PackageRecord
     from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
     from envmgr.ops.context import Context
 
@@ -80,37 +79,6 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Ch
         return may_proceed(options, context)
 
     return confirm
-
-
-def moved_rows(unlink: Sequence[PackageRecord], link: Sequence[PackageRecord], local: str) -> list[list[str]]:
-    """A row for each package that moves: ``+`` comes, ``-`` goes, ``~`` changes from what to what."""
-    from envmgr.cli.render import short_channel, size_text
-    from envmgr.models.record import PYPI_PREFIX
-
-    before = {record.name: record for record in unlink}
-    after = {record.name: record for record in link}
-    rows = []
-    for name in sorted({*before, *after}, key=lambda name: name.removeprefix(PYPI_PREFIX)):
-        old, new = before.get(name), after.get(name)
-        mark = "~" if old and new else "+" if new else "-"
-        shown = new or old
-        assert shown is not None
-        rows.append(
-            [
-                f"{mark} {shown.shown_name}",
-                _change_text(old.version if old else None, new.version if new else None),
-                _change_text(old.build if old else None, new.build if new else None),
-                short_channel(shown, local),
-                size_text(new.size) if new else "",
-            ]
-        )
-    return rows
-
-
-def _change_text(old: str | None, new: str | None) -> str:
-    if old is None or new is None or old == new:
-        return new or old or ""
-    return f"{old} -> {new}"
 
 
 def _write_json(

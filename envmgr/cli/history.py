@@ -73,7 +73,7 @@ def _asked(asked: AskedFor) -> dict[str, Any]:
 def _lines(step: Step) -> list[str]:
     import shlex
 
-    from envmgr.cli.change import moved_rows
+    from envmgr.cli.plan_table import moved_texts
     from envmgr.cli.render import count_text
 
     generation = step.generation
@@ -82,8 +82,7 @@ def _lines(step: Step) -> list[str]:
     lines = [f"{number}  {_moment(step) or ''}  {said}".rstrip()]
     if not step.removed and len(step.added) == len(generation.packages):
         return [*lines, f"     {count_text(len(step.added), 'package')}"]
-    rows = moved_rows(step.removed, step.added, "")
-    return [*lines, *(f"     {row[0]}  {row[1]}  {row[2]}" for row in rows)]
+    return [*lines, *(f"     {text}" for text in moved_texts(step.removed, step.added))]
 
 
 def _moment(step: Step) -> str | None:

@@ -104,6 +104,19 @@ def plan_rows(
     return sorted(rows, key=lambda row: (order.index(row.kind), row.why != _ASKED, row.name))
 
 
+def moved_texts(unlink: Iterable[PackageRecord], link: Iterable[PackageRecord]) -> list[str]:
+    """A line for each package that moves, by name: its sign, name, version and build, old to new."""
+    before = {record.name: record for record in unlink}
+    after = {record.name: record for record in link}
+    lines = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        version = _arrow(old.version if old else None, new.version if new else None)
+        build = _arrow(old.build if old else None, new.build if new else None)
+        lines.append(visible(f"{MARKS[kind_of(old, new)]} {name}  {version}  {build}"))
+    return lines
+
+
 def kind_of(old: PackageRecord | None, new: PackageRecord | None) -> str:
     """What becomes of a package, as a key of `MARKS`."""
     if old is None or new is None:

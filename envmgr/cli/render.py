@@ -40,9 +40,11 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> list[str]:
     >>> table([["a", "1.0"]], ["name", "version"])
     ['name  version', 'a     1.0']
     """
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    from envmgr.cli.columns import cell_width, padded
+
+    widths = [max(cell_width(row[column]) for row in [header, *rows]) for column in range(len(header))]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=False)).rstrip()
         for row in [header, *rows]
     ]
 
@@ -103,15 +105,6 @@ def channel_label(url: str) -> str:
     """The short name of a channel URL: what follows the default alias, else the URL itself."""
     alias = "https://conda.anaconda.org/"
     return url.removeprefix(alias) if url.startswith(alias) else url
-
-
-def record_rows(records: Iterable[PackageRecord], local: str) -> list[list[str]]:
-    """Name, version, build, channel and size (bytes for people) of each record, by name.
-
-    *local* is the URL of the channel that is called so.
-    """
-    ordered = sorted(records, key=lambda record: record.shown_name)
-    return [[r.shown_name, r.version, r.build, short_channel(r, local), size_text(r.size)] for r in ordered]
 
 
 def short_channel(record: PackageRecord, local: str) -> str:

@@ -267,7 +267,7 @@ def test_history_tells_who_asked_for_what(envmgr, prefix):
     assert steps[2]["removed_specs"] == ["app"]
     assert [record["dist_name"] for record in steps[1]["unlink"]] == ["app-1.0-0", "lib-1.0-0"]
     shown = envmgr("history", "-p", prefix).out
-    assert "~ app  1.0 -> 2.0" in shown
+    assert "^ app  1.0 -> 2.0" in shown
     assert "- app  2.0" in shown
 
 
