@@ -13,7 +13,7 @@ from envmgr.models.version_spec import VersionSpec
 from envmgr.models.virtual_package import override_variable
 from envmgr.models.visible_text import shortened
 from envmgr.solver.machine import SYSTEMS, can_be_overridden
-from envmgr.solver.near_names import channel_of
+from envmgr.solver.near_names import channel_of, may_be_meant
 from envmgr.solver.pypi_names import conda_names
 from envmgr.solver.ranges import MAX_RUNS, describe_versions, join_words, neighbours
 from envmgr.solver.universe import may_fit
@@ -145,9 +145,10 @@ class Absent:
         if known:
             self.hint = f"Ask for {' or '.join(known)} instead."
             return f"; what PyPI calls {name} is {' or '.join(known)} here"
-        if near:
+        told = f"; near names: {join_words(near)}" if near else ""
+        if any(may_be_meant(name, other) for other in near):
             self.hint = f"Did you mean {' or '.join(near)}?"
-            return f"; near names: {join_words(near)}"
+            return told
         channel = channel_of(name)
         if channel is None or any(one.rpartition("/")[2] == channel for one in self.searched.channels):
             self.hint = (
@@ -156,7 +157,7 @@ class Absent:
             )
         else:
             self.hint = f"Packages like '{name}' are on the channel {channel}; add it with -c {channel}."
-        return ""
+        return told
 
     def _unreadable(self, name: str, records: Sequence[PackageRecord]) -> str:
         versions = list(dict.fromkeys(shortened(record.version, MAX_VERSION) for record in records))

@@ -85,6 +85,11 @@ def sure_names(name: str, names: Iterable[str]) -> list[str]:
     return [other for other in near if other in certain or _is_one_slip(name, other)]
 
 
+def may_be_meant(name: str, other: str) -> bool:
+    """Whether *other*, a near name, is more than alike: another word or spelling, or one slip away."""
+    return other in (*_OTHER_WORDS.get(name, ()), *_respellings(name)) or _is_one_slip(name, other)
+
+
 def channel_of(name: str) -> str | None:
     """The channel that is known for names like this one, where their beginning tells."""
     return next((channel for beginning, channel in _CHANNELS if name.startswith(beginning)), None)

@@ -287,6 +287,14 @@ KINDS = {
         hint: Check the spelling of these names, or add the channels that have them.
         """,
     ),
+    "a name that is alike and no slip": (
+        case([rec("check", "1")], "checkm2=1.1"),
+        """
+        'checkm2=1.1' (env.yml:5) cannot be fulfilled.
+          main has no checkm2; near names: check
+        hint: Check the spelling of 'checkm2', or add the channel that has it; what only PyPI has goes below `- pip:` in a file.
+        """,
+    ),
     "a missing name beside one that cannot be read": (
         case([*NUMPYS, rec("x", "1-bad!!")], "x", "nunpy"),
         """
