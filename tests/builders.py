@@ -268,7 +268,10 @@ def wheel_members(wheel: Whl) -> dict[str, File]:
         **{f"{wheel.stem}.data/{path}": each for path, each in wheel.data.items()},
         **{f"{folder}/{path}": each for path, each in metadata.items()},
     }
-    lines = {path: f"{path},sha256={_urlsafe(each.data)},{len(each.data)}" for path, each in members.items()}
+    lines = {
+        path: f"{_csv_field(path)},sha256={_urlsafe(each.data)},{len(each.data)}"
+        for path, each in members.items()
+    }
     lines |= {f"{folder}/RECORD": f"{folder}/RECORD,,", **wheel.record}  # type: ignore[dict-item]
     record = "".join(f"{line}\n" for line in lines.values() if line is not None)
     return {**members, **wheel.members, f"{folder}/RECORD": File(record.encode())}
@@ -284,6 +287,10 @@ def wheel_bytes(wheel: Whl) -> bytes:
             entry.external_attr = (0o120777 if file.target is not None else 0o100000 | file.mode) << 16
             archive.writestr(entry, file.target.encode() if file.target is not None else file.data)
     return out.getvalue()
+
+
+def _csv_field(text: str) -> str:
+    return f'"{text}"' if "," in text else text
 
 
 def _urlsafe(data: bytes) -> str:

@@ -85,6 +85,7 @@ EFFECT_MODULES = {
     "prefix.sums",
     "prefix.target",
     "prefix.usage",
+    "prefix.wheel_notes",
     "prefix.marker",
     "pypi.uv",
     "pypi.stub_folder",

@@ -54,6 +54,7 @@ def verify(prefix: Path, context: Context, *, fast: bool = False) -> Verified:
 def compare(prefix: Path, *, fast: bool = False) -> Verified:
     """Like `verify`, and without regard to who is changing the environment meanwhile."""
     from envmgr.prefix.check import check_prefix
+    from envmgr.prefix.installed import package_name
     from envmgr.prefix.store import PrefixStore
 
     records = PrefixStore(prefix).readable_records()
@@ -61,7 +62,10 @@ def compare(prefix: Path, *, fast: bool = False) -> Verified:
     checked = check_prefix(prefix, records, trusted=_cache_folders(packages) if fast else {}, foreign=True)
     name_of = {package.record.dist_name: package.record.name for package in packages}
     damaged = {
-        name_of.get(finding.package, finding.package.rsplit("-", 2)[0]) for finding in checked.findings
+        name_of[finding.package]
+        if finding.kind != "record"
+        else package_name(finding.path.removeprefix("conda-meta/"))
+        for finding in checked.findings
     }
     foreign = frozenset(checked.foreign)
     noted = _pip_files(prefix, packages) if foreign else {}
@@ -115,9 +119,9 @@ def installed_for_repair(store: PrefixStore, past: Generations) -> tuple[Install
     for name, error in read.damaged.items():
         entries = (entry for each in reversed(past.known) for entry in each.packages)
         for entry in entries:
-            record = record_of(entry)
-            if f"{record.dist_name}.json" == name:
-                found.append(InstalledPackage(record, Listing(), tuple(entry.get("requested", ()))))
+            package = InstalledPackage(record_of(entry), Listing(), tuple(entry.get("requested", ())))
+            if package.document_name == name:
+                found.append(package)
                 break
         else:
             error.hint = "No generation knows the package: remove the file, and install the package anew."
@@ -137,7 +141,7 @@ def with_own_files(plan: PrefixPlan) -> PrefixPlan:
         link = coming.get(package.record)
         if package.paths or package.files or link is None:
             return package
-        own = (*(target for _, target in link.pairs()), *(path for path, _ in link.entry_points))
+        own = (*(target for _, target in link.pairs()), *link.written)
         return replace(package, listing=Listing(own))
 
     return replace(plan, unlink=tuple(map(filled, plan.unlink)))

@@ -20,13 +20,14 @@ from envmgr.packages.folder import INDEX_JSON, completed, render_record
 from envmgr.packages.identity import RECORD_JSON, is_vouched_for
 from envmgr.packages.link_plan import PLAN_JSON, render_plan
 from envmgr.packages.offsets import make_plan
-from envmgr.packages.wheel import PLACEHOLDER, WheelReader
+from envmgr.packages.wheel import PLACEHOLDER, SITE_PACKAGES, WheelReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envmgr.packages.preparation import Preparation
 
+_INSTALLER = b"envmgr\n"
 RECORD_LINES = "info/envmgr-RECORD"
 
 
@@ -40,6 +41,7 @@ def prepare_wheel(order: Preparation, check: Callable[[], None] | None = None) -
     with open(order.archive, "rb") as file:
         reader = WheelReader(file, record.file_name, limits_of(file, request), vouched=is_vouched_for(record))
         extract_wheel(reader, folder, request)
+    _add_installer(reader, folder)
     files = _package_files(reader)
     (folder / "info").mkdir()
     for path, text in _description(record, files).items():
@@ -48,6 +50,13 @@ def prepare_wheel(order: Preparation, check: Callable[[], None] | None = None) -
     whole = completed(record, record, sha256=order.sha256, size=order.size)
     (folder / PLAN_JSON).write_bytes(render_plan(make_plan(folder, files)))
     (folder / RECORD_JSON).write_bytes(render_record(whole))
+
+
+def _add_installer(reader: WheelReader, folder: Path) -> None:
+    """Note who installs the wheel (PEP 376), as a file of its own: it is the same in every prefix."""
+    path = f"{reader.metadata_folder}/INSTALLER"
+    (folder / SITE_PACKAGES / path).write_bytes(_INSTALLER)
+    reader.add_sum(path, _INSTALLER)
 
 
 def _package_files(reader: WheelReader) -> PackageFiles:

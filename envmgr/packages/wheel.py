@@ -148,6 +148,12 @@ class WheelReader:
         if entry.path.startswith(f"{SITE_PACKAGES}/"):
             self.lines.append(record_line(entry.path[len(SITE_PACKAGES) + 1 :], own, size))
 
+    def add_sum(self, path: str, data: bytes) -> None:
+        """Count a file *path* of site-packages with the content *data*, which the wheel does not hold."""
+        digest = hashlib.sha256(data)
+        self.sums[f"{SITE_PACKAGES}/{path}"] = digest.hexdigest(), len(data)
+        self.lines.append(record_line(path, _digest_text(digest.digest()), len(data)))
+
     # The zip
 
     def _entries(self, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:

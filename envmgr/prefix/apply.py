@@ -134,7 +134,7 @@ class _Building(Struct):
             for link in plan.link:
                 messages += self._run_script(link, "pre-link")
                 outcomes[link.name] = linker.link_package(link)
-                self.reporter.phase_advanced(Phase.LINK, len(link.targets) + len(link.entry_points))
+                self.reporter.phase_advanced(Phase.LINK, link.file_count)
             self._compile(outcomes)
             self._write_records(outcomes)
         finally:

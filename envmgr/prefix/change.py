@@ -21,6 +21,7 @@ from envmgr.prefix.bytecode import Compiler
 from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import write_generation
 from envmgr.prefix.history import Change, history_block
+from envmgr.prefix.installed import WHEELS
 from envmgr.prefix.journal import (
     Journal,
     begin_scripts,
@@ -216,7 +217,7 @@ class _Changing(Struct):
             outcomes: dict[str, LinkOutcome] = {}
             for link in plan.link:
                 outcomes[link.name] = linker.link_package(link)
-                self.reporter.phase_advanced(Phase.LINK, len(link.targets) + len(link.entry_points))
+                self.reporter.phase_advanced(Phase.LINK, link.file_count)
             self._compile(root, outcomes)
             self._write_records(root, outcomes)
         finally:
@@ -281,6 +282,7 @@ class _Changing(Struct):
         gone = {package.document_name for package in plan.unlink}
         now = _Tree(prefix, set())
         going = {now.real(path) for path in _owned_paths(prefix, plan.unlink)}
+        going |= _stale_documents(prefix, request.current)
         owners = now.owners(package for package in request.current if package.document_name not in gone)
         placed = set(place)
         drop = sorted(path for path in going - placed - owners.keys() if _holds_file(prefix / path))
@@ -489,6 +491,15 @@ def _owned_paths(prefix: Path, packages: Iterable[InstalledPackage]) -> set[str]
             if name.startswith(wanted) and name.endswith(".pyc")
         )
     return found
+
+
+def _stale_documents(prefix: Path, current: Iterable[InstalledPackage]) -> set[str]:
+    """The documents of wheels that are not installed any more: they tell of nothing that is there, and go alone."""
+    known = {package.document_name for package in current}
+    names = (
+        f"{WHEELS}/{name}" for name in names_in(prefix / "conda-meta" / WHEELS) if name.endswith(".json")
+    )
+    return {f"conda-meta/{name}" for name in names if name not in known}
 
 
 def _emptied(prefix: Path, drop: Sequence[str], unlinked: Iterable[InstalledPackage]) -> list[str]:

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from envmgr.prefix.foreign import foreign_files
 from envmgr.prefix.generation import shared_by
-from envmgr.prefix.installed import names_in_package
+from envmgr.prefix.installed import WHEELS, names_in_package
 from envmgr.prefix.store import PrefixStore
 from envmgr.prefix.sums import sha256_of, sha256_of_each
 
@@ -111,7 +111,7 @@ def check_prefix(
     """
     check = _Check(prefix, {each.record.name: each for each in records.packages}, trusted or {})
     findings = [
-        Finding(f"conda-meta/{name}", name.removesuffix(".json"), "record", None, str(error))
+        Finding(f"conda-meta/{name}", _name_of_document(name), "record", None, str(error))
         for name, error in records.damaged.items()
     ]
     findings += check.run()
@@ -126,6 +126,11 @@ def check_prefix(
         check.read,
         check.read_bytes,
     )
+
+
+def _name_of_document(name: str) -> str:
+    """What to call a package of which only the name of its document is known."""
+    return name.removesuffix(".json").removeprefix(f"{WHEELS}/")
 
 
 class _Claim(Struct, frozen=True):

@@ -14,13 +14,16 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.channel import Channel, is_url, without_credentials
-from envmgr.models.record import Origin, PackageRecord
+from envmgr.models.record import PYPI_PREFIX, WHEEL_EXTENSION, Origin, PackageRecord
 from envmgr.prefix.asked import without_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _T = TypeVar("_T")
+
+WHEELS = "envmgr/pypi"
+"""Where the documents of wheels lie, below conda-meta/."""
 
 # CEP 32, "link": how most files of the package came into the prefix.
 HARDLINK, SOFTLINK, COPY = 1, 2, 3
@@ -30,7 +33,7 @@ _NULL = msgspec.Raw(b"null")
 _OURS = frozenset(
     {
         "channel", "extracted_package_dir", "files", "fn", "link", "package_tarball_full_path", "paths_data",
-        "requested_spec", "requested_specs", "schannel", "url", "auth", "installed_system_menus",
+        "requested_spec", "requested_specs", "schannel", "url", "auth", "installed_system_menus", "dist_info",
     }
 )  # fmt: skip
 
@@ -105,7 +108,7 @@ class InstalledPackage(Struct, frozen=True):
     """A package in a prefix.
 
     ``requested`` are the specs that asked for it, and ``source`` the unpacked folder that it was linked from ("" if
-    unknown).
+    unknown). ``metadata`` is the ``.dist-info`` folder of a wheel, relative to the prefix.
     """
 
     record: PackageRecord
@@ -114,6 +117,7 @@ class InstalledPackage(Struct, frozen=True):
     source: str = ""
     archive: str = ""
     link_type: int = HARDLINK
+    metadata: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -132,8 +136,25 @@ class InstalledPackage(Struct, frozen=True):
 
     @property
     def document_name(self) -> str:
-        """The file name of its document below conda-meta/."""
+        """The path of its document below conda-meta/.
+
+        That of a wheel lies where conda, mamba and pixi read none: for them it is what pip installed.
+        """
+        if self.record.is_pypi:
+            return f"{WHEELS}/{self.record.shown_name}-{self.record.version}.json"
         return f"{self.record.dist_name}.json"
+
+
+def package_name(document_name: str) -> str:
+    """The name of the package whose document is called so below conda-meta/.
+
+    >>> package_name("envmgr/pypi/requests-2.34.2.json"), package_name("python-3.12.0-h1_0.json")
+    ('pypi:requests', 'python')
+    """
+    stem = document_name.removesuffix(".json")
+    if stem.startswith(f"{WHEELS}/"):
+        return f"{PYPI_PREFIX}{stem[len(WHEELS) + 1 :].rpartition('-')[0]}"
+    return stem.rsplit("-", 2)[0]
 
 
 def read_document(data: bytes, place: str) -> InstalledPackage:
@@ -154,6 +175,7 @@ def read_document(data: bytes, place: str) -> InstalledPackage:
     record.placed(record.fn, _origin(document, record))
     try:
         _check_name(record)
+        metadata = _metadata(document, record)
     except DataError as error:
         raise DataError(f"{place}: {error}", file=place) from None
     link = document.get("link")
@@ -166,6 +188,7 @@ def read_document(data: bytes, place: str) -> InstalledPackage:
         source=_text(document, "extracted_package_dir") or _text(link, "source"),
         archive=_text(document, "package_tarball_full_path"),
         link_type=link_type if isinstance(link_type, int) else HARDLINK,
+        metadata=metadata,
     )
 
 
@@ -187,6 +210,9 @@ def write_document(package: InstalledPackage) -> bytes:
         "paths_data": {"paths": list(package.paths), "paths_version": 1},
         "requested_specs": list(package.requested),
     }
+    if record.is_pypi:
+        # Nobody else reads it, and it may be long.
+        return msgspec.json.encode({**document, "dist_info": package.metadata})
     if package.requested:
         # The older form of the same; what nobody asked for does not have it.
         document["requested_spec"] = package.requested[0]
@@ -241,6 +267,10 @@ def names_in_package(path: str) -> Iterator[str]:
         yield f"site-packages/{below}"
     elif path.startswith(("bin/", "Scripts/")):
         yield f"python-scripts/{path.partition('/')[2]}"
+    elif path.startswith(("include/python", "Include/")):
+        # Wheels' headers lie in a folder of their own there.
+        yield f"python-headers/{path.removeprefix('include/').split('/', 2)[-1]}"
+    yield f"python-data/{path}"
 
 
 def is_fitted(entry: dict[str, Any]) -> bool:
@@ -284,7 +314,16 @@ def _text(mapping: dict[str, Any], key: str) -> str:
 
 def _file_name(document: dict[str, Any]) -> str:
     url = _text(document, "url").rpartition("/")[2]
-    return url if url.endswith((".conda", ".tar.bz2")) else ""
+    return url if url.endswith((".conda", ".tar.bz2", WHEEL_EXTENSION)) else ""
+
+
+def _metadata(document: dict[str, Any], record: PackageRecord) -> str:
+    """The wheel's folder; raises DataError for a document that tells none, or none inside the prefix."""
+    if not record.is_pypi:
+        return ""
+    path = _text(document, "dist_info")
+    _check_paths([path], "dist_info")
+    return path
 
 
 def _requested(document: dict[str, Any], name: str) -> tuple[str, ...]:
@@ -297,6 +336,8 @@ def _requested(document: dict[str, Any], name: str) -> tuple[str, ...]:
 
 def _origin(document: dict[str, Any], record: PackageRecord) -> Origin | None:
     """From the URL where there is one; otherwise the channel's name stands in for it (mamba's older form)."""
+    if record.is_pypi:
+        return Origin(_text(document, "channel"), "noarch", _text(document, "url").rpartition("/")[0] + "/")
     return _origin_of(
         record.subdir or "noarch", _text(document, "channel"), _text(document, "url").rpartition("/")[0]
     )

@@ -23,6 +23,7 @@ from envmgr.prefix.outcome import LinkOutcome
 from envmgr.prefix.paths import parents_of, resolve_link
 from envmgr.prefix.placeholder import replace_placeholder
 from envmgr.prefix.placing import NO_LINK, PLACE, LinkMode, Method, copy, working_method
+from envmgr.prefix.wheel_notes import direct_url_json, record_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ class Linker(Struct):
         targets, links = [], {}
         for package in self.plan.link:
             targets += [target for target in package.targets if target]
-            targets += [path for path, _ in package.entry_points]
+            targets += package.written
             for entry, target in package.pairs():
                 if entry.path_type == SOFTLINK or entry.sha256 is None:
                     links[target] = (package, entry)
@@ -103,6 +104,8 @@ class Linker(Struct):
             if entry.sha256 is None and target not in outcome.symlinks:
                 self._sum_up(path, target, outcome)
         self._write_entry_points(link, outcome)
+        if link.recorded:
+            self._write_notes(link, outcome)
         return outcome
 
     def _method(self, link: PackageLink) -> Method:
@@ -164,6 +167,10 @@ class Linker(Struct):
         self, source: str, path: str, link: PackageLink, entry: PathEntry, target: str, outcome: LinkOutcome
     ) -> None:
         data, mode = _read(source)
+        if link.package.record.is_pypi and self.plan.subdir.startswith("win-"):
+            data = data.replace(
+                f"{entry.placeholder}/bin/python".encode(), f"{entry.placeholder}\\python.exe".encode(), 1
+            )
         data = replace_placeholder(
             data,
             entry.placeholder or "",
@@ -232,6 +239,17 @@ class Linker(Struct):
                 gui = entry.command in without_console
                 data = launcher(data, self.plan.prefix, self.plan.subdir, gui=gui)
             write_fresh(f"{self.root}/{target}", data, 0o755)
+            outcome.changed[target] = (hashlib.sha256(data).hexdigest(), len(data))
+
+    def _write_notes(self, link: PackageLink, outcome: LinkOutcome) -> None:
+        """What an installer leaves beside a wheel's metadata; RECORD comes last, since it lists all else."""
+        for target in reversed(link.recorded):
+            name = target.rpartition("/")[2]
+            if name == "RECORD":
+                data = record_text(link, outcome, self.plan.python)
+            else:
+                data = direct_url_json(link.package.record) if name == "direct_url.json" else b""
+            write_fresh(f"{self.root}/{target}", data, 0o644)
             outcome.changed[target] = (hashlib.sha256(data).hexdigest(), len(data))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import PrefixError
+from envmgr.models.package_files import check_path
 
 if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
@@ -40,6 +41,28 @@ class PythonLayout(Struct, frozen=True):
         if path.startswith("python-scripts/"):
             return f"{self.scripts}/{path[15:]}"
         return path
+
+    def target_of_wheel(self, path: str, distribution: str) -> str:
+        """Where the file *path* of an unpacked wheel goes (`envmgr.packages.wheel`); *distribution* is its name.
+
+        >>> layout = PythonLayout("3.12", "bin/python3.12", "lib/python3.12/site-packages", "bin")
+        >>> layout.target_of_wheel("python-headers/a.h", "mine")
+        'include/python3.12/mine/a.h'
+        """
+        scheme, _, below = path.partition("/")
+        if scheme == "python-data":
+            return check_path(below)
+        if scheme == "python-headers":
+            return f"{self.headers}/{distribution}/{below}"
+        return self.target_of(path)
+
+    @property
+    def headers(self) -> str:
+        """Where Python's own headers are, and distributions have folders (sysconfig's ``include``)."""
+        if self.scripts == "Scripts":
+            return "Include"
+        library = self.site_packages.removesuffix("/site-packages").rpartition("/")[2]
+        return f"include/{library if library.startswith('python') else f'python{self.version}'}"
 
     def bytecode_of(self, source: str) -> str:
         """The bytecode file that belongs to the Python file *source*.

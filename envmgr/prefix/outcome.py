@@ -62,6 +62,10 @@ def installed_package(
                 "size_in_bytes": size,
             }
         )
+    for path in link.recorded:
+        digest, size = outcome.changed[path]
+        known = {"_path": path, "path_type": HARDLINK, "sha256_in_prefix": digest, "size_in_bytes": size}
+        paths.append(known)
     paths += [{"_path": path, "path_type": "pyc_file"} for path in outcome.bytecode]
     return InstalledPackage(
         link.package.record,
@@ -70,6 +74,7 @@ def installed_package(
         source=str(link.package.folder),
         archive=str(link.package.archive) if link.package.archive else "",
         link_type=outcome.link_type,
+        metadata=link.metadata,
     )
 
 

@@ -54,7 +54,8 @@ class PackageLink(Struct, frozen=True):
     ``targets`` runs parallel to ``package.files.paths``: where each entry lands, "" for one that loses its
     path to another package. ``entry_points`` are scripts to be written, and launchers for Windows (``.exe``),
     ``bytecode`` compiled files as (index of the source in targets, path), ``scripts`` the actions of its link
-    scripts.
+    scripts. ``metadata`` is the ``.dist-info`` folder of a wheel, "" for others, and ``recorded`` are the paths of
+    what an installer writes there (PyPA "Recording installed projects").
     """
 
     package: PackageToLink
@@ -62,11 +63,23 @@ class PackageLink(Struct, frozen=True):
     entry_points: tuple[tuple[str, EntryPoint], ...] = ()
     bytecode: tuple[tuple[int, str], ...] = ()
     scripts: tuple[str, ...] = ()
+    metadata: str = ""
+    recorded: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> list[str]:
+        """The files that are not the package's, and are written for it: commands, and an installer's notes."""
+        return [*(path for path, _ in self.entry_points), *self.recorded]
 
     @property
     def name(self) -> str:
         """``name-version-build``, for messages."""
         return self.package.record.dist_name
+
+    @property
+    def file_count(self) -> int:
+        """How many files linking it makes, bytecode left out."""
+        return len(self.targets) + len(self.entry_points) + len(self.recorded)
 
     def pairs(self) -> Iterator[tuple[PathEntry, str]]:
         """Each entry with its place, the lost ones left out."""
@@ -132,7 +145,7 @@ class PrefixPlan(Struct, frozen=True):
     @property
     def file_count(self) -> int:
         """How many files linking will make."""
-        return sum(len(link.targets) + len(link.entry_points) for link in self.link)
+        return sum(link.file_count for link in self.link)
 
     def __str__(self) -> str:
         lines = [f"- {package.record.dist_name}" for package in self.unlink]
@@ -204,8 +217,10 @@ def _plan_package(package: PackageToLink, layout: PythonLayout | None, subdir: s
     entry_points: tuple[tuple[str, EntryPoint], ...] = ()
     bytecode: tuple[tuple[int, str], ...] = ()
     if layout is not None and is_noarch_python(package):
+        suffixes: tuple[str, ...] = ("-script.py", ".exe") if subdir.startswith("win-") else ("",)
+        if package.record.is_pypi:
+            return _plan_wheel(package, layout, suffixes[-1])
         targets = tuple(layout.target_of(entry.path) for entry in paths)
-        suffixes = ("-script.py", ".exe") if subdir.startswith("win-") else ("",)
         entry_points = tuple(
             (f"{layout.scripts}/{each.command}{suffix}", each)
             for each in package.files.entry_points
@@ -218,6 +233,29 @@ def _plan_package(package: PackageToLink, layout: PythonLayout | None, subdir: s
     known = {link_script(package.record.name, action, subdir): action for action in actions}
     scripts = tuple(known[target] for target in targets if target in known)
     return PackageLink(package, targets, entry_points, bytecode, scripts)
+
+
+def _plan_wheel(package: PackageToLink, layout: PythonLayout, suffix: str) -> PackageLink:
+    """Like a noarch Python package, but that it is not compiled ahead, and has no link scripts.
+
+    Compiled files would double the number of links that are made; uv leaves them to the first import, too.
+    """
+    record, paths = package.record, package.files.paths
+    targets = tuple([layout.target_of_wheel(entry.path, record.shown_name) for entry in paths])
+    points = tuple((f"{layout.scripts}/{each.command}{suffix}", each) for each in package.files.entry_points)
+    metadata = next(
+        (target[:-9] for target in reversed(targets) if target.endswith(".dist-info/METADATA")), ""
+    )
+    notes = ["RECORD"]
+    notes += ["REQUESTED"] if package.requested else []
+    notes += ["direct_url.json"] if "direct_url" in record.extra else []
+    return PackageLink(
+        package,
+        targets,
+        points,
+        metadata=metadata,
+        recorded=tuple(f"{metadata}/{each}" for each in notes) if metadata else (),
+    )
 
 
 def _bytecode(
@@ -253,7 +291,7 @@ def _check_lengths(links: Sequence[PackageLink], prefix: str, file_system: FileS
     # Most paths need no closer look: each letter is one byte, and the whole is no longer than a name may be.
     harmless = min(room, file_system.name_most)
     for link in links:
-        for target in (*link.targets, *(path for path, _ in link.entry_points)):
+        for target in (*link.targets, *link.written):
             if len(target) <= harmless and target.isascii():
                 continue
             if length(target) > room:
@@ -325,7 +363,7 @@ class _Contest(Struct):
             entries: list[tuple[str, PathEntry | None]] = [
                 (target, entry) for entry, target in _all_pairs(link)
             ]
-            entries += [(path, None) for path, _ in link.entry_points]
+            entries += [(path, None) for path in link.written]
             for target, entry in entries:
                 key = self.file_system.key(target)
                 if key in found:
@@ -336,7 +374,7 @@ class _Contest(Struct):
 def _claimed(link: PackageLink) -> list[str]:
     """All files that *link* makes."""
     paths = [target for entry, target in _all_pairs(link) if entry.path_type != DIRECTORY]
-    paths += [path for path, _ in link.entry_points]
+    paths += link.written
     paths += [path for _, path in link.bytecode]
     return paths
 
@@ -381,7 +419,7 @@ def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> di
     key = plan.file_system.key
     coming = {
         key(target) for link in plan.link for entry, target in link.pairs() if entry.path_type != DIRECTORY
-    } | {key(path) for link in plan.link for path, _ in link.entry_points}
+    } | {key(path) for link in plan.link for path in link.written}
     return {
         package.record.name: next(path for path in package.files if key(path) in coming)
         for package in _staying(plan, current)
@@ -434,6 +472,8 @@ def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Conte
             if key(path) not in lost and targets[position]
         ),
         link.scripts,
+        link.metadata,
+        tuple(path for path in link.recorded if key(path) not in lost),
     )
 
 

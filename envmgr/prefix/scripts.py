@@ -45,6 +45,8 @@ class ScriptRunner(Struct, frozen=True):
 
         *folder* is the unpacked package, for pre-link. Raises PrefixError with its output when it fails.
         """
+        if record.is_pypi:
+            return ""
         script = (folder or self.prefix) / link_script(record.name, action, self.subdir)
         if not script.is_file():
             return ""

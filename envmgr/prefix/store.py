@@ -16,7 +16,7 @@ from envmgr.errors import DataError, EnvmgrError, PrefixError
 from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import Generations, read_generation, write_generation
 from envmgr.prefix.history import history_block
-from envmgr.prefix.installed import InstalledPackage, read_document, write_document
+from envmgr.prefix.installed import WHEELS, InstalledPackage, read_document, write_document
 from envmgr.prefix.journal import is_pending
 from envmgr.prefix.lookup import exists, names_in
 from envmgr.prefix.marker import MARKER
@@ -59,8 +59,10 @@ class PrefixStore(Struct, frozen=True):
         """The installed packages by file name; raises DataError naming a document that cannot be read.
 
         What a document says of files is read only when it is asked for, and may be refused then (`Listing`).
+        A wheel whose metadata is gone is none any more (`stale_documents`).
         """
-        return [read_document(_read_bytes(path), str(path)) for path in self._documents()]
+        packages = (read_document(_read_bytes(path), str(path)) for path in self._documents())
+        return [package for package in packages if self._is_there(package)]
 
     def readable_records(self) -> ReadableRecords:
         """The installed packages by file name as far as they can be read, and what is wrong with the others."""
@@ -68,10 +70,11 @@ class PrefixStore(Struct, frozen=True):
         for path in self._documents():
             try:
                 package = read_document(_read_bytes(path), str(path))
-                package.listing.check()
-                packages.append(package)
+                if self._is_there(package):
+                    package.listing.check()
+                    packages.append(package)
             except (DataError, PrefixError) as error:
-                damaged[path.name] = error
+                damaged[str(path.relative_to(self._meta)).replace(os.sep, "/")] = error
         return ReadableRecords(tuple(packages), damaged)
 
     def asked(self, packages: Iterable[InstalledPackage]) -> dict[str, tuple[str, ...]]:
@@ -93,19 +96,33 @@ class PrefixStore(Struct, frozen=True):
                 found[name] = specs
         return found
 
+    def stale_documents(self) -> list[InstalledPackage]:
+        """The wheels that were linked here and that pip, or somebody, has removed or replaced by another version.
+
+        Their documents tell of files that are not theirs any more. Those that cannot be read are left out.
+        """
+        found = []
+        for path in _documents_in(self._meta / WHEELS):
+            try:
+                package = read_document(_read_bytes(path), str(path))
+            except (DataError, PrefixError):
+                continue
+            if not self._is_there(package):
+                found.append(package)
+        return found
+
+    def _is_there(self, package: InstalledPackage) -> bool:
+        return not package.metadata or os.path.isdir(f"{self.prefix}/{package.metadata}")
+
     def _documents(self) -> list[Path]:
-        try:
-            names = sorted(entry.name for entry in os.scandir(self._meta) if entry.name.endswith(".json"))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise PrefixError(f"{self._meta} cannot be read: {error.strerror}.") from error
-        # macOS leaves files named ._NAME on foreign file systems.
-        return [self._meta / name for name in names if not name.startswith(".")]
+        return [*_documents_in(self._meta), *_documents_in(self._meta / WHEELS)]
 
     def write_record(self, package: InstalledPackage) -> None:
         """Write the document of *package*."""
-        _replace(self._meta / package.document_name, write_document(package))
+        path = self._meta / package.document_name
+        if package.record.is_pypi:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, write_document(package))
 
     def add_history(self, change: Change) -> None:
         """Append the block of *change*; the first one makes the folder an environment."""
@@ -180,6 +197,17 @@ class PrefixStore(Struct, frozen=True):
     @property
     def _meta(self) -> Path:
         return self.prefix / "conda-meta"
+
+
+def _documents_in(folder: Path) -> list[Path]:
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".json"))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise PrefixError(f"{folder} cannot be read: {error.strerror}.") from error
+    # macOS leaves files named ._NAME on foreign file systems.
+    return [folder / name for name in names if not name.startswith(".")]
 
 
 def _files(folder: Path, extension: str) -> list[Path]:
