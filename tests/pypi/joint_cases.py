@@ -152,7 +152,7 @@ CASES = (
     JointCase(
         "botocore of s3fs under boto3",
         "fsspec/s3fs#608",
-        "aiobotocore, which s3fs needs, fits a few versions of botocore, and boto3 a few others.",
+        "aiobotocore, which s3fs needs, fits a few versions of botocore, and boto3 others; s3fs 0.4 needs none.",
         ("python 3.12.*", "s3fs"),
         ("boto3==1.40.61",),
         {"botocore": ">=1.40.61,<1.41", "s3fs": ">=2024", "boto3": "==1.40.61"},

@@ -34,7 +34,9 @@ RECORDED = (
 CONDA = """\
 aiobotocore 2.25.2 pyhcf101f3_0 noarch | python >=3.10 | botocore >=1.40.46,<1.40.71
 aiobotocore 3.7.0 pyhcf101f3_0 noarch | python >=3.10 | botocore >=1.42.90,<1.43.1 | typing_extensions >=4.14.0,<5.0.0
+boto3 1.40.61 pyhd8ed1ab_0 noarch | botocore >=1.40.61,<1.41.0 | python >=3.10
 botocore 1.40.70 pyhd8ed1ab_0 noarch | python >=3.10 | urllib3 >=1.25.4,!=2.2.0,<3
+botocore 1.40.76 pyhd8ed1ab_0 noarch | python >=3.10 | urllib3 >=1.25.4,!=2.2.0,<3
 botocore 1.43.0 pyhd8ed1ab_0 noarch | python >=3.10 | urllib3 >=1.25.4,!=2.2.0,<3
 fastapi 0.110.3 pyhd8ed1ab_0 noarch | pydantic >=1.7.4,!=1.8,!=1.8.1,!=2.0.0,!=2.0.1,!=2.1.0,<3.0.0 | python >=3.8
 fastapi 0.135.3 hbd727af_0 noarch | fastapi-core ==0.135.3 pyhcf101f3_0
@@ -76,6 +78,7 @@ python 3.14.5 habeac84_100_cp314
 pytorch 2.5.1 cpu_mkl_py312_hf462abe_109 | fsspec | mkl >=2024.2.2,<2025.0a0 | numpy >=1.19,<3 | python >=3.12,<3.13.0a0 | setuptools | typing_extensions
 pytorch 2.10.0 cpu_mkl_py312_hb9cd79e_105 | fsspec | mkl >=2026.0.0,<2027.0a0 | numpy >=1.23,<3 | python >=3.12,<3.13.0a0 | setuptools | typing_extensions >=4.10.0
 requests 2.34.2 pyhcf101f3_0 noarch | python >=3.10 | urllib3 >=1.26,<3
+s3fs 0.4.2 py_0 noarch | boto3 | fsspec >=0.6.0 | python >=3.5
 s3fs 2024.6.1 pyhd8ed1ab_0 noarch | aiobotocore >=2.5.4,<3.0.0 | fsspec 2024.6.1 | python >=3.8
 s3fs 2026.4.0 pyhd8ed1ab_0 noarch | aiobotocore >=2.19.0,<4.0.0 | fsspec 2026.4.0 | python >=3.10
 scipy 1.10.1 py311h64a7726_3 | numpy >=1.23.5,<2.0a0 | python >=3.11,<3.12.0a0
