@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Written: TypeAlias = "str | tuple[str, ...] | Mapping[str, Written | None]"
 """A value as it was written; inside a mapping, None stands for a shape that no setting has."""
 
+_PYPI_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _TRUE: Final = frozenset(("true", "yes", "on", "1", "y"))
 _FALSE: Final = frozenset(("false", "no", "off", "0", "n"))
 _CACHE_CONTROL: Final = frozenset(("1", "true", "yes", "on"))
@@ -265,18 +266,6 @@ def _channel_lists(written: Written, around: Surroundings) -> dict[str, tuple[st
     return found
 
 
-def _distributions(written: Written, around: Surroundings) -> dict[str, tuple[str, ...]]:
-    """From the name of a conda package to the Python distributions that it provides."""
-    if isinstance(written, (str, tuple)):
-        raise WrongValueError("a mapping from conda packages to their distributions, in the settings file")
-    found: dict[str, tuple[str, ...]] = {}
-    for name, value in written.items():
-        if not isinstance(value, (str, tuple)):
-            raise WrongValueError("the name of a distribution on PyPI, or a list of such names", entry=name)
-        found[name.strip().lower()] = _texts((value,) if isinstance(value, str) else value, around)
-    return found
-
-
 def _configured_name(text: str) -> str:
     name = text.strip().strip("/")
     if not is_channel_name(name) or name.split("/", 1)[0] in ("local", "nodefaults"):
@@ -327,6 +316,19 @@ def _s3_bucket(bucket: str, written: Written | None, around: Surroundings) -> S3
         except WrongValueError as error:
             raise WrongValueError(f"options whose {name} is {error}", entry=bucket) from None
     return S3Options(**found)
+
+
+def _name_lists(written: Written, _: Surroundings) -> dict[str, tuple[str, ...]]:
+    """From a conda name to the distributions that it provides; an empty list says that it provides none."""
+    if not isinstance(written, dict):
+        raise WrongValueError("a mapping from conda names to lists of PyPI names, in the settings file")
+    found: dict[str, tuple[str, ...]] = {}
+    for conda, names in written.items():
+        listed = (names,) if isinstance(names, str) else names
+        if not isinstance(listed, tuple) or not all(_PYPI_NAME.fullmatch(name.strip()) for name in listed):
+            raise WrongValueError("a list of PyPI names", entry=conda)
+        found[conda.strip().lower()] = tuple(name.strip() for name in listed)
+    return found
 
 
 def _text(written: Written, around: Surroundings) -> str:
@@ -396,9 +398,9 @@ KEYS: Final = (
     Key("channel_relations_max_depth", _whole(0), ("channel_relations_max_depth",)),
     Key("add_pip_as_python_dependency", _boolean, ("add_pip_as_python_dependency",)),
     Key("register_envs", _boolean, ("register_envs",)),
+    Key("pypi_names", _name_lists, is_mapping=True),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),
     Key("pinned_packages", _texts, ("pinned_packages",), "&", "&"),
-    Key("pypi_names", _distributions, is_mapping=True),
     Key("link_scripts", _choice("run", "refuse")),
     Key("durability", _choice("kill", "power")),
     Key("extra_safety_checks", _boolean, ("extra_safety_checks",)),

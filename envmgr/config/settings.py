@@ -117,12 +117,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether python brings pip."""
     register_envs: bool = True
     """Whether environments join the list that all tools share, `~/.conda/environments.txt`."""
+    pypi_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The PyPI distributions of conda packages that provide others than is assumed; an empty list: none."""
     create_default_packages: tuple[str, ...] = ()
     """Specs that every new environment gets."""
     pinned_packages: tuple[str, ...] = ()
     """Specs that limit packages in every solve without asking for them."""
-    pypi_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The Python distributions that a conda package provides, where the bundled table is wrong."""
     link_scripts: LinkScripts = "run"
     """Whether packages' link scripts run, or packages that have them are refused."""
     durability: Durability = "kill"

@@ -159,7 +159,7 @@ def _gathered(name: str, values: tuple[str, ...] | list[str]) -> list[str]:
 
 
 def _command(place: Path, request: PypiRequest, options: IndexOptions, tool: Tool) -> list[str]:
-    words = [*tool.command, "install", "--dry-run", "--ignore-installed", "--no-input", "--quiet"]
+    words = [*tool.command, "install", "--dry-run", "--ignore-installed", "--no-input"]
     words += ["--report", str(place / "report.json"), "-r", "requirements.txt", "-c", "constraints.txt"]
     for option, names in (("--only-binary", options.only_binary), ("--no-binary", options.no_binary)):
         words += [word for name in names for word in (option, name)]
@@ -179,16 +179,21 @@ def _refusal(
     options: IndexOptions,
     tool: Tool,
 ) -> PypiRefusal:
-    output = finished.stderr or finished.stdout
+    output = finished.stderr
     stubs = {each.name: [each.version] for each in request.provided}
     private = {
         str(place): "",
         **{index.password: "***" for index in options.all_indexes if index.password},
         **{index.user: "***" for index in options.all_indexes if index.user and not index.password},
     }
-    told = read_refusal(_plain(output), Wording(request.target.python, stubs, gathered.requirements, private))
+    told = read_refusal(
+        _plain(output) + _conflict(finished.stdout),
+        Wording(request.target.python, stubs, gathered.requirements, private),
+    )
     if _UNREACHABLE.search(output):
-        raise ChannelError(f"pip could not reach an index: {told.reasons[-1] if told.reasons else ''}")
+        raise ChannelError(
+            f"pip could not reach an index: {told.reasons[-1] if told.reasons else 'no reason was told.'}"
+        )
     words = {word.lower() for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", " ".join(told.reasons))}
     return PypiRefusal(
         tool=str(tool),
@@ -207,3 +212,9 @@ def _plain(output: str) -> str:
         if not line.lstrip().startswith(("WARNING", "[notice]", "DEPRECATION"))
     ]
     return "\n".join(re.sub(r"^\s*ERROR: ", "error: ", line) for line in kept)
+
+
+def _conflict(printed: str) -> str:
+    """Who wants what, which pip tells among its progress: lines that begin with spaces, until an empty one."""
+    told = printed.partition("The conflict is caused by:")[2].partition("To fix this")[0]
+    return "".join(f"\nerror: {line.strip()}" for line in told.splitlines() if line.strip())

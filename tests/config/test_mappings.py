@@ -143,3 +143,15 @@ def test_condas_names_of_the_client_certificate_are_read(tmp_path):
     settings = load(tmp_path).settings
     assert settings.client_ssl_cert == str(tmp_path / "me.pem")
     assert settings.client_ssl_cert_key == str(tmp_path / "me.key")
+
+
+def test_pypi_names_are_lists_or_one_name_and_may_be_none(tmp_path):
+    path = own(tmp_path, "pypi_names:\n  Py-Thing: Thing\n  meta: []\n  both: [one, Two_x]\n")
+    assert load(tmp_path).settings.pypi_names == {
+        "py-thing": ("Thing",),
+        "meta": (),
+        "both": ("one", "Two_x"),
+    }
+    write(path, "pypi_names:\n  odd: ['not a name']\n")
+    with pytest.raises(ConfigError, match=r"`odd` in `pypi_names` must be a list of PyPI names"):
+        load(tmp_path)

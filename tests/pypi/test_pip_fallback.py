@@ -1,0 +1,113 @@
+"""Where there is no uv, pip of the environment's own Python resolves, and that is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pypi.asking import variables
+from tests.pypi.local_index import LocalIndex, project_files, serve_index
+
+# A Python whose folder has no uv beside it is another process.
+DRIVER = """
+import json, os, sys
+from pathlib import Path
+from envmgr.errors import EnvmgrError
+from envmgr.pypi.resolution import PypiSolution
+from tests.pypi.asking import HERE, request, resolve
+from envmgr.pypi.target import PypiTarget
+
+task = json.loads(sys.argv[1])
+target = HERE if task.get("here", True) else PypiTarget(python="3.6.1", subdir="linux-64", glibc="2.28")
+python = Path(task["python"]) if task.get("python") else None
+asked = request(*task["items"], conda=task.get("conda", {}), target=target, prefix_python=python,
+                folder=Path(task["folder"]), **task.get("more", {}))
+try:
+    found = resolve(asked, dict(os.environ))
+except EnvmgrError as error:
+    print(json.dumps({"error": str(error), "hint": error.hint}))
+else:
+    if isinstance(found, PypiSolution):
+        print(json.dumps({
+            "tool": found.tool, "answered": dict(found.answered),
+            "wheels": sorted(record.fn for record in found.wheels),
+            "sources": sorted((source.kind, source.name) for source in found.sources), "warnings": found.warnings,
+            "needs": {record.name: record.extra["requires_dist"] for record in found.wheels},
+            "index": sorted({record.origin.channel for record in found.wheels}),
+            "sums": all(record.sha256 for record in found.wheels),
+        }))
+    else:
+        print(json.dumps({"tool": found.tool, "reasons": found.reasons, "provided": sorted(found.provided)}))
+"""
+
+
+def ask(folder: Path, index: str, *items: str, **task: object) -> dict[str, object]:
+    tools = folder / "bin"
+    if not tools.exists():
+        tools.mkdir()
+        (tools / "python").symlink_to(Path(sys.executable).resolve())
+    environ = variables(folder, PATH="/usr/bin:/bin", PIP_INDEX_URL=index)
+    environ["PYTHONPATH"] = ":".join([str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)])
+    given = json.dumps({"python": sys.executable, "folder": str(folder), **task, "items": items})
+    finished = subprocess.run(
+        [str(tools / "python"), "-c", DRIVER, given],
+        check=False,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert finished.returncode == 0, finished.stderr
+    answer: dict[str, object] = json.loads(finished.stdout)
+    return answer
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> LocalIndex:
+    return LocalIndex(tmp_path / "index")
+
+
+def test_pip_takes_what_conda_provides_and_reports_the_rest(tmp_path: Path, index: LocalIndex) -> None:
+    index.wheel("frame", "3.0", ["numb >=2"])
+    index.wheel("frame", "2.0", ["numb >=1", "clock"])
+    index.wheel("clock", "1.0")
+    index.wheel("numb", "2.5", ["never"])
+    with serve_index(index, login="me:s3cret") as served:
+        found = ask(tmp_path, served.with_login, "frame", conda={"numb": "1.9"})
+        refused = ask(tmp_path, served.with_login, "frame>2", conda={"numb": "1.9"})
+        assert found["index"] == [served.url]
+    assert str(found["tool"]).startswith("pip ")
+    assert found["wheels"] == ["clock-1.0-py3-none-any.whl", "frame-2.0-py3-none-any.whl"]
+    assert found["answered"] == {"numb": "1.9"}
+    assert found["needs"] == {"pypi:clock": [], "pypi:frame": ["numb >=1", "clock"]}
+    assert found["sums"]
+    assert "uv was not found" in str(found["warnings"])
+    assert refused["provided"] == ["numb"], refused
+    assert "s3cret" not in str(found) + str(refused)
+    assert "file:" not in str(refused)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ENVMGR_TEST_PIP_SOURCES"), reason="takes 5 s; ENVMGR_TEST_PIP_SOURCES=1 runs it"
+)
+def test_pip_reports_sources_of_all_kinds(tmp_path: Path, index: LocalIndex) -> None:
+    index.sdist("built", "1.0")
+    (tmp_path / "local").mkdir()
+    for file, text in project_files("local", "1.0").items():
+        (tmp_path / "local" / file).write_text(text)
+    found = ask(tmp_path, (index.folder / "simple").as_uri(), "built", "-e ./local")
+    assert found["sources"] == [["directory", "local"], ["sdist", "built"]]
+
+
+def test_pip_cannot_resolve_for_another_python_and_says_what_can(tmp_path: Path, index: LocalIndex) -> None:
+    url = (index.folder / "simple").as_uri()
+    other = ask(tmp_path, url, "tool", here=False)
+    assert other["error"] == "pip cannot resolve for Python 3.6 on linux-64 from another Python."
+    none = ask(tmp_path, url, "tool", python=None)
+    assert "there is no uv" in str(none["error"])
+    assert "envmgr[pypi]" in str(none["hint"])
