@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from envmgr.errors import SolveError, UsageError
 from envmgr.models.record import PackageRecord
+from envmgr.pypi.needs import dependants
 from envmgr.pypi.resolution import PypiRefusal, PypiRequest, PypiSolution
 from envmgr.solver.solve import Conflict, Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record_table import RecordTable
@@ -195,30 +196,59 @@ class _JointSearch(Struct):
         records: Sequence[PackageRecord],
         candidates: Mapping[str, tuple[Candidate, ...]] | None = None,
         *,
+        asked: tuple[PypiItem, ...] = (),
         with_sources: bool = False,
     ) -> PypiSolution | PypiRefusal:
-        return ask_pypi(records, self.question, candidates, with_sources=with_sources)
+        question = replace(self.question, items=(*self.question.items, *asked)) if asked else self.question
+        return ask_pypi(records, question, candidates, with_sources=with_sources)
+
+    def _asked(self, providers: Mapping[str, PackageRecord]) -> tuple[PypiItem, ...]:
+        """The distributions in question whose conda packages were asked for: their versions count, too."""
+        from pathlib import Path
+
+        from envmgr.pypi.resolution import PypiItem
+
+        named = {line.spec.name for line in self.session.problem.requirements}
+        names = [
+            name for name in sorted(self.in_question) if name in providers and providers[name].name in named
+        ]
+        return tuple(PypiItem(name, Path("/")) for name in names)
 
     def _compromise(
         self, records: tuple[PackageRecord, ...], refusal: PypiRefusal
     ) -> tuple[PackageRecord, ...] | None:
         """Other conda packages for the same Python that PyPI's half could go with; None where there are none."""
         providers = self._providers(records)
-        self.in_question |= refusal.provided & providers.keys()
+        self._put_in_question(refusal.provided, providers)
         for _ in range(_ROUNDS if self.in_question else 0):
             offered = self._offered(records, providers)
-            answer = self._ask(records, offered)
+            answer = self._ask(records, offered, asked=self._asked(providers))
             if isinstance(answer, PypiRefusal):
                 more = (answer.provided & providers.keys()) - self.in_question
                 if not more:
                     return None
-                self.in_question |= more
+                self._put_in_question(more, providers)
                 continue
             steering = {name: version for name, version in sorted(answer.answered.items()) if name in offered}
             found = self._steer(providers, steering)
             if found is not None:
                 return found
         return None
+
+    def _put_in_question(self, names: Collection[str], providers: Mapping[str, PackageRecord]) -> None:
+        """Let the versions of *names* be chosen, and with them those of everything that conda has above them.
+
+        Otherwise conda would fulfil a choice by a version of long ago of a package that did not need it yet.
+        """
+        needs = {
+            name: {
+                other
+                for other, provider in providers.items()
+                if provider.name in {text.split(" ", 1)[0] for text in record.depends}
+            }
+            for name, record in providers.items()
+        }
+        self.in_question |= dependants(names & providers.keys(), needs)
 
     def _steer(
         self, providers: Mapping[str, PackageRecord], steering: Mapping[str, str]
