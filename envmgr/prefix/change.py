@@ -30,7 +30,6 @@ from envmgr.prefix.journal import (
     decide,
     finish,
     is_pending,
-    iter_work_files,
     new_work,
     pending,
     staged,
@@ -53,7 +52,7 @@ from envmgr.prefix.scripts import ScriptRunner
 from envmgr.prefix.store import PrefixStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -278,7 +277,7 @@ class _Changing(Struct):
         prefix, plan = request.prefix, request.plan
         tree = _Tree(prefix, _going_symlinks(prefix, plan.unlink))
         self._settle_staged(work, tree)
-        place = sorted(iter_work_files(prefix, work))
+        place = sorted(_arrivals(prefix, staged(prefix, work)))
         gone = {package.document_name for package in plan.unlink}
         now = _Tree(prefix, set())
         going = {now.real(path) for path in _owned_paths(prefix, plan.unlink)}
@@ -319,11 +318,16 @@ class _Changing(Struct):
 
     def _settle_staged(self, work: str, tree: _Tree) -> None:
         """Have each new file at the path where it will really be: behind symlinks that stay."""
-        root = staged(self.request.prefix, work)
-        for path in [*iter_work_files(self.request.prefix, work)]:
+        prefix = self.request.prefix
+        root = staged(prefix, work)
+        for path in [*_arrivals(prefix, root)]:
             real = tree.real(path)
-            if real != path:
-                (root / real).parent.mkdir(parents=True, exist_ok=True)
+            if real == path:
+                continue
+            (root / real).parent.mkdir(parents=True, exist_ok=True)
+            if is_folder(root / path) and exists(root / real):
+                _merge(root / path, root / real)
+            else:
                 (root / path).rename(root / real)
 
     def _change(self) -> Change:
@@ -339,6 +343,31 @@ class _Changing(Struct):
             generation.specs,
             generation.removed,
         )
+
+
+def _arrivals(prefix: Path, root: Path) -> Iterator[str]:
+    """What comes, relative to *root*, where it was made: folders as a whole where nothing is, and single files.
+
+    So a package with thousands of files in folders of its own needs a few renames.
+    """
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        with os.scandir(f"{root}/{inside}") as entries:
+            for entry in entries:
+                path = f"{inside}{entry.name}"
+                if entry.is_dir(follow_symlinks=False) and exists(f"{prefix}/{path}"):
+                    waiting.append(f"{path}/")
+                else:
+                    yield path
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move all that is below the folder *source* into the folder *target*."""
+    for path in [*iter_files(source)]:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).rename(target / path)
+    shutil.rmtree(source)
 
 
 def replaced_request(package: InstalledPackage, requested: tuple[str, ...]) -> InstalledPackage:

@@ -31,11 +31,11 @@ import msgspec
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
-from envmgr.prefix.lookup import exists, iter_files, leads_to_folder
+from envmgr.prefix.lookup import exists, leads_to_folder
 from envmgr.prefix.paths import parents_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 FOLDER = "conda-meta/envmgr"
@@ -49,11 +49,11 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 class Journal(Struct, frozen=True):
     """A change that is decided.
 
-    ``drop`` are paths that go, ``place`` those that come from ``work``/new, of which ``replaced`` have a file
-    now. ``saved`` are files of nobody that must make room. ``leave`` are folders that go when they are empty, the
-    deepest first, with their permission bits in ``modes``; ``folders`` are those that come, parents first.
-    ``scripts`` are the packages (``name-version-build``) whose post-link scripts run before the end. ``strict``
-    says what it survives, for whoever goes on with it.
+    ``drop`` are paths that go, ``place`` those that come from ``work``/new: files, and folders as a whole where there
+    is nothing. ``replaced`` are those that have a file now, ``saved`` files of nobody that must make room. ``leave``
+    are folders that go when they are empty, the deepest first, with their permission bits in ``modes``; ``folders``
+    are those that come, parents first. ``scripts`` are the packages (``name-version-build``) whose post-link scripts
+    run before the end. ``strict`` says what it survives, for whoever goes on with it.
     """
 
     work: str
@@ -311,8 +311,3 @@ def sync_folder(folder: Path, *, strict: bool = False) -> None:
     except OSError as error:
         if strict and error.errno not in _NO_SYNC:
             raise
-
-
-def iter_work_files(prefix: Path, work: str) -> Iterator[str]:
-    """The paths of all new files of a change, as they will be in the prefix."""
-    return iter_files(staged(prefix, work))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from envmgr.cli.main import run_command_line
 from envmgr.prefix.generation import FOLDER as GENERATIONS
+from envmgr.prefix.installed import WHEELS
 
 _CALLS = {"os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.symlink", "open"}
 
@@ -100,7 +101,8 @@ def snapshot(prefix: Path) -> dict[str, str]:
         for name in [*names, *folders]:
             path = Path(parent) / name
             inside = str(path.relative_to(prefix))
-            if inside.startswith("conda-meta/envmgr") and not inside.startswith(f"{GENERATIONS}/"):
+            known = (f"{GENERATIONS}/", f"conda-meta/{WHEELS}/")
+            if inside.startswith("conda-meta/envmgr") and not inside.startswith(known):
                 continue
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode):
