@@ -97,6 +97,7 @@ EFFECT_MODULES = {
     "pypi.build",
     "pypi.build_isolated",
     "pypi.build_source",
+    "pypi.index_metadata",
     "pypi.installed",
 }
 EFFECT_ROOMS = {"net"}

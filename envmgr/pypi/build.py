@@ -26,7 +26,7 @@ from envmgr.pypi.resolve import read_items
 from envmgr.pypi.stubs import same_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.pypi.resolution import PypiRequest, PypiSource
@@ -52,13 +52,13 @@ def build_wheels(
         names = ", ".join(source.name for source in sources)
         raise BuildError(f"{names} can only be built once the environment has a python.")
     gathered, options = read_items(request, outside.environ)
-    logins = {line.name: line.text for line in gathered.requirements if line.is_direct}
+    written = [line.text for line in gathered.requirements if line.is_direct]
     settings = {line.name: line.settings for line in gathered.requirements if line.settings}
     workshop = Workshop(request, options, outside.runner, outside.environ)
     outside.reporter.phase_started(Phase.BUILD, len(sources))
     try:
         return tuple(
-            _built(source, folder, workshop, outside, (logins, settings.get(source.name, ())))
+            _built(source, folder, workshop, outside, (written, settings.get(source.name, ())))
             for source in sources
         )
     finally:
@@ -70,7 +70,7 @@ def _built(
     folder: Path,
     workshop: Workshop,
     outside: Outside,
-    said: tuple[Mapping[str | None, str], tuple[str, ...]],
+    said: tuple[Sequence[str], tuple[str, ...]],
 ) -> PackageRecord:
     written, settings = said
     key = _key(source, workshop.request, settings)
@@ -80,7 +80,7 @@ def _built(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as work:
             place = Path(work)
-            project = fetch_source(source, place / "source", outside, written.get(source.name))
+            project = fetch_source(source, place / "source", outside, written)
             made = build_in_isolation(source, project, place / "work", workshop, settings)
             _check(made, source)
             if source.kind == "directory":

@@ -15,10 +15,11 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from envmgr.errors import BuildError, ChannelError, DataError
-from envmgr.models.credentials import without_credentials, without_credentials_in_text
+from envmgr.models.credentials import without_credentials_in_text
+from envmgr.pypi.git_login import git_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from envmgr.ports import Reporter, Runner, Transport
     from envmgr.pypi.resolution import PypiSource
@@ -38,11 +39,11 @@ class Outside(Struct, frozen=True):
     reporter: Reporter
 
 
-def fetch_source(source: PypiSource, place: Path, outside: Outside, written: str | None) -> Path:
+def fetch_source(source: PypiSource, place: Path, outside: Outside, written: Sequence[str]) -> Path:
     """The folder of the project of *source*; for all but local folders it is made below *place*.
 
-    *written* is the item as the user wrote it, whose URL may have a login that a repository needs. Raises DataError
-    for a wrong sum or an archive that is none, ChannelError for what does not answer.
+    *written* are the items as the user wrote them, whose URLs may have the login that a repository needs. Raises
+    DataError for a wrong sum or an archive that is none, ChannelError for what does not answer.
     """
     place.mkdir(parents=True)
     if source.kind == "directory":
@@ -142,12 +143,12 @@ def _check_parents(place: Path, name: str) -> None:
 
 
 def _clone(
-    source: PypiSource, project: Path, runner: Runner, environ: Mapping[str, str], written: str | None
+    source: PypiSource, project: Path, runner: Runner, environ: Mapping[str, str], written: Sequence[str]
 ) -> None:
     """Check out the commit that was resolved. A login reaches git by variables, not by its arguments."""
     if source.vcs != "git":
         raise BuildError(f"{source.name} comes from a {source.vcs} repository; only git's can be built.")
-    env = {**environ, "GIT_TERMINAL_PROMPT": "0", **_login(source.url, written)}
+    env = {**environ, "GIT_TERMINAL_PROMPT": "0", **git_variables(written, environ)}
     for words in (
         ["clone", "--quiet", "--no-checkout", source.url, str(project)],
         ["-C", str(project), "checkout", "--quiet", "--detach", str(source.commit)],
@@ -163,20 +164,3 @@ def _clone(
             lines = [line for line in finished.stderr.splitlines() if line.strip()]
             reason = without_credentials_in_text(lines[-1] if lines else "")
             raise ChannelError(f"git could not get {source.url} at {source.commit}: {reason}")
-
-
-def _login(url: str, written: str | None) -> dict[str, str]:
-    found = re.search(r"git\+([a-z]+://\S+)", written or "")
-    if found is None:
-        return {}
-    base = found[1].partition("#")[0]
-    scheme, _, rest = base.partition("://")
-    host, slash, path = rest.partition("/")
-    base = f"{scheme}://{host}{slash}{path.partition('@')[0]}"
-    if "@" not in host or without_credentials(base) != url:
-        return {}
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{base}.insteadOf",
-        "GIT_CONFIG_VALUE_0": url,
-    }

@@ -20,21 +20,57 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from envmgr.ports import Reporter, Runner
+    from envmgr.ports import Reporter, Runner, Transport
     from envmgr.pypi.index_options import IndexOptions
     from envmgr.pypi.requirement_files import Gathered
-    from envmgr.pypi.resolution import PypiRefusal, PypiRequest
+    from envmgr.pypi.resolution import Provided, PypiRefusal, PypiRequest
 
 
 def resolve_pypi(
-    request: PypiRequest, runner: Runner, environ: Mapping[str, str], reporter: Reporter
+    request: PypiRequest,
+    runner: Runner,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+    transport: Transport | None = None,
 ) -> PypiSolution | PypiRefusal:
     """Ask uv (or pip) what *request* needs from PyPI; wheels first, source distributions where none suffice.
 
     *environ* is the process's: pip's configuration and variables, uv's variables, and PATH are found through it.
+    Where extras of what conda provides are asked for, *transport* reads from the index what they need; without
+    one they are only told (``missing_extras``).
     Raises DataError for an item that cannot be read (with its place), ChannelError where an index does not answer,
     and PrefixError where neither uv nor pip can be run.
     """
+    outcome = _resolved(request, runner, environ, reporter)
+    if transport is not None and isinstance(outcome, PypiSolution) and outcome.missing_extras:
+        known = _with_extras(request, outcome, environ, transport)
+        if known != request.provided:
+            return _resolved(replace(request, provided=known), runner, environ, reporter)
+    return outcome
+
+
+def _with_extras(
+    request: PypiRequest, outcome: PypiSolution, environ: Mapping[str, str], transport: Transport
+) -> tuple[Provided, ...]:
+    """What conda provides, with what the extras of the names in question need."""
+    from envmgr.pypi.index_metadata import extra_requirements
+
+    _, options = read_items(request, environ)
+    names = {name for name, _ in outcome.missing_extras}
+    return tuple(
+        replace(
+            each,
+            requires_dist=extra_requirements(each.name, each.version, options.all_indexes, transport) or (),
+        )
+        if each.name in names and not each.requires_dist
+        else each
+        for each in request.provided
+    )
+
+
+def _resolved(
+    request: PypiRequest, runner: Runner, environ: Mapping[str, str], reporter: Reporter
+) -> PypiSolution | PypiRefusal:
     gathered, options = read_items(request, environ)
     if not gathered.requirements and not gathered.remote:
         return PypiSolution(tool="")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.models.record import PYPI_PREFIX
+from envmgr.pypi.git_login import git_variables, without_git_login
 from envmgr.pypi.pylock import LockReading, read_pylock
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
 from envmgr.pypi.stub_folder import stub_folder
@@ -82,7 +83,11 @@ class _Resolution:
         if self._stubs:
             url = stub_folder(self._stubs, request.stubs_dir or folder).as_uri()
         text, logins = configuration(url, self._stubs, options, dated=self._is_dated(environ))
-        self._environ = uv_environment(environ, logins, request, options)
+        written = [line.text for line in gathered.requirements]
+        self._environ = {
+            **uv_environment(environ, logins, request, options),
+            **git_variables(written, environ),
+        }
         self._write(text)
         self._private = {
             url or str(folder): "conda",
@@ -100,7 +105,10 @@ class _Resolution:
             self._request, self._options, (line.text for line in self._gathered.constraints)
         )
         constraints += [f"-c {url}" for option, url in self._gathered.remote if option == "--constraint"]
-        lines = [("-e " if line.editable else "") + line.text for line in self._gathered.requirements]
+        lines = [
+            ("-e " if line.editable else "") + without_git_login(line.text)
+            for line in self._gathered.requirements
+        ]
         lines += [f"-r {url}" for option, url in self._gathered.remote if option == "--requirement"]
         texts = {
             "uv.toml": configured,

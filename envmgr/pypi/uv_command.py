@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from envmgr.pypi.index_options import Index, IndexOptions
     from envmgr.pypi.resolution import PypiRequest
 
-OLDEST_UV: Final = (0, 9, 0)
+OLDEST_UV: Final = (0, 9, 26)
 STUBS: Final = "envmgr-conda"
 
 # What would lead uv to other interpreters, files or projects than the ones that it is given.

@@ -123,6 +123,7 @@ class LocalIndex:
             for member, text in members.items():
                 archive.writestr(member, text)
             archive.writestr(f"{stem}.dist-info/RECORD", "".join([*rows, f"{stem}.dist-info/RECORD,,\n"]))
+        path.with_name(f"{path.name}.metadata").write_text(members[f"{stem}.dist-info/METADATA"])
         self._list(name, path, python, yanked)
         return path
 
@@ -143,6 +144,7 @@ class LocalIndex:
     def _list(self, name: str, path: Path, python: str | None, yanked: str | None) -> None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         attributes = f' data-requires-python="{html.escape(python)}"' if python else ""
+        attributes += ' data-core-metadata="true"' if path.suffix == ".whl" else ""
         attributes += f' data-yanked="{html.escape(yanked)}"' if yanked is not None else ""
         links = self._links.setdefault(normalized_name(name), [])
         links.append(f'<a href="../../files/{path.name}#sha256={digest}"{attributes}>{path.name}</a>')

@@ -7,16 +7,38 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from envmgr.errors import ChannelError, DataError
-from envmgr.pypi.resolution import Candidate, Provided
+from envmgr.host.system import SystemRunner
+from envmgr.net.http import HttpOptions, HttpTransport
+from envmgr.net.transport import AnyTransport
+from envmgr.ports import Finished, RecordingReporter
+from envmgr.pypi.resolution import Candidate, Provided, PypiSolution
+from envmgr.pypi.resolve import resolve_pypi
 from envmgr.pypi.target import PypiTarget
-from tests.pypi.asking import HERE, LINUX, files, refusal, request, solution, variables
+from tests.pypi.asking import HERE, files, refusal, request, solution, variables
 from tests.pypi.local_index import LocalIndex, project_files, serve_index
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PYTHON = Path(sys.executable)
+
+
+class Watched(SystemRunner):
+    """Runs programs, and keeps the words that a list of processes would show."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def run(self, command: Sequence[str], **more: Any) -> Finished:
+        """As any runner."""
+        self.words += command
+        return super().run(command, **more)
 
 
 @pytest.fixture
@@ -216,8 +238,12 @@ def test_an_index_with_a_login_is_read_and_the_login_shown_nowhere(
     secret = "s3cr%2Fet"
     with serve_index(index, login="me:s3cr/et") as served:
         url = f"http://me:{secret}@{served.address}/simple"
-        item = request(f"--extra-index-url {url}", "tool")
-        found = solution(item, environ)
+        runner = Watched()
+        asked = request(f"--extra-index-url {url}", "tool")
+        found = resolve_pypi(asked, runner, environ, RecordingReporter())
+        assert isinstance(found, PypiSolution)
+        assert runner.words
+        assert not [word for word in runner.words if "s3cr" in word]
         (record,) = found.wheels
         assert record.url == f"http://{served.address}/files/tool-1.0-py3-none-any.whl"
         assert found.credential_urls == (f"http://me:{secret}@{served.address}",)
@@ -262,12 +288,22 @@ def test_extras_of_what_conda_provides_are_told_or_fulfilled(
     index.wheel("socks", "1.0")
     plain = solution(request("web[proxy]", conda={"web": "2.0"}), environ)
     assert plain.missing_extras == (("web", "proxy"),)
-    knowing = request("web[proxy]").__class__(
-        items=request("web[proxy]").items,
-        target=LINUX,
-        provided=(Provided("web", "2.0", "web-2.0-0", ('socks; extra == "proxy"', "never-looked-at")),),
-    )
-    found = solution(knowing, environ)
+    told = Provided("web", "2.0", "web-2.0-0", ('socks; extra == "proxy"', "never-looked-at"))
+    found = solution(replace(request("web[proxy]"), provided=(told,)), environ)
+    assert (files(found), found.missing_extras) == (["socks-1.0-py3-none-any.whl"], ())
+
+
+def test_the_index_tells_what_the_extras_of_a_conda_package_need(
+    index: LocalIndex, environ: dict[str, str]
+) -> None:
+    index.wheel("web", "2.0", ["base", "socks >=1; extra == 'proxy'"], extras=["proxy"])
+    index.wheel("web", "3.0", ["other; extra == 'proxy'"], extras=["proxy"])
+    index.wheel("socks", "1.0")
+    transport = AnyTransport(lambda: HttpTransport(HttpOptions(retries=0)), offline=False)
+    with serve_index(index) as served:
+        asked = request(f"--index-url {served.url}", "web[proxy]", conda={"web": "2.0"})
+        found = resolve_pypi(asked, SystemRunner(), environ, RecordingReporter(), transport)
+    assert isinstance(found, PypiSolution)
     assert (files(found), found.missing_extras) == (["socks-1.0-py3-none-any.whl"], ())
 
 
@@ -339,3 +375,16 @@ def test_nothing_is_left_behind_in_the_folder_for_private_files(
     solution(request("tool"), environ)
     refusal(request("tool>1"), environ)
     assert os.listdir(private) == []
+
+
+def test_a_login_of_a_repository_reaches_git_by_variables_alone(environ: dict[str, str]) -> None:
+    git = Path(environ["HOME"]) / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text('#!/bin/sh\necho "$@" >>"$HOME/arguments"\nenv >>"$HOME/variables"\nexit 1\n')
+    git.chmod(0o755)
+    watched = {**environ, "PATH": f"{git.parent}:{environ['PATH']}"}
+    with pytest.raises(ChannelError) as failed:
+        refusal(request("tool @ git+https://me:s3cret@127.0.0.1:9/r.git@v1"), watched)
+    assert "s3cret" not in str(failed.value)
+    assert "s3cret" not in (git.parents[1] / "arguments").read_text()
+    assert "url.https://me:s3cret@127.0.0.1:9/.insteadOf" in (git.parents[1] / "variables").read_text()
