@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from envmgr.cli.exit_codes import DONE, FAILED, SIGNALLED, WRONG_USAGE
 from envmgr.cli.failures import explained, print_failure
+from envmgr.cli.switches import is_switched_on
 from envmgr.errors import EnvmgrError, Terminated, UsageError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
         known = error if isinstance(error, EnvmgrError) else explained(error)
         if isinstance(error, KeyboardInterrupt):
             _clear_line()
-        as_json = "--json" in arguments and arguments[0] != "run"
+        as_json = ("--json" in arguments or is_switched_on("CONDA_JSON")) and arguments[:1] != ["run"]
         print_failure(known, as_json=as_json, words=arguments)
         return _exit_code(error)
 

@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from envmgr.cli.switches import CONDA_SWITCHES, is_switched_on
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class CommandParser(argparse.ArgumentParser):
 
     def _understood(self, options: argparse.Namespace, unknown: list[str]) -> argparse.Namespace:
         if not unknown:
+            for name, variable in CONDA_SWITCHES.items():
+                if getattr(options, name, None) is False and is_switched_on(variable):
+                    setattr(options, name, True)
             return options
         from envmgr.cli.other_tools import reason_against
 

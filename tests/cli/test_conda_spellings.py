@@ -89,3 +89,21 @@ def test_files_of_specs_other_words_and_options(envmgr: Envmgr, channel: str):
     refused = envmgr("create", "-n", "z", "--use-local", "--override-channels", "app", "--dry-run")
     assert "local" in refused.err
     assert "tool=2" in envmgr("env", "export", "--name", "y").out
+
+
+def test_variables_of_conda_stand_for_their_options(
+    envmgr: Envmgr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = make_channel(tmp_path / "channel", [pkg("a")])
+    arguments = ("create", "-y", "-p", tmp_path / "env", "--override-channels", "-c", channel, "a")
+    monkeypatch.setenv("CONDA_DRY_RUN", "yes")
+    monkeypatch.setenv("CONDA_JSON", "1")
+    tried = envmgr(*arguments)
+    assert tried.json["dry_run"] is True
+    assert not (tmp_path / "env").exists()
+    assert envmgr("list", "-n", "nothing").json["success"] is False
+    monkeypatch.setenv("CONDA_DRY_RUN", "0")
+    monkeypatch.setenv("CONDA_JSON", "")
+    monkeypatch.setenv("CONDA_QUIET", "true")
+    made = envmgr(*arguments)
+    assert (made.code, made.out, made.err) == (0, "", "")
