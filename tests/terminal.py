@@ -12,6 +12,7 @@ import pty
 import re
 import select
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 _MOST_SECONDS = 60.0
+# The first process of a session makes the terminal its own, so that Ctrl-C is sent to it.
+_TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*([A-Za-z])")
 
 
@@ -71,17 +78,27 @@ def at_terminal(
 
     Of *keys*, each pair is what to wait for and to type.
     """
-    process, master = pty.fork()
-    if process == 0:
-        os.environ.update(environ or {})
-        os.execv(sys.executable, [sys.executable, *program, *map(str, arguments)])
+    master, slave = pty.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    command = [sys.executable, "-c", _TAKE_TERMINAL, *program, *map(str, arguments)]
+    process = subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, **(environ or {})},
+        start_new_session=True,
+    )
+    os.close(slave)
     try:
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         raw, typed = _talk(master, list(keys))
+    except BaseException:
+        process.kill()
+        raise
     finally:
         os.close(master)
-        _, status = os.waitpid(process, 0)
-    return Session(os.waitstatus_to_exitcode(status), raw.decode(), time.monotonic() - typed)
+        code = process.wait()
+    return Session(code, raw.decode(), time.monotonic() - typed)
 
 
 def _talk(master: int, keys: list[tuple[str, str]]) -> tuple[bytes, float]:

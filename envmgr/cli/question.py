@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
 
 _MOST_TRIES = 3
+_LOOK_MILLISECONDS = 200
 
 
 def asks(options: argparse.Namespace, context: Context) -> bool:
@@ -30,7 +31,7 @@ def ask(question: str, *, default: bool) -> bool:
         sys.stderr.write(f"{question} [{'Y/n' if default else 'y/N'}] ")
         sys.stderr.flush()
         try:
-            line = sys.stdin.readline()
+            line = _read_line()
         except KeyboardInterrupt:
             sys.stderr.write("\n")
             raise
@@ -44,3 +45,18 @@ def ask(question: str, *, default: bool) -> bool:
             return answer.startswith("y")
         sys.stderr.write("Please answer y or n.\n")
     return False
+
+
+def _read_line() -> str:
+    """The next line that is typed; "" at the end of the input.
+
+    A signal that comes just before a read does not end it, so that nothing is read before there is something.
+    """
+    import select
+
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sys.stdin, select.POLLIN)
+        while not poll.poll(_LOOK_MILLISECONDS):
+            pass
+    return sys.stdin.readline()
