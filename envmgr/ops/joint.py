@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from envmgr.errors import SolveError, UsageError
 from envmgr.models.record import PackageRecord
+from envmgr.models.wheel_name import normalized_name
 from envmgr.pypi.needs import dependants
 from envmgr.pypi.resolution import PypiRefusal, PypiRequest, PypiSolution
 from envmgr.solver.solve import Conflict, Solution
@@ -159,13 +160,18 @@ def python_of(records: Sequence[PackageRecord]) -> PackageRecord | None:
 
 
 class _JointSearch(Struct):
-    """The state of one search: which distributions are in question, what is impossible, which limits conda has."""
+    """The state of one search: which distributions are in question, what is impossible, which limits conda has.
+
+    ``refused`` are those of them that PyPI's half named itself.
+    """
 
     session: Resolving
     question: PypiQuestion
+    refused: set[str] = field(default_factory=set)
     in_question: set[str] = field(default_factory=set)
     impossible: dict[str, set[str]] = field(default_factory=dict)
     limits: list[Requirement] = field(default_factory=list)
+    records: tuple[PackageRecord, ...] = ()
     refusal: PypiRefusal | None = None
     conflict: Conflict | None = None
 
@@ -219,6 +225,7 @@ class _JointSearch(Struct):
     ) -> tuple[PackageRecord, ...] | None:
         """Other conda packages for the same Python that PyPI's half could go with; None where there are none."""
         providers = self._providers(records)
+        self.records = records
         self._put_in_question(refusal.provided, providers)
         for _ in range(_ROUNDS if self.in_question else 0):
             offered = self._offered(records, providers)
@@ -240,15 +247,12 @@ class _JointSearch(Struct):
 
         Otherwise conda would fulfil a choice by a version of long ago of a package that did not need it yet.
         """
-        needs = {
-            name: {
-                other
-                for other, provider in providers.items()
-                if provider.name in {text.split(" ", 1)[0] for text in record.depends}
-            }
-            for name, record in providers.items()
+        self.refused |= {*names}
+        of_conda = {
+            record.name: {text.split(" ", 1)[0] for text in record.depends} for record in self.records
         }
-        self.in_question |= dependants(names & providers.keys(), needs)
+        moving = dependants({providers[name].name for name in names if name in providers}, of_conda)
+        self.in_question |= {name for name, record in providers.items() if record.name in moving}
 
     def _steer(
         self, providers: Mapping[str, PackageRecord], steering: Mapping[str, str]
@@ -259,6 +263,12 @@ class _JointSearch(Struct):
         if isinstance(answer, Solution):
             return answer.records
         self.conflict = answer
+        # Native libraries may bind packages to each other in ways that no distribution tells of.
+        needed = [line for name, line in lines.items() if name in self.refused]
+        if 0 < len(needed) < len(lines):
+            answer = self.session.answer([*self.limits, *needed])
+            if isinstance(answer, Solution):
+                return answer.records
         alone = [
             name
             for name, line in lines.items()
@@ -324,18 +334,45 @@ class _JointSearch(Struct):
         from envmgr.pypi.conda_requirements import candidate_of
 
         def distributions(name: str) -> list[str]:
-            return [names[name]] if name in names else []
+            # Some have a second package that only brings the first, such as typing-extensions.
+            found = names.get(name) or normalized_name(name)
+            return [found] if found in names.values() else []
 
         fixed = {record.name: record for record in records if record.name in ("python", "python_abi")}
-        for table in self.session.candidates.load(conda_name):
-            if isinstance(table, PackageRecord):
-                continue
-            usable = _going_with(table, fixed)
+        for table in self._tables(conda_name):
+            usable = _going_with(table, fixed) & self._old_enough(table)
             for mask in table.version_masks().values():
                 places = mask & usable
-                found = candidate_of(table.record(first_bit(places)), distributions) if places else None
+                record = self._whole(table.record(first_bit(places))) if places else None
+                found = candidate_of(record, distributions) if record is not None else None
                 if found is not None:
                     yield found
+
+    def _tables(self, conda_name: str) -> list[RecordTable]:
+        loaded = self.session.candidates.load(conda_name)
+        return [each for each in loaded if not isinstance(each, PackageRecord)]
+
+    def _old_enough(self, table: RecordTable) -> int:
+        limit = self.session.problem.exclude_newer
+        if limit is None:
+            return (1 << table.count) - 1
+        return sum(1 << place for place in range(table.count) if table.moment(place) <= limit)
+
+    def _whole(self, record: PackageRecord) -> PackageRecord:
+        """*record* with its run constraints, and with what parts of the same version that it brings depend on.
+
+        Everything in question will be there, so that a constraint of it asks like a dependency.
+        """
+        asked = [*record.depends, *record.constrains]
+        for text in record.depends:
+            name, _, rest = text.partition(" ")
+            version = rest.split(" ", 1)[0].removeprefix("==")
+            if version != record.version:
+                continue
+            for table in self._tables(name):
+                mask = table.version_masks().get(version, 0)
+                asked += table.record(first_bit(mask)).depends if mask else []
+        return replace(record, depends=asked)
 
     def _refused(self, sentence: str | None = None) -> SolveError:
         refusal, conflict = self.refusal, self.conflict
