@@ -27,6 +27,8 @@ LEVEL = 3
 UPDATED = 3
 _HERE = Path(__file__).resolve().parent
 _LIST = _HERE / "wheels.txt"
+# Only the benchmark of wheels as wheels takes them, so that the sizes of the others stay what they were.
+_MORE = _HERE / "more_wheels.txt"
 _STORE = _HERE.parent / "build" / "wheels"
 _PIP = ("-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:")
 _TARGET = ("--python-version", "3.12", "--platform", "manylinux2014_x86_64")
@@ -107,9 +109,29 @@ def write_one_archive(folder: Path, packages: int) -> tuple[Path, int, int]:
     return package.archive, package.files, package.bytes
 
 
-def _fetch() -> list[Path]:
+def fetch_all() -> list[Path]:
+    """All wheels that are pinned, those of `_MORE` last."""
+    return [*_fetch(), *_fetch(_MORE)]
+
+
+def write_python_channel(folder: Path, version: str) -> Path:
+    """A channel with a python of that version, which is a script and starts nothing."""
+    (folder / "linux-64").mkdir(parents=True)
+    place = _empty(folder / "staging")
+    (place / "bin").mkdir()
+    (place / f"bin/python{version}").write_text("#!/bin/sh\nexit 1\n")
+    package = _pack(folder, place, "python", f"{version}.0", [])
+    for subdir, records in (("linux-64", {package.archive.name: _record(package)}), ("noarch", {})):
+        (folder / subdir).mkdir(exist_ok=True)
+        repodata = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": records}
+        (folder / subdir / "repodata.json").write_text(json.dumps(repodata))
+    shutil.rmtree(place)
+    return folder
+
+
+def _fetch(listed: Path = _LIST) -> list[Path]:
     """The wheels in the order of the list, downloaded where they are missing."""
-    pins = _LIST.read_text().split()
+    pins = listed.read_text().split()
     found = {_key(path.name.split("-")[0]): path for path in _STORE.glob("*.whl")}
     missing = [pin for pin in pins if not _is_there(pin, found)]
     if missing:
@@ -117,8 +139,8 @@ def _fetch() -> list[Path]:
         _STORE.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, *_PIP, *_TARGET, "--dest", str(_STORE), *missing]
         if subprocess.run(command, timeout=1800, check=False).returncode:
-            raise SystemExit("the wheels of benchmarks/wheels.txt cannot be downloaded.")
-        return _fetch()
+            raise SystemExit(f"the wheels of benchmarks/{listed.name} cannot be downloaded.")
+        return _fetch(listed)
     return [found[_key(pin.partition("==")[0])] for pin in pins]
 
 

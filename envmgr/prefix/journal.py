@@ -49,11 +49,11 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 class Journal(Struct, frozen=True):
     """A change that is decided.
 
-    ``drop`` are paths that go, ``place`` those that come from ``work``/new: files, and folders as a whole where there
-    is nothing. ``replaced`` are those that have a file now, ``saved`` files of nobody that must make room. ``leave``
-    are folders that go when they are empty, the deepest first, with their permission bits in ``modes``; ``folders``
-    are those that come, parents first. ``scripts`` are the packages (``name-version-build``) whose post-link scripts
-    run before the end. ``strict`` says what it survives, for whoever goes on with it.
+    ``drop`` are paths that go, ``place`` those that come from ``work``/new: files, and folders as a whole where
+    there is nothing. ``replaced`` are those that have a file now, ``saved`` files of nobody that must make room.
+    ``leave`` are folders that go when they are empty, the deepest first, with their permission bits in ``modes``;
+    ``folders`` are those that come, parents first. ``scripts`` are the packages (``name-version-build``) whose
+    post-link scripts run before the end. ``strict`` says what it survives, for whoever goes on with it.
     """
 
     work: str
