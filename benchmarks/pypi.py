@@ -2,11 +2,11 @@
 
 Timed on each side: the whole process.
 
-- envmgr: ``envmgr rollback`` to a generation that holds the wheels: reads the environment, looks into the cache and
-  at each of its files, plans, links, writes records, RECORD files, a generation and the journal, and moves all of it
-  into place; afterwards it is a change that can be taken back. Nothing is resolved.
-- uv: ``uv pip install --offline --no-deps`` of the same files into a virtual environment, from its own warm cache, by
-  hardlinks. It resolves nothing either, keeps no history, and a kill leaves what it leaves.
+- envmgr: ``envmgr rollback`` to a generation that holds the wheels: reads the environment, looks into the cache
+  and at each of its files, plans, links, writes records, RECORD files, a generation and the journal, and moves all
+  of it into place; afterwards it is a change that can be taken back. Nothing is resolved.
+- uv: ``uv pip install --offline --no-deps`` of the same files into a virtual environment, from its own warm cache,
+  by hardlinks. It resolves nothing either, keeps no history, and a kill leaves what it leaves.
 
 Neither compiles bytecode. Environments are made anew between runs, untimed.
 """

@@ -126,11 +126,13 @@ class AgreedChange(Struct):
         self, packages: dict[PackageRecord, CachedPackage]
     ) -> tuple[tuple[str, ...], int, dict[str, str]]:
         """Carry it out; the messages of link scripts, the new generation's number, and what was linked anew."""
+        from envmgr.ops.pip_installed import with_room_for_wheels
         from envmgr.ops.verify import with_own_files
         from envmgr.prefix.change import PrefixChange, change_prefix
 
         context, settings = self.context, self.context.settings
         plan, why = self._plan(packages, self.obtain)
+        plan = with_room_for_wheels(plan, self.state.prefix, self.state.current)
         if self.request.kind == "repair":
             plan = with_own_files(plan)
         generations = self._generations(plan)

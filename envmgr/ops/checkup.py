@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.ops.verify import Verified
     from envmgr.prefix.check import Finding
@@ -317,7 +318,7 @@ class _Examined(Struct):
 
         noarch = [package for package in self.packages if package.record.noarch_kind == "python"]
         python = next((each.record for each in self.packages if each.record.name == "python"), None)
-        names = sorted(package.record.name for package in noarch)
+        names = sorted(package.record.shown_name for package in noarch)
         if noarch and python is None:
             yield Diagnosis(
                 "python",
@@ -336,7 +337,7 @@ class _Examined(Struct):
             yield Diagnosis("python", "problem", str(error))
             return
         lost = sorted(
-            package.record.name
+            package.record.shown_name
             for package in noarch
             if any("/site-packages/" in path and not path.startswith(f"{folder}/") for path in package.files)
         )
@@ -356,7 +357,9 @@ class _Examined(Struct):
         from envmgr.ops.list import foreign_distributions
 
         found = foreign_distributions(self.prefix, self.packages)
-        packages = {normalized_name(each.record.name): each.record for each in self.packages}
+        replaced = {each.record.shown_name: each.record for each in self._stale}
+        yield from self._replaced_wheels(replaced.values(), {each.name: each.version for each in found})
+        packages = {normalized_name(each.record.shown_name): each.record for each in self.packages}
         for each in found:
             record = packages.get(each.name)
             if record is not None:
@@ -367,9 +370,9 @@ class _Examined(Struct):
                     "pip replaced files of a package that it knows nothing of.",
                     f"{self.command('run', 'pip', 'uninstall', each.name)}, then: "
                     f"{self.command('verify', '--repair')}",
-                    {"package": record.name, "version": each.version},
+                    {"package": record.shown_name, "version": each.version},
                 )
-        rest = [f"{each.name} {each.version}" for each in found if each.name not in packages]
+        rest = [f"{each.name} {each.version}" for each in found if each.name not in {**packages, **replaced}]
         if rest:
             yield Diagnosis(
                 "pip",
@@ -378,6 +381,29 @@ class _Examined(Struct):
                 "They are in no generation, and a solve does not know them.",
                 None,
                 {"distributions": rest},
+            )
+
+    @property
+    def _stale(self) -> list[InstalledPackage]:
+        from envmgr.prefix.store import PrefixStore
+
+        return PrefixStore(self.prefix).stale_documents()
+
+    def _replaced_wheels(self, gone: Iterable[PackageRecord], here: Mapping[str, str]) -> Iterator[Diagnosis]:
+        """Wheels of ours that pip took away, or put others in the place of; *here* are pip's, by name."""
+        last = self.generations.last
+        back = None
+        if last is not None:
+            back = f"{self.command('rollback', str(last.number))} brings it back."
+        for record in gone:
+            name, now = record.shown_name, here.get(record.shown_name)
+            yield Diagnosis(
+                "pip",
+                "problem",
+                f"{name} {record.version} was {f'replaced by {now}' if now else 'removed'} behind envmgr's back.",
+                "pip did it, or somebody else; envmgr's record of the package counts for nothing since.",
+                back,
+                {"package": name, "version": now, "recorded_version": record.version},
             )
 
     def cache(self) -> Iterator[Diagnosis]:

@@ -73,7 +73,7 @@ def locate_clone(environment: str, context: Context) -> Path:
 
 
 def _check_downloadable(records: Sequence[PackageRecord], prefix: Path) -> None:
-    nowhere = [record.name for record in records if not record.url]
+    nowhere = [record.shown_name for record in records if not record.url]
     if nowhere:
         raise PrefixError(f"{prefix} cannot be cloned: no URL is recorded for {', '.join(nowhere)}.")
 

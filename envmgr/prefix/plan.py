@@ -241,7 +241,13 @@ def _plan_wheel(package: PackageToLink, layout: PythonLayout, suffix: str) -> Pa
     Compiled files would double the number of links that are made; uv leaves them to the first import, too.
     """
     record, paths = package.record, package.files.paths
-    targets = tuple([layout.target_of_wheel(entry.path, record.shown_name) for entry in paths])
+    name, start, inside = record.shown_name, f"{layout.site_packages}/", "site-packages/"
+    targets = tuple(
+        [
+            start + path[14:] if path.startswith(inside) else layout.target_of_wheel(path, name)
+            for path in [entry.path for entry in paths]
+        ]
+    )
     points = tuple((f"{layout.scripts}/{each.command}{suffix}", each) for each in package.files.entry_points)
     metadata = next(
         (target[:-9] for target in reversed(targets) if target.endswith(".dist-info/METADATA")), ""
