@@ -20,10 +20,6 @@ import base64
 import csv
 import hashlib
 import io
-import os
-import stat
-import struct
-import zlib
 from typing import IO, TYPE_CHECKING
 
 from msgspec import Struct
@@ -31,18 +27,16 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.package_files import EntryPoint
 from envmgr.models.wheel_name import WheelName, normalized_name, normalized_version
-from envmgr.packages.archive import CHUNK_BYTES, check_end, open_zip
 from envmgr.packages.member_paths import quoted, safe_path
-from envmgr.packages.tar import Kind, Limits, Member
+from envmgr.packages.tar import Kind, Member
+from envmgr.packages.zip_members import MOST_TEXT_BYTES, ZipMembers
 
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterator, Mapping
 
-# Names and extra fields of more than 200,000 files.
-MOST_DIRECTORY_BYTES = 1 << 25
-# What is read as a whole: metadata, RECORD and scripts.
-MOST_TEXT_BYTES = 1 << 26
+    from envmgr.packages.tar import Limits
+
 PLACEHOLDER = ("/opt/envmgr_wheel_prefix" + "_placehold" * 30)[:255]
 """Stands for the prefix in scripts that are to be run by the environment's Python."""
 
@@ -52,11 +46,7 @@ _SCHEMES = {
 }  # fmt: skip
 # What the installer writes (PyPA "Recording installed projects"); a wheel that brings it is overruled.
 GENERATED = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
-_STORED, _DEFLATED = 0, 8
-_ENCRYPTED, _UTF8 = 0x1, 0x800
-_LOCAL = struct.Struct("<4s22xHH")
 _PYTHON_LINE = b"#!python"
-_LOCAL_MARK = b"PK\3\4"
 _STRONG = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"})
 _MOST_SHOWN = 80
 
@@ -87,11 +77,9 @@ class WheelReader:
     """
 
     def __init__(self, file: IO[bytes], name: str, limits: Limits, *, vouched: bool = True) -> None:
-        self._file, self._name, self._limits = file, name, limits
-        self.wheel = WheelName.parse(name)
-        self._promises: dict[str, Promise] = {}
-        self._bytes = file.seek(0, os.SEEK_END)
-        entries = self._entries(file)
+        self._name, self.wheel = name, WheelName.parse(name)
+        self._zip = ZipMembers(file, name, limits)
+        entries = self._zip.entries
         self.metadata_folder = self._metadata_folder(entries)
         self._check_metadata(entries)
         self._promises = self._read_record(entries, vouched=vouched)
@@ -109,7 +97,7 @@ class WheelReader:
             if entry.path.startswith(f"{SCRIPTS}/"):
                 mode = 0o755
                 if self._begins_with_python(entry.zipped):
-                    data = _with_placeholder(self._text(entry.zipped, promised=entry.name))
+                    data = _with_placeholder(self._script(entry))
                     size = len(data)
             elif entry.zipped.external_attr >> 16 & 0o111:
                 mode = 0o755
@@ -120,7 +108,17 @@ class WheelReader:
         """Whether a script is for the environment's Python; one that is large is a program."""
         if zipped.file_size > MOST_TEXT_BYTES:
             return False
-        return next(self._pieces(zipped), b"").startswith(_PYTHON_LINE)
+        return next(self._zip.pieces(zipped), b"").startswith(_PYTHON_LINE)
+
+    def _script(self, entry: _Entry) -> bytes:
+        """All of a script, as it is in the wheel, held against its line of ``RECORD``."""
+        data = self._zip.text(entry.zipped)
+        promise = self._promises.get(entry.name)
+        if promise is not None:
+            digest = _other_digest(promise) or hashlib.sha256()
+            digest.update(data)
+            self._check_promise(entry.name, promise, _digest_text(digest.digest()), len(data))
+        return data
 
     def content(self) -> Iterator[bytes]:
         """The bytes of the member that came last; raises DataError where they are not what ``RECORD`` promises."""
@@ -134,7 +132,7 @@ class WheelReader:
         digest = hashlib.sha256()
         promise = self._promises.get(entry.name)
         other = _other_digest(promise)
-        for piece in self._pieces(entry.zipped):
+        for piece in self._zip.pieces(entry.zipped):
             digest.update(piece)
             if other is not None:
                 other.update(piece)
@@ -153,135 +151,6 @@ class WheelReader:
         digest = hashlib.sha256(data)
         self.sums[f"{SITE_PACKAGES}/{path}"] = digest.hexdigest(), len(data)
         self.lines.append(record_line(path, _digest_text(digest.digest()), len(data)))
-
-    # The zip
-
-    def _entries(self, file: IO[bytes]) -> dict[str, zipfile.ZipInfo]:
-        """The files by name; what a zip may hold and no wheel does is refused."""
-        found: dict[str, zipfile.ZipInfo] = {}
-        with open_zip(file, self._name, MOST_DIRECTORY_BYTES) as archive:
-            check_end(file, archive, self._name)
-            listed = archive.infolist()
-        if len(listed) > self._limits.members:
-            raise DataError(
-                f"{self._name} has {len(listed)} members, where {self._limits.members} are allowed."
-            )
-        for zipped in listed:
-            name = self._decoded(zipped)
-            if name.endswith("/"):
-                safe_path(name, self._name)
-                continue
-            path = safe_path(name, self._name)
-            self._check_entry(zipped, path)
-            if path in found:
-                raise DataError(f"{self._name} holds {quoted(path)} twice.", member=path)
-            found[path] = zipped
-        total = sum(each.file_size for each in found.values())
-        if total > self._limits.content_bytes:
-            raise DataError(
-                f"{self._name} unpacks to {total} bytes, where {self._limits.content_bytes} are allowed."
-            )
-        return found
-
-    def _decoded(self, zipped: zipfile.ZipInfo) -> str:
-        """The member's name, which is UTF-8 also where the zip does not say so."""
-        name = zipped.orig_filename
-        if "\0" in name:
-            raise DataError(f"{self._name}: the member {quoted(name)} holds a NUL character.", member=name)
-        if name.isascii() or zipped.flag_bits & _UTF8:
-            return name
-        try:
-            return name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            raise DataError(
-                f"{self._name}: the name of the member {quoted(name)} is not UTF-8.", member=name
-            ) from None
-
-    def _check_entry(self, zipped: zipfile.ZipInfo, path: str) -> None:
-        mode = zipped.external_attr >> 16
-        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-            kind = "a symlink" if stat.S_ISLNK(mode) else "no regular file"
-            raise DataError(
-                f"{self._name}: the member {quoted(path)} is {kind}, which no wheel may hold.", member=path
-            )
-        if zipped.flag_bits & _ENCRYPTED:
-            raise DataError(f"{self._name}: the member {quoted(path)} is encrypted.", member=path)
-        if zipped.compress_type not in (_STORED, _DEFLATED):
-            raise DataError(
-                f"{self._name}: the member {quoted(path)} is compressed in a way that no wheel is "
-                f"(method {zipped.compress_type}).",
-                member=path,
-            )
-
-    def _pieces(self, zipped: zipfile.ZipInfo) -> Iterator[bytes]:
-        """The decompressed content, which must be as long as the directory says and have its CRC."""
-        left = self._seek(zipped)
-        size, crc = 0, 0
-        inflate = zlib.decompressobj(-15) if zipped.compress_type == _DEFLATED else None
-        try:
-            for piece in self._inflated(inflate, left) if inflate else self._raw(left):
-                size += len(piece)
-                if size > zipped.file_size:
-                    break
-                crc = zlib.crc32(piece, crc)
-                yield piece
-        except zlib.error as error:
-            raise self._damaged(zipped, str(error)) from None
-        if size != zipped.file_size:
-            raise self._damaged(zipped, "it has another size than the zip states")
-        if crc != zipped.CRC:
-            raise self._damaged(zipped, "its CRC is another than the zip states")
-
-    def _seek(self, zipped: zipfile.ZipInfo) -> int:
-        """Stand at the content of a member; its length in the file."""
-        if not 0 <= zipped.header_offset < self._bytes:
-            raise self._damaged(zipped, "the zip names a place outside of itself")
-        self._file.seek(zipped.header_offset)
-        header = self._file.read(_LOCAL.size)
-        if len(header) < _LOCAL.size or header[:4] != _LOCAL_MARK:
-            raise self._damaged(zipped, "the zip has no member at its place")
-        _, name_bytes, extra_bytes = _LOCAL.unpack(header)
-        name = self._file.read(name_bytes)
-        encoding = "utf-8" if zipped.flag_bits & _UTF8 else "cp437"
-        if name.decode(encoding, "replace") != zipped.orig_filename:
-            raise self._damaged(zipped, "the zip calls it otherwise at its place")
-        self._file.seek(extra_bytes, os.SEEK_CUR)
-        return zipped.compress_size
-
-    def _raw(self, left: int) -> Iterator[bytes]:
-        while left and (piece := self._file.read(min(left, CHUNK_BYTES))):
-            left -= len(piece)
-            yield piece
-
-    def _inflated(self, inflate: zlib._Decompress, left: int) -> Iterator[bytes]:
-        for piece in self._raw(left):
-            while piece:
-                if data := inflate.decompress(piece, CHUNK_BYTES):
-                    yield data
-                piece = inflate.unconsumed_tail  # noqa: PLW2901 - what the limit left.
-        while not inflate.eof and (data := inflate.decompress(b"", CHUNK_BYTES)):
-            yield data
-
-    def _damaged(self, zipped: zipfile.ZipInfo, why: str) -> DataError:
-        return DataError(
-            f"{self._name}: the member {quoted(zipped.filename)} is damaged: {why}.", member=zipped.filename
-        )
-
-    def _text(self, zipped: zipfile.ZipInfo, *, promised: str | None = None) -> bytes:
-        """All of a member, held against the line that ``RECORD`` has for *promised*."""
-        if zipped.file_size > MOST_TEXT_BYTES:
-            raise DataError(
-                f"{self._name}: {quoted(zipped.filename)} has {zipped.file_size} bytes, "
-                f"where {MOST_TEXT_BYTES} are allowed.",
-                member=zipped.filename,
-            )
-        data = b"".join(self._pieces(zipped))
-        promise = self._promises.get(promised) if promised else None
-        if promised and promise is not None:
-            digest = _other_digest(promise) or hashlib.sha256()
-            digest.update(data)
-            self._check_promise(promised, promise, _digest_text(digest.digest()), len(data))
-        return data
 
     # What the wheel says of itself
 
@@ -320,11 +189,11 @@ class WheelReader:
                     f"{self._name} holds no {self.metadata_folder}/{each}, which every wheel needs."
                 )
             texts[each] = zipped
-        wheel = _headers(self._text(texts["WHEEL"]))
+        wheel = _headers(self._zip.text(texts["WHEEL"]))
         if wheel.get("wheel-version", "").partition(".")[0] != "1":
             said = wheel.get("wheel-version", "none")[:_MOST_SHOWN]
             raise DataError(f"{self._name} has the wheel version {said}; only version 1 is known.")
-        metadata = _headers(self._text(texts["METADATA"]))
+        metadata = _headers(self._zip.text(texts["METADATA"]))
         name, version = metadata.get("name", ""), metadata.get("version", "")
         if not self._is_own(name, version):
             raise self._other(f"{name} {version}".strip() or "one without a name")
@@ -334,7 +203,7 @@ class WheelReader:
         record = f"{self.metadata_folder}/RECORD"
         promises: dict[str, Promise] = {}
         try:
-            text = self._text(entries[record]).decode("utf-8")
+            text = self._zip.text(entries[record]).decode("utf-8")
             rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
             for row in rows:
                 path, digest, size, *_ = (*row, "", "")
@@ -375,7 +244,7 @@ class WheelReader:
         parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
         parser.optionxform = str  # type: ignore[method-assign, assignment]
         try:
-            parser.read_string(self._text(zipped).decode("utf-8-sig"))
+            parser.read_string(self._zip.text(zipped).decode("utf-8-sig"))
             found = {
                 command: EntryPoint.parse(f"{command} = {value}")
                 for section in ("console_scripts", "gui_scripts")
