@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.pypi.index_options import PYPI
 from envmgr.pypi.pip_report import read_report
@@ -20,16 +22,18 @@ from envmgr.pypi.stubs import stub_candidates, stub_file_name, stub_index
 from envmgr.pypi.uv_text import Wording, read_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from envmgr.ports import Finished, Runner
     from envmgr.pypi.index_options import IndexOptions
     from envmgr.pypi.requirement_files import Gathered
-    from envmgr.pypi.resolution import PypiRequest
+    from envmgr.pypi.resolution import Candidate, PypiRequest
     from envmgr.pypi.tools import Tool
 
 _LONGEST_SECONDS = 1800.0
 _ANSWER_SECONDS = 20.0
+_MOST_ATTEMPTS = 12
+_INSTALL_UV = "Install uv, for instance with `pip install envmgr[pypi]`."
 _UNREACHABLE = re.compile(
     r"(NewConnectionError|Max retries exceeded|ConnectTimeout|HTTP error 5\d\d|SSLError)"
 )
@@ -62,40 +66,94 @@ def resolve_with_pip(
 ) -> PypiSolution | PypiRefusal:
     """As `envmgr.pypi.uv.resolve_with_uv`; ``request.prefix_python`` is not None.
 
-    Raises PrefixError where that Python is not the target's, or where several candidates are to be chosen from.
+    pip can be given one version of each conda package at a time, so *candidates* are tried from the best on, a few
+    times. Raises PrefixError where that Python is not the target's, or where the request has what pip cannot do.
     """
     _check_target(request, runner, environ)
-    with tempfile.TemporaryDirectory(prefix="envmgr-pip-") as folder:
-        place = Path(folder)
-        _write(place, request, gathered, options)
-        command = _command(place, request, options, tool)
+    _check_wishes(request)
+    refusal: PypiRefusal | None = None
+    for stubs in _stub_sets(request):
+        for preferred in _preferences(request):
+            with tempfile.TemporaryDirectory(prefix="envmgr-pip-") as folder:
+                attempt = _Attempt(request, gathered, options, tool, Path(folder), stubs, preferred)
+                outcome = attempt.outcome(runner, environ)
+            if isinstance(outcome, PypiSolution):
+                return outcome
+            refusal = refusal or outcome
+    assert refusal is not None, "there is at least one attempt"
+    return refusal
+
+
+def _stub_sets(request: PypiRequest) -> Iterator[Mapping[str, tuple[Candidate, ...]]]:
+    """What conda provides, one version of each name: with candidates the best of all, then the next of all."""
+    exact = stub_candidates(request.provided, {})
+    rounds = max((len(versions) for versions in request.candidates.values()), default=1)
+    for number in range(max(1, min(rounds, _MOST_ATTEMPTS))):
+        chosen = {
+            name: (versions[min(number, len(versions) - 1)],)
+            for name, versions in request.candidates.items()
+            if versions
+        }
+        yield {**exact, **chosen}
+
+
+def _preferences(request: PypiRequest) -> list[Mapping[str, str]]:
+    """What to keep, at first as if it must stay, then not: pip knows no preference in between."""
+    kept = {name: version for name, version in request.preferred.items() if name not in request.upgrade}
+    return [{}] if request.upgrade_all or not kept else [kept, {}]
+
+
+def _check_wishes(request: PypiRequest) -> None:
+    wish = "--exclude-newer" if request.exclude_newer_ms is not None else None
+    wish = f"--strategy {request.strategy}" if request.strategy != "highest" else wish
+    if wish is not None:
+        raise PrefixError(f"pip cannot hold PyPI packages to {wish}.", hint=_INSTALL_UV)
+
+
+class _Attempt(Struct, frozen=True):
+    """One run of pip: with these versions of conda's distributions, and keeping these of PyPI's."""
+
+    request: PypiRequest
+    gathered: Gathered
+    options: IndexOptions
+    tool: Tool
+    place: Path
+    stubs: Mapping[str, tuple[Candidate, ...]]
+    preferred: Mapping[str, str]
+
+    def outcome(self, runner: Runner, environ: Mapping[str, str]) -> PypiSolution | PypiRefusal:
+        """What pip says, in a folder of its own."""
+        _write(self)
         try:
             finished = runner.run(
-                command,
+                _command(self.place, self.request, self.options, self.tool),
                 env={
                     **pip_environment(_without_options(environ)),
-                    "PIP_CONFIG_FILE": str(place / "pip.conf"),
+                    "PIP_CONFIG_FILE": str(self.place / "pip.conf"),
                 },
-                cwd=place,
+                cwd=self.place,
                 timeout_seconds=_LONGEST_SECONDS,
             )
         except OSError:
             raise ChannelError(f"pip did not end within {_LONGEST_SECONDS:.0f} seconds.") from None
         if finished.returncode != 0:
-            return _refusal(finished, place, request, gathered, options, tool)
-        index = options.default.shown if options.default else PYPI
-        text = (place / "report.json").read_text(encoding="utf-8")
-    reported = read_report(text, stub_candidates(request.provided, request.candidates), index)
-    logins = [index.login_url(index.url) for index in options.all_indexes if index.user]
-    return PypiSolution(
-        tool=str(tool),
-        wheels=reported.wheels,
-        sources=reported.sources,
-        answered=reported.stubs,
-        requested=frozenset(line.name for line in gathered.requirements if line.name) | reported.requested,
-        credential_urls=(*reported.written, *logins),
-        warnings=("uv was not found; pip resolved, for one version of each conda package alone.",),
-    )
+            return _refusal(finished, self)
+        return self._solution((self.place / "report.json").read_text(encoding="utf-8"))
+
+    def _solution(self, text: str) -> PypiSolution:
+        index = self.options.default.shown if self.options.default else PYPI
+        reported = read_report(text, self.stubs, index)
+        logins = [index.login_url(index.url) for index in self.options.all_indexes if index.user]
+        named = frozenset(line.name for line in self.gathered.requirements if line.name)
+        return PypiSolution(
+            tool=str(self.tool),
+            wheels=reported.wheels,
+            sources=reported.sources,
+            answered=reported.stubs,
+            requested=named | reported.requested,
+            credential_urls=(*reported.written, *logins),
+            warnings=("uv was not found; pip resolved, for one version of each conda package alone.",),
+        )
 
 
 def _without_options(environ: Mapping[str, str]) -> dict[str, str]:
@@ -116,12 +174,13 @@ def _check_target(request: PypiRequest, runner: Runner, environ: Mapping[str, st
     if answer != wanted:
         raise PrefixError(
             f"pip cannot resolve for Python {wanted[0]} on {request.target.subdir} from another Python.",
-            hint="Install uv, for instance with `pip install envmgr[pypi]`.",
+            hint=_INSTALL_UV,
         )
 
 
-def _write(place: Path, request: PypiRequest, gathered: Gathered, options: IndexOptions) -> None:
-    stubs = stub_candidates(request.provided, {})
+def _write(attempt: _Attempt) -> None:
+    place, request, gathered, options = attempt.place, attempt.request, attempt.gathered, attempt.options
+    stubs = attempt.stubs
     for name, content in stub_index(stubs).items():
         path = place / "stubs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +197,7 @@ def _write(place: Path, request: PypiRequest, gathered: Gathered, options: Index
         f"{name} @ {(place / 'stubs' / name / stub_file_name(name, each[0].version)).as_uri()}"
         for name, each in stubs.items()
     ]
-    # Preferences are no constraints for pip, so they are left out: it takes the newest.
+    constraints += [f"{name}=={version}" for name, version in attempt.preferred.items() if name not in stubs]
     configured = [f"index-url = {options.default.written}"] if options.default else ["no-index = true"]
     configured += _gathered("extra-index-url", [index.written for index in options.indexes])
     configured += _gathered("find-links", options.find_links)
@@ -171,16 +230,10 @@ def _command(place: Path, request: PypiRequest, options: IndexOptions, tool: Too
     return words
 
 
-def _refusal(
-    finished: Finished,
-    place: Path,
-    request: PypiRequest,
-    gathered: Gathered,
-    options: IndexOptions,
-    tool: Tool,
-) -> PypiRefusal:
+def _refusal(finished: Finished, attempt: _Attempt) -> PypiRefusal:
+    place, request, options = attempt.place, attempt.request, attempt.options
     output = finished.stderr
-    stubs = {each.name: [each.version] for each in request.provided}
+    stubs = {name: [each.version for each in versions] for name, versions in attempt.stubs.items()}
     private = {
         str(place): "",
         **{index.password: "***" for index in options.all_indexes if index.password},
@@ -188,7 +241,7 @@ def _refusal(
     }
     told = read_refusal(
         _plain(output) + _conflict(finished.stdout),
-        Wording(request.target.python, stubs, gathered.requirements, private),
+        Wording(request.target.python, stubs, attempt.gathered.requirements, private),
     )
     if _UNREACHABLE.search(output):
         raise ChannelError(
@@ -196,7 +249,7 @@ def _refusal(
         )
     words = {word.lower() for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", " ".join(told.reasons))}
     return PypiRefusal(
-        tool=str(tool),
+        tool=str(attempt.tool),
         reasons=told.reasons or ("pip ended without a reason.",),
         provided=frozenset(stubs.keys() & words),
         names=told.names,

@@ -18,7 +18,7 @@ DRIVER = """
 import json, os, sys
 from pathlib import Path
 from envmgr.errors import EnvmgrError
-from envmgr.pypi.resolution import PypiSolution
+from envmgr.pypi.resolution import Candidate, PypiSolution
 from tests.pypi.asking import HERE, request, resolve
 from envmgr.pypi.target import PypiTarget
 
@@ -26,7 +26,9 @@ task = json.loads(sys.argv[1])
 target = HERE if task.get("here", True) else PypiTarget(python="3.6.1", subdir="linux-64", glibc="2.28")
 python = Path(task["python"]) if task.get("python") else None
 asked = request(*task["items"], conda=task.get("conda", {}), target=target, prefix_python=python,
-                folder=Path(task["folder"]), **task.get("more", {}))
+                folder=Path(task["folder"]), preferred=task.get("kept", {}), candidates={
+                    name: tuple(map(Candidate, versions)) for name, versions in task.get("candidates", {}).items()
+                })
 try:
     found = resolve(asked, dict(os.environ))
 except EnvmgrError as error:
@@ -102,6 +104,24 @@ def test_pip_reports_sources_of_all_kinds(tmp_path: Path, index: LocalIndex) -> 
         (tmp_path / "local" / file).write_text(text)
     found = ask(tmp_path, (index.folder / "simple").as_uri(), "built", "-e ./local")
     assert found["sources"] == [["directory", "local"], ["sdist", "built"]]
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ENVMGR_TEST_PIP_SOURCES"), reason="takes 5 s; ENVMGR_TEST_PIP_SOURCES=1 runs it"
+)
+def test_pip_tries_what_conda_could_provide_and_keeps_what_is_installed(
+    tmp_path: Path, index: LocalIndex
+) -> None:
+    index.wheel("frame", "3.0", ["numb <2", "clock"])
+    for version in ("1.0", "2.0"):
+        index.wheel("clock", version)
+    url = (index.folder / "simple").as_uri()
+    versions = {"numb": ["2.1", "1.26", "1.20"]}
+    found = ask(tmp_path, url, "frame", conda={"numb": "2.1"}, candidates=versions, kept={"clock": "1.0"})
+    assert found["answered"] == {"numb": "1.26"}
+    assert found["wheels"] == ["clock-1.0-py3-none-any.whl", "frame-3.0-py3-none-any.whl"]
+    moved = ask(tmp_path, url, "clock>1", kept={"clock": "1.0"})
+    assert moved["wheels"] == ["clock-2.0-py3-none-any.whl"]
 
 
 def test_pip_cannot_resolve_for_another_python_and_says_what_can(tmp_path: Path, index: LocalIndex) -> None:
