@@ -136,10 +136,8 @@ def _blocks(text: str) -> _Blocks:
         elif head in ("error", "cause", "Caused by"):
             current = found.reasons
             current.append(rest.strip())
-        elif current is None:
+        elif current is None or line != raw.strip() or line.startswith("No solution found"):
             current = found.reasons
-            current.append(line)
-        elif current is found.reasons and line.startswith("No solution found"):
             current.append(line)
         elif in_list and " " not in line:
             current[-1] += line if current[-1].endswith(": ") else f", {line}"
@@ -161,7 +159,7 @@ def _sentences(reasons: Iterable[str]) -> list[str]:
             if not rest:
                 continue
             reason = rest  # noqa: PLW2901 (an older uv writes both on one line)
-        found += re.split(r"(?<=\.) (?=And |Because )", re.sub(r"\s+", " ", reason).strip())
+        found += re.split(r"(?<=[.)]) (?=And |Because )", re.sub(r"\s+", " ", reason).strip())
     return [each for each in found if each]
 
 
@@ -196,7 +194,7 @@ def _worded(sentence: str, wording: Wording) -> str:
     text = visible(text.strip())
     if len(text) > _MOST_LETTERS:
         text = text[:_MOST_LETTERS].rpartition(" ")[0] + " ..."
-    return text if text.endswith((".", "?", "!", "...")) else f"{text}."
+    return text if re.search(r"[.?!]( \([0-9]+\))?$", text) else f"{text}."
 
 
 def _placed(found: re.Match[str], wording: Wording) -> str:
@@ -210,8 +208,8 @@ def _placed(found: re.Match[str], wording: Wording) -> str:
 
 def _hint(text: str) -> str | None:
     """uv's hints that tell of the packages; those that speak of its own options are left out."""
-    text = re.sub(r"\s+", " ", text).strip()
-    if "--" in text or "file://" in text or "--no-build" in text or "envmgr-conda" in text:
+    text = re.sub(r"\s+", " ", text).strip().partition(" By default, uv will")[0]
+    if "was found on conda" in text or "--" in text or "--no-build" in text or "envmgr-conda" in text:
         return None
     return visible(text if text.endswith((".", "?")) else f"{text}.")
 

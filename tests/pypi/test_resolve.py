@@ -200,6 +200,9 @@ def test_the_first_index_that_has_a_name_wins_and_that_is_told(
     assert files(found) == ["ours-1.0-py3-none-any.whl", "public-1.0-py3-none-any.whl"]
     (warning,) = found.warnings
     assert warning.startswith("ours: taken from file://")
+    lacking = refusal(request(extra, "ours>2"), environ)
+    assert "was found on file://" in str(lacking.hint)
+    assert "not at the requested version" in str(lacking.hint)
     open_to_all = {**environ, "UV_INDEX_STRATEGY": "unsafe-best-match"}
     found = solution(request(extra, "ours"), open_to_all)
     assert files(found) == ["ours-99.0-py3-none-any.whl"]
