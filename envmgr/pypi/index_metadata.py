@@ -40,7 +40,7 @@ def extra_requirements(
     for index in indexes:
         if not index.url.startswith(("http://", "https://")):
             continue
-        page = f"{index.url.rstrip('/')}/{name}/"
+        page = index.login_url(f"{index.url.rstrip('/')}/{name}/")
         content = _get(page, transport)
         if content is None:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -30,7 +31,8 @@ _FILE_HOSTS = {"pypi.org": "files.pythonhosted.org", "test.pypi.org": "test-file
 class Locked(Struct, frozen=True):
     """The parts of a lock: *stubs* are the versions of names that a stub answered; *written* are URLs with logins.
 
-    *unfit* are names that have no file for the target, *unsummed* those whose files no sum of theirs allows.
+    *uploaded* has the times of upload in milliseconds since the Unix epoch. *unfit* are names that have no file
+    for the target, *unsummed* those whose files no sum of theirs allows.
     """
 
     wheels: tuple[PackageRecord, ...]
@@ -39,6 +41,7 @@ class Locked(Struct, frozen=True):
     written: tuple[str, ...]
     unfit: tuple[str, ...]
     unsummed: tuple[str, ...]
+    uploaded: dict[str, int]
 
 
 class LockReading(Struct, frozen=True):
@@ -79,6 +82,7 @@ class _Parts:
         self._written: list[str] = []
         self._unfit: list[str] = []
         self._unsummed: list[str] = []
+        self._uploaded: dict[str, int] = {}
 
     def locked(self) -> Locked:
         return Locked(
@@ -88,6 +92,7 @@ class _Parts:
             tuple(dict.fromkeys(self._written)),
             tuple(self._unfit),
             tuple(self._unsummed),
+            self._uploaded,
         )
 
     def take(self, package: Mapping[str, Any]) -> None:
@@ -115,6 +120,7 @@ class _Parts:
             if best is None and sdist is None:
                 self._unsummed.append(name)
                 return
+        self._note_upload(name, files[best] if best is not None else sdist)
         if best is not None:
             url, size, sha256 = self._facts(files[best])
             self._wheels.append(wheel_record(url, sha256=sha256, size=size, index=self._index(package, url)))
@@ -133,6 +139,11 @@ class _Parts:
             )
         else:
             self._unfit.append(f"{name} {package.get('version', '')}".strip())
+
+    def _note_upload(self, name: str, file: Mapping[str, Any] | None) -> None:
+        moment = file.get("upload-time") if file is not None else None
+        if isinstance(moment, datetime):
+            self._uploaded[name] = int(moment.timestamp() * 1000)
 
     def _archive(self, name: str, package: Mapping[str, Any], archive: Mapping[str, Any]) -> None:
         url, size, sha256 = self._facts(archive)

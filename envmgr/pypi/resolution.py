@@ -146,8 +146,9 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     ``candidates`` in the request these are what the conda solve should choose. ``requested`` are the names that the
     items ask for themselves. ``missing_extras`` are
     (name, extra) of provided distributions whose ``requires_dist`` does not know the extra that somebody asks for.
-    ``credential_urls`` are URLs with logins, for `Context.with_credentials`, and are shown nowhere. ``tool`` is
-    what resolved, such as ``uv 0.9.1``; ``warnings`` are sentences.
+    ``uploaded`` has the time of upload of each name's file, in milliseconds since the Unix epoch, where the index
+    tells it. ``credential_urls`` are URLs with logins, for `Context.with_credentials`, and are shown nowhere.
+    ``tool`` is what resolved, such as ``uv 0.9.1``; ``warnings`` are sentences.
     """
 
     tool: str
@@ -157,6 +158,7 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     requested: frozenset[str] = frozenset()
     missing_extras: tuple[tuple[str, str], ...] = ()
     credential_urls: tuple[str, ...] = ()
+    uploaded: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -216,6 +216,7 @@ class _Resolution:
             requested=self._requested(locked),
             missing_extras=tuple(extras),
             credential_urls=(*locked.written, *hosts),
+            uploaded=locked.uploaded,
             warnings=tuple(
                 text for text in said if not any(name in self._stubs for name, _ in _EXTRA.findall(text))
             ),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from envmgr.pypi.held_back import aged, held_back
 from envmgr.pypi.resolution import Candidate
 from envmgr.pypi.target import PypiTarget
 from tests.pypi.asking import files, refusal, request, solution, variables
@@ -62,6 +65,23 @@ def test_botocore_holds_the_urllib3_that_conda_has(environ: dict[str, str]) -> N
     names = {record.name for record in solution(asked, environ).wheels}
     assert {"pypi:boto3", "pypi:botocore"} <= names
     assert "pypi:urllib3" not in names
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ENVMGR_TEST_REAL_INDEX"), reason="takes 7 s; ENVMGR_TEST_REAL_INDEX=1 runs it"
+)
+def test_a_solution_of_long_ago_is_told_with_what_holds_it_back(environ: dict[str, str]) -> None:
+    """boto3 without a bound goes back to 2018, since only newer releases refuse urllib3 2."""
+    target = PypiTarget(python="3.9.18", subdir="linux-64", glibc="2.28")
+    asked = request("boto3", conda={"urllib3": "2.2.3"}, target=target, exclude_newer_ms=THEN)
+    found = solution(asked, environ)
+    assert aged(found) == {"boto3"}
+    free = solution(replace(asked, provided=()), environ)
+    assert aged(free) == frozenset()
+    told = held_back(found, free, asked.provided, aged(found))
+    assert told is not None
+    assert told.movable == {"urllib3"}
+    assert [(name, could) for name, _, could in told.older] == [("boto3", "1.35.90")]
 
 
 def test_pydantic_1_and_what_needs_2_cannot_be_together(environ: dict[str, str]) -> None:
