@@ -115,14 +115,19 @@ def ask_pypi(
     candidates: Mapping[str, tuple[Candidate, ...]] | None = None,
     *,
     with_sources: bool = True,
+    what_conda_provides: bool = True,
 ) -> PypiSolution | PypiRefusal:
-    """Have PyPI's half resolved for a prefix with *records*; names in *candidates* may get any of the versions."""
+    """Have PyPI's half resolved for a prefix with *records*; names in *candidates* may get any of the versions.
+
+    Without *what_conda_provides* all comes from PyPI, for comparison.
+    """
     from envmgr.pypi.resolve import resolve_pypi
 
     context = question.providers.context
     request = pypi_request(records, question)
     request = replace(request, candidates=candidates or {}, allow_sources=with_sources)
-    return resolve_pypi(request, context.runner, context.environ, context.reporter)
+    request = request if what_conda_provides else replace(request, provided=())
+    return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
 
 
 def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiRequest:
@@ -174,6 +179,7 @@ class _JointSearch(Struct):
     records: tuple[PackageRecord, ...] = ()
     refusal: PypiRefusal | None = None
     conflict: Conflict | None = None
+    compared: bool = False
 
     def run(self) -> tuple[tuple[PackageRecord, ...], PypiPart]:
         """Rounds of both halves, until they agree.
@@ -190,12 +196,34 @@ class _JointSearch(Struct):
                     records = found
                     continue
                 answer = self._ask(records, with_sources=True)
+            elif not self.compared and (newer := self._newer(records, answer)) is not None:
+                records = newer
+                continue
             if isinstance(answer, PypiSolution):
                 self._check_shadows(records, answer)
                 provided = self.question.providers.of(records)
                 return records, PypiPart(self.question, answer, provided, _steered(first, records))
             records = self._with_other_python(records)
         raise self._refused(f"no answer was found in {_ROUNDS} rounds")
+
+    def _newer(
+        self, records: tuple[PackageRecord, ...], answer: PypiSolution
+    ) -> tuple[PackageRecord, ...] | None:
+        """Other conda packages, where these lead PyPI's half back to releases of long ago; else None."""
+        from envmgr.pypi.held_back import aged, held_back
+
+        self.compared = True
+        context = self.question.providers.context
+        names = aged(answer, self.question.exclude_newer or int(context.clock.now() * 1000))
+        if not names:
+            return None
+        free = ask_pypi(records, self.question, with_sources=False, what_conda_provides=False)
+        if isinstance(free, PypiRefusal):
+            return None
+        told = held_back(answer, free, self.question.providers.of(records), names)
+        if told is None:
+            return None
+        return self._compromise(records, PypiRefusal(tool=answer.tool, reasons=(), provided=told.movable))
 
     def _ask(
         self,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from envmgr.pypi.resolution import Provided, PypiSolution
 
 MOST_MILLISECONDS = 2 * 365 * 86_400_000
-"""How much older than the newest file of a solution a file may be before it is aged."""
+"""How old a file may be before it is looked at whether conda keeps it so old."""
 
 
 class HeldBack(Struct, frozen=True):
@@ -35,13 +35,15 @@ class HeldBack(Struct, frozen=True):
     movable: frozenset[str]
 
 
-def aged(found: PypiSolution) -> frozenset[str]:
-    """The requested names whose file was uploaded long before the newest one, as far as indexes tell times."""
-    newest = max(found.uploaded.values(), default=0)
+def aged(found: PypiSolution, now_ms: int) -> frozenset[str]:
+    """The requested names whose file was uploaded long before *now_ms*, as far as indexes tell times.
+
+    *now_ms* is in milliseconds since the Unix epoch: the time that nothing newer is taken after, or the present.
+    """
     return frozenset(
         name
         for name, moment in found.uploaded.items()
-        if name in found.requested and newest - moment > MOST_MILLISECONDS
+        if name in found.requested and now_ms - moment > MOST_MILLISECONDS
     )
 
 

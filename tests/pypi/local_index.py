@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import html
 import io
+import json
 import tarfile
 import threading
 import zipfile
@@ -109,8 +110,9 @@ class LocalIndex:
         python: str | None = None,
         extras: Sequence[str] = (),
         yanked: str | None = None,
+        uploaded: str | None = None,
     ) -> Path:
-        """Add a wheel; *yanked* is the reason (PEP 592)."""
+        """Add a wheel; *yanked* is the reason (PEP 592), *uploaded* a time that servers tell (PEP 700)."""
         stem = f"{name.replace('-', '_')}-{version}"
         members = {
             f"{name.replace('-', '_')}.py": f"version = {version!r}\n",
@@ -125,7 +127,25 @@ class LocalIndex:
             archive.writestr(f"{stem}.dist-info/RECORD", "".join([*rows, f"{stem}.dist-info/RECORD,,\n"]))
         path.with_name(f"{path.name}.metadata").write_text(members[f"{stem}.dist-info/METADATA"])
         self._list(name, path, python, yanked)
+        if uploaded is not None:
+            self._describe(name, path, uploaded)
         return path
+
+    def _describe(self, name: str, path: Path, uploaded: str) -> None:
+        """Note the file in the page's JSON form (PEP 691, 700), which lists such files alone."""
+        page = self.folder / "simple" / normalized_name(name) / "index.json"
+        known = json.loads(page.read_text())["files"] if page.exists() else []
+        content = path.read_bytes()
+        file = {
+            "filename": path.name,
+            "url": f"../../files/{path.name}",
+            "hashes": {"sha256": hashlib.sha256(content).hexdigest()},
+            "size": len(content),
+            "upload-time": uploaded,
+            "core-metadata": True,
+        }
+        text = {"meta": {"api-version": "1.1"}, "name": normalized_name(name), "files": [*known, file]}
+        page.write_text(json.dumps(text))
 
     def sdist(
         self, name: str, version: str, requires: Sequence[str] = (), *, python: str | None = None
@@ -177,11 +197,12 @@ class _Handler(BaseHTTPRequestHandler):
         server.asked.append(path)
         file = server.folder / path.lstrip("/")
         if file.is_dir():
-            file = file / "index.html"
+            file = file / ("index.json" if (file / "index.json").exists() else "index.html")
         if ".." in path.split("/") or not file.is_file():
             self._send(404, b"not found\n", {})
             return
-        kind = "text/html" if file.suffix == ".html" else "application/octet-stream"
+        kinds = {".html": "text/html", ".json": "application/vnd.pypi.simple.v1+json"}
+        kind = kinds.get(file.suffix, "application/octet-stream")
         self._send(200, file.read_bytes(), {"Content-Type": kind})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:

@@ -75,10 +75,10 @@ def test_a_solution_of_long_ago_is_told_with_what_holds_it_back(environ: dict[st
     target = PypiTarget(python="3.9.18", subdir="linux-64", glibc="2.28")
     asked = request("boto3", conda={"urllib3": "2.2.3"}, target=target, exclude_newer_ms=THEN)
     found = solution(asked, environ)
-    assert aged(found) == {"boto3"}
+    assert aged(found, THEN) == {"boto3"}
     free = solution(replace(asked, provided=()), environ)
-    assert aged(free) == frozenset()
-    told = held_back(found, free, asked.provided, aged(found))
+    assert aged(free, THEN) == frozenset()
+    told = held_back(found, free, asked.provided, aged(found, THEN))
     assert told is not None
     assert told.movable == {"urllib3"}
     assert [(name, could) for name, _, could in told.older] == [("boto3", "1.35.90")]
