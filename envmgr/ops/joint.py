@@ -156,6 +156,7 @@ def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> Py
         exclude_newer_ms=question.exclude_newer,
         strategy=question.strategy,
         prefix_python=question.python,
+        stubs_dir=context.settings.root / "pypi-stubs",
     )
 
 
