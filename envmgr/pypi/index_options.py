@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from envmgr.errors import DataError
-from envmgr.models.credentials import without_credentials
+from envmgr.models.credentials import without_credentials, without_credentials_in_word
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def parse_index(text: str, option: Option | None = None) -> Index:
         _ = parts.port
     except ValueError:
         place = f"{option.source}: " if option else ""
-        raise DataError(f"{place}{without_credentials(url)} is not the URL of an index.") from None
+        raise DataError(f"{place}{without_credentials_in_word(url)} is not the URL of an index.") from None
     login, at, host = parts.netloc.rpartition("@")
     if not at or parts.scheme == "file":
         return Index(url.rstrip("/"), name=name or None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from envmgr.errors import DataError
+from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.requirement import Source
 from envmgr.pypi.requirement_lines import Option, RequirementLine, logical_lines, parse_line
 
@@ -70,10 +71,15 @@ class _Reader:
         path = os.path.normpath(os.path.join(option.folder, path))
         self._files += 1
         if path in above or self._files > _MOST_FILES:
-            raise DataError(f"{option.source}: {value} includes itself.", file=path)
+            raise DataError(f"{option.source}: {_value(option)} includes itself.", file=path)
         shown = _shown(option)
         for number, line in logical_lines(_text(path, option)):
             self.take(line, Source(shown, number, line), os.path.dirname(path), constrains, (*above, path))
+
+
+def _value(option: Option) -> str:
+    """The value of an option for messages."""
+    return without_credentials_in_text(option.value)
 
 
 def _shown(option: Option) -> str:
@@ -88,21 +94,21 @@ def _text(path: str, option: Option) -> str:
         with Path(path).open("rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise DataError(f"{option.source}: there is no file {option.value}.", file=path) from None
+        raise DataError(f"{option.source}: there is no file {_value(option)}.", file=path) from None
     except IsADirectoryError:
         raise DataError(
-            f"{option.source}: {option.value} is a folder.", hint="A project folder needs no -r.", file=path
+            f"{option.source}: {_value(option)} is a folder.", hint="A project folder needs no -r.", file=path
         ) from None
     except OSError as error:
         raise DataError(
-            f"{option.source}: {option.value} cannot be read: {error.strerror}.", file=path
+            f"{option.source}: {_value(option)} cannot be read: {error.strerror}.", file=path
         ) from None
     if len(content) > _LARGEST_FILE_BYTES:
-        raise DataError(f"{option.source}: {option.value} is too large for a requirements file.", file=path)
+        raise DataError(f"{option.source}: {_value(option)} is too large for a requirements file.", file=path)
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # What PowerShell's redirection writes.
             return content.decode("utf-16")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise DataError(f"{option.value}:{line}: the text is no UTF-8.", file=path, line=line) from None
+        raise DataError(f"{_value(option)}:{line}: the text is no UTF-8.", file=path, line=line) from None

@@ -140,9 +140,7 @@ def _options(text: str, source: Source) -> list[Option]:
     try:
         words = shlex.split(text)
     except ValueError:
-        raise DataError(
-            f"{source}: a quote is not closed in `{without_credentials_in_text(text)}`."
-        ) from None
+        raise DataError(f"{source}: a quote is not closed in `{_safe(text)}`.") from None
     found = []
     place = 0
     while place < len(words):
@@ -178,7 +176,7 @@ def _unknown(word: str, source: Source) -> DataError:
 
     near = difflib.get_close_matches(word, [*_VALUED, *_FLAGS], n=1)
     hint = f"Did you mean {near[0]}?" if near else "See pip's documentation, Requirements File Format."
-    return DataError(f"{source}: `{word}` is no option of requirement files.", hint=hint)
+    return DataError(f"{source}: `{_safe(word)}` is no option of requirement files.", hint=hint)
 
 
 def _requirement(
@@ -188,7 +186,7 @@ def _requirement(
     for each in hashes:
         if not re.fullmatch(r"sha(256|384|512):[0-9a-f]{64,128}", each):
             raise DataError(
-                f"{source}: `--hash={each[:80]}` is no sum; expected sha256: and 64 hexadecimal digits."
+                f"{source}: `--hash={_safe(each)[:80]}` is no sum; expected sha256: and 64 hexadecimal digits."
             )
     settings = tuple(option.value for option in options if option.name == "--config-settings")
     body, marker = _without_marker(text)
@@ -245,7 +243,7 @@ def _check(text: str, source: Source) -> None:
 
 
 def _not_readable(text: str, source: Source, why: str = "") -> DataError:
-    shown = without_credentials_in_text(text)
+    shown = _safe(text)
     reason = f": {why[:1].lower()}{why[1:]}" if why else ""
     hint = (
         "PyPI versions are written with ==, conda's with a single =."
@@ -264,7 +262,7 @@ def _without_marker(text: str) -> tuple[str, str]:
 def _is_path(text: str) -> bool:
     """Whether pip would look for a file or folder: by its look, since a planned prefix has no present folder."""
     body = text.partition("[")[0]
-    if (_URL.match(text) and "://" in text) or re.match(r"^(file|git|hg|svn|bzr)[:+]", text):
+    if "://" in text or re.match(r"^(file|git|hg|svn|bzr)[:+]", text):
         return False
     if re.match(r"^[A-Z0-9._-]+\s*(\[[^\]]*\])?\s*@", text, re.IGNORECASE):
         return False
@@ -294,3 +292,8 @@ def name_of_archive(path: str) -> str | None:
     stem = _ARCHIVE.sub("", file)
     name = stem.partition("-")[0] if file.lower().endswith(".whl") else stem.rpartition("-")[0]
     return normalized_name(name) if name else None
+
+
+def _safe(text: str) -> str:
+    """What a user wrote, for messages: whatever may be a login, also in what is no URL, is left out."""
+    return re.sub(r"://\S*@", "://", without_credentials_in_text(text))

@@ -160,3 +160,9 @@ def test_an_archive_cannot_write_outside_of_its_folder(tmp_path: Path) -> None:
 def test_without_a_python_nothing_is_built(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="tool can only be built once the environment has a python"):
         build(tmp_path, project(tmp_path / "tool"), asked=request(target=HERE))
+
+
+def test_a_pyproject_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    source = project(tmp_path / "tool", **{"pyproject.toml": "[build-system\n"})
+    with pytest.raises(DataError, match=r"tool: pyproject\.toml cannot be read"):
+        build(tmp_path, source)

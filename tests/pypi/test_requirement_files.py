@@ -8,6 +8,7 @@ import pytest
 
 from envmgr.errors import DataError
 from envmgr.models.requirement import Source
+from envmgr.pypi.index_options import index_options
 from envmgr.pypi.requirement_files import Gathered, gather
 from envmgr.pypi.resolution import PypiItem
 
@@ -111,3 +112,19 @@ def test_files_in_utf_16_and_with_a_byte_order_mark_are_read(tmp_path: Path) -> 
 def test_what_cannot_be_read_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--http://me:s3cret@h/x",
+        "foo=1 @ https://me:s3cret@h/x",
+        "foo --hash=https://me:s3cret@h",
+        "-i http://me:s3cret@h:port/x\nfoo",
+        "foo ; git+https://!\\http://me:s3cret@h",
+    ],
+)
+def test_complaints_have_no_login(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError) as failed:
+        index_options([], read(tmp_path, text).options)
+    assert "s3cret" not in str(failed.value) + str(failed.value.hint)
