@@ -60,8 +60,8 @@ def item_name(text: str) -> str | None:
 def names_place_here(text: str) -> bool:
     """Whether an item leads to a file or folder of this machine, so that it means nothing elsewhere.
 
-    >>> [names_place_here(item) for item in ("-e .", "-r dev.txt", "x @ file:///x.whl", "--pre", "-e
-    git+https://x/y")] [True, True, True, False, False]
+    >>> [names_place_here(item) for item in ("-e .", "-r dev.txt", "x @ file:///x.whl", "--pre", "-e git+https://x/y")]
+    [True, True, True, False, False]
     """
     option = _OPTION.fullmatch(text)
     if option is not None:
