@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import select
+import selectors
 import socket
 import socketserver
 import ssl
@@ -170,10 +170,12 @@ class _SocksHandler(socketserver.StreamRequestHandler):
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
     """Carry bytes both ways until one side ends."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), selectors.DefaultSelector() as selector:
+        selector.register(one, selectors.EVENT_READ)
+        selector.register(other, selectors.EVENT_READ)
         while True:
             pending = [one] if isinstance(one, ssl.SSLSocket) and one.pending() else []
-            ready = pending or select.select([one, other], [], [], 10)[0]
+            ready = pending or [key.fileobj for key, _ in selector.select(10)]
             if not ready:
                 return
             for source in ready:

@@ -113,7 +113,8 @@ def moved_texts(unlink: Iterable[PackageRecord], link: Iterable[PackageRecord]) 
         old, new = before.get(name), after.get(name)
         version = _arrow(old.version if old else None, new.version if new else None)
         build = _arrow(old.build if old else None, new.build if new else None)
-        lines.append(visible(f"{MARKS[kind_of(old, new)]} {name}  {version}  {build}"))
+        shown = (new or old or after[name]).shown_name
+        lines.append(visible(f"{MARKS[kind_of(old, new)]} {shown}  {version}  {build}"))
     return lines
 
 

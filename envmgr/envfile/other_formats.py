@@ -101,7 +101,7 @@ _OTHERS: Final[tuple[tuple[Callable[[str, bool], bool], str, str | None], ...]] 
         "envmgr build makes a package of it; envmgr create -c local brings that in.",
     ),
     (
-        lambda text, named: not named and text.lstrip()[:1] == "{",
+        lambda text, _: text.lstrip()[:1] == "{" and "dependencies" not in text,
         "JSON",
         "Make an environment.yml with `conda env export` without --json.",
     ),

@@ -312,7 +312,9 @@ def _apply(
         prefix=plan.prefix,
         subdir=wanted.subdir,
         requirements=wanted.requirements,
-        requested=requested_by(intent, [record for record in plan.link if record.is_pypi]),
+        requested=_wheels_asked_for(request.clone, context)
+        if request.clone
+        else requested_by(intent, [record for record in plan.link if record.is_pypi]),
         pypi=intent,
         variables=plan.variables,
         command_line=request.command_line,
@@ -339,3 +341,14 @@ def _intent(request: CreateRequest, wanted: EnvironmentRequest, context: Context
 
     last = PrefixStore(locate_clone(request.clone, context)).generations(newest=1).last
     return last.pypi if last is not None else PypiIntent()
+
+
+def _wheels_asked_for(clone: str, context: Context) -> dict[str, tuple[str, ...]]:
+    """The lines that asked for the Python distributions of the environment *clone*, by the records' names."""
+    from envmgr.ops.environments import read_steadily
+    from envmgr.ops.explicit import locate_clone
+    from envmgr.prefix.store import PrefixStore
+
+    source = locate_clone(clone, context)
+    installed = read_steadily(source, context, PrefixStore(source).records)
+    return {each.record.name: each.requested for each in installed if each.record.is_pypi and each.requested}

@@ -128,7 +128,7 @@ def resolving(
         problem = make_problem(requirements, candidates, options, context)
         yield Resolving(problem, candidates, subdir, options, context)
     finally:
-        index.rest()
+        index.close()
 
 
 class Standing(Struct, frozen=True):
@@ -183,7 +183,7 @@ def resolving_change(
     try:
         yield Resolving(problem, candidates, subdir, options, context)
     finally:
-        index.rest()
+        index.close()
 
 
 def _check_platform(subdir: str, candidates: Candidates) -> None:

@@ -356,10 +356,13 @@ def _arrivals(prefix: Path, root: Path) -> Iterator[str]:
         with os.scandir(f"{root}/{inside}") as entries:
             for entry in entries:
                 path = f"{inside}{entry.name}"
-                if entry.is_dir(follow_symlinks=False) and exists(f"{prefix}/{path}"):
+                if not entry.is_dir(follow_symlinks=False) or not exists(f"{prefix}/{path}"):
+                    yield path
+                elif leads_to_folder(f"{prefix}/{path}"):
                     waiting.append(f"{path}/")
                 else:
-                    yield path
+                    # What stands in the way is told by the files that come behind it.
+                    yield from (f"{path}/{each}" for each in iter_files(root / path))
 
 
 def _merge(source: Path, target: Path) -> None:

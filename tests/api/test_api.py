@@ -183,7 +183,7 @@ def test_environments_are_names_or_folders(channel: str, tmp_path: Path):
     [
         (lambda: envmgr.create("x", "python"), envmgr.UsageError, "'python' stands where a list is expected"),
         (lambda: envmgr.create("x", ["tqdm"], pypi=["a"], channels=["conda-forge"]),
-         envmgr.SolveError, "need python"),
+         envmgr.UsageError, "need python"),
         (lambda: envmgr.install("none", ["x"]), envmgr.PrefixError, "there is no environment at"),
         (lambda: envmgr.install("none"), envmgr.PrefixError, "there is no environment at"),
         (lambda: envmgr.solve(["a =="]), envmgr.DataError, "a =="),

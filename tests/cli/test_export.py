@@ -211,7 +211,10 @@ def with_pip(envmgr: Envmgr, channel: str, tmp_path: Path) -> Path:
     distribution(made, "fresh", "5", direct={"url": "https://me:pw@git.example.org/f", "vcs_info": vcs})
     for name, requested in (("linked-6.0", ("linked>=5",)), ("beside-7", ())):
         wheel = wheel_record(f"https://files.example.org/{name}-py3-none-any.whl")
-        PrefixStore(made).write_record(InstalledPackage(wheel, Listing(), requested))
+        distribution(made, *name.split("-"))
+        metadata = f"{SITE}/{name}.dist-info"
+        files = (f"{metadata}/METADATA",)
+        PrefixStore(made).write_record(InstalledPackage(wheel, Listing(files), requested, metadata=metadata))
     return made
 
 
