@@ -100,7 +100,7 @@ def foreign_distributions(prefix: Path, installed: Sequence[InstalledPackage]) -
     owned = {
         path.removeprefix(f"{folder}/")
         for each in installed
-        for path in each.listing.folders_with("METADATA")
+        for path in ((each.metadata,) if each.metadata else each.listing.folders_with("METADATA"))
     }
     return read_distributions(prefix / folder, but=owned)
 

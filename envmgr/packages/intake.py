@@ -158,7 +158,8 @@ class _Intake(Struct):
         archive = claim_partial(self.layer, record, place)
         arrived = Downloader(self.transport, self.reporter, self.stop).fetch(record, archive)
         if not is_vouched_for(record):
-            where = "came without a checksum" if is_bare(record) else "has no checksum in its channel"
+            place = "index" if record.is_pypi else "channel"
+            where = "came without a checksum" if is_bare(record) else f"has no checksum in its {place}"
             self.reporter.warned(f"{record.file_name} {where}; it was not verified.")
         return _Job(record, place, archive, arrived, downloaded=True)
 

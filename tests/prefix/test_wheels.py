@@ -193,8 +193,8 @@ def test_pip_sees_what_it_would_have_installed_and_can_uninstall_it(tmp_path: Pa
         own,
         *headers,
     }
-    shown = pip(ours, "show", "-f", "my-tool")
-    assert "Installer: envmgr" in pip(ours, "show", "-v", "my-tool")
+    shown = pip(ours, "show", "-f", "-v", "my-tool")
+    assert "Installer: envmgr" in shown
     assert "  ../../../bin/my-tool\n" in shown
     assert "No broken requirements" in pip(ours, "check")
     run(ours, "python", "-c", "import my_tool")  # Leaves bytecode behind.
