@@ -158,8 +158,8 @@ class _Intake(Struct):
         archive = claim_partial(self.layer, record, place)
         arrived = Downloader(self.transport, self.reporter, self.stop).fetch(record, archive)
         if not is_vouched_for(record):
-            place = "index" if record.is_pypi else "channel"
-            where = "came without a checksum" if is_bare(record) else f"has no checksum in its {place}"
+            source = "index" if record.is_pypi else "channel"
+            where = "came without a checksum" if is_bare(record) else f"has no checksum in its {source}"
             self.reporter.warned(f"{record.file_name} {where}; it was not verified.")
         return _Job(record, place, archive, arrived, downloaded=True)
 
