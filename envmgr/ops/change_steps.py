@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from envmgr.ops.change_state import in_order
 
@@ -33,6 +33,8 @@ class AgreedChange(Struct):
     state: State
     goal: Goal
     context: Context
+    # The last plan with what it was made of: what is shown before the question is mostly what is done after it.
+    _last: list[tuple[object, PrefixPlan]] = field(default_factory=list)
 
     def obtain(self, records: Iterable[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
         from envmgr.ops.fetch import obtain
@@ -195,6 +197,10 @@ class AgreedChange(Struct):
         from envmgr.models.package_files import PackageFiles
         from envmgr.prefix.plan import PackageToLink, plan_prefix
 
+        folders = [(each, packages[each].folder if each in packages else None) for each in self.goal.records]
+        made_of = (folders, frozenset(relink))
+        if self._last and self._last[0][0] == made_of:
+            return self._last[0][1]
         desired = []
         for record in self.goal.records:
             requested = self.goal.requested.get(record.name, ())
@@ -206,7 +212,7 @@ class AgreedChange(Struct):
                 desired.append(
                     PackageToLink(found.record, found.folder, found.archive, found.files, requested)
                 )
-        return plan_prefix(
+        plan = plan_prefix(
             self.state.current,
             desired,
             prefix=str(self.state.prefix),
@@ -214,6 +220,8 @@ class AgreedChange(Struct):
             relink=frozenset(relink),
             file_system=file_system_at(self.state.prefix, self.state.subdir),
         )
+        self._last = [(made_of, plan)]
+        return plan
 
     def _sharing(self, relink: set[str]) -> dict[str, str]:
         """The packages that share a path with one that goes or is linked anew, with why."""
