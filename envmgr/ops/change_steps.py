@@ -197,10 +197,6 @@ class AgreedChange(Struct):
         from envmgr.models.package_files import PackageFiles
         from envmgr.prefix.plan import PackageToLink, plan_prefix
 
-        folders = [(each, packages[each].folder if each in packages else None) for each in self.goal.records]
-        made_of = (folders, frozenset(relink))
-        if self._last and self._last[0][0] == made_of:
-            return self._last[0][1]
         desired = []
         for record in self.goal.records:
             requested = self.goal.requested.get(record.name, ())
@@ -212,6 +208,9 @@ class AgreedChange(Struct):
                 desired.append(
                     PackageToLink(found.record, found.folder, found.archive, found.files, requested)
                 )
+        made_of = (desired, frozenset(relink))
+        if self._last and self._last[0][0] == made_of:
+            return self._last[0][1]
         plan = plan_prefix(
             self.state.current,
             desired,

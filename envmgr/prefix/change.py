@@ -348,7 +348,8 @@ class _Changing(Struct):
 def _arrivals(prefix: Path, root: Path) -> Iterator[str]:
     """What comes, relative to *root*, where it was made: folders as a whole where nothing is, and single files.
 
-    So a package with thousands of files in folders of its own needs a few renames.
+    So a package with thousands of files in folders of its own needs a few renames. Where
+    something stands that is no folder, each file comes alone, since whose it was tells what makes room.
     """
     waiting = [""]
     while waiting:
@@ -361,8 +362,7 @@ def _arrivals(prefix: Path, root: Path) -> Iterator[str]:
                 elif leads_to_folder(f"{prefix}/{path}"):
                     waiting.append(f"{path}/")
                 else:
-                    # What stands in the way is told by the files that come behind it.
-                    yield from (f"{path}/{each}" for each in iter_files(root / path))
+                    yield from (f"{path}/{each}" for each in iter_files(entry.path))
 
 
 def _merge(source: Path, target: Path) -> None:
