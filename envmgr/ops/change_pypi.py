@@ -9,6 +9,7 @@ from msgspec import Struct
 from envmgr.models.record import PYPI_PREFIX
 from envmgr.ops.joint import PypiPart, PypiQuestion, python_of, resolve_jointly
 from envmgr.ops.provided import Providers
+from envmgr.ops.pypi_builds import planner
 from envmgr.ops.pypi_intent import (
     intent_of,
     intent_without,
@@ -114,6 +115,9 @@ def pypi_change(
         upgrade_all=everything,
         exclude_newer=options.exclude_newer,
         strategy=options.strategy,
+        planned=planner(
+            state.subdir, context, dry_run=request.dry_run, here=(state.prefix, python_of(state.conda))
+        ),
     )
     # A file's other requirements are asked anew, and so is everything after its own pruning.
     is_asked = bool(wanted.pypi or upgrade or everything) or intent != state.intent

@@ -267,12 +267,14 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
 def _question(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> PypiQuestion:
     from envmgr.ops.joint import PypiQuestion
     from envmgr.ops.provided import Providers
+    from envmgr.ops.pypi_builds import planner
 
     options = request.options
     return PypiQuestion(
         wanted.pypi,
         wanted.subdir,
         Providers(context),
+        planned=planner(wanted.subdir, context, dry_run=request.dry_run),
         exclude_newer=options.exclude_newer,
         strategy=options.strategy,
     )

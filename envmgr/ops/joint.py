@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from envmgr.errors import SolveError, UsageError
+from envmgr.errors import PrefixError, SolveError, UsageError
 from envmgr.models.record import PackageRecord
 from envmgr.models.wheel_name import normalized_name
 from envmgr.pypi.needs import dependants
@@ -22,7 +22,8 @@ from envmgr.pypi.resolution import PypiRefusal, PypiRequest, PypiSolution
 from envmgr.solver.solve import Conflict, Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from envmgr.models.record_table import RecordTable
@@ -40,8 +41,9 @@ class PypiQuestion(Struct, frozen=True):
     """What is asked of PyPI: *items* under *constraints* (PEP 508), for an environment on *subdir*.
 
     The *preferred* versions (name to version) stay unless they must move; ``upgrade`` names distributions that
-    need not, ``upgrade_all`` means all. ``exclude_newer`` is in milliseconds since the Unix epoch. ``python`` may
-    run builds of source distributions; None where nothing may. *providers* know what conda packages provide.
+    need not, ``upgrade_all`` means all. ``exclude_newer`` is in milliseconds since the Unix epoch. *planned*
+    gives the Python of an environment of conda packages, which may run builds of source distributions; None where
+    nothing may. *providers* know what conda packages provide.
     """
 
     items: tuple[PypiItem, ...]
@@ -53,7 +55,7 @@ class PypiQuestion(Struct, frozen=True):
     upgrade_all: bool = False
     exclude_newer: int | None = None
     strategy: Strategy = "highest"
-    python: Path | None = None
+    planned: Callable[[Sequence[PackageRecord]], AbstractContextManager[Path]] | None = None
 
 
 class PypiPart(Struct, frozen=True):
@@ -127,7 +129,26 @@ def ask_pypi(
     request = pypi_request(records, question)
     request = replace(request, candidates=candidates or {}, allow_sources=with_sources)
     request = request if what_conda_provides else replace(request, provided=())
-    return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
+
+    def resolve(request: PypiRequest) -> PypiSolution | PypiRefusal:
+        return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
+
+    answer: PypiSolution | PypiRefusal | None = None
+    try:
+        answer = resolve(request)
+    except PrefixError as error:
+        if not error.facts.get("needs_python") or question.planned is None:
+            raise
+    if answer is not None and not (with_sources and isinstance(answer, PypiRefusal) and answer.to_build):
+        return answer
+    if question.planned is not None:
+        with question.planned(records) as python:
+            return resolve(replace(request, prefix_python=python))
+    assert isinstance(answer, PypiRefusal)
+    names = ", ".join(sorted(answer.to_build))
+    return replace(
+        answer, hint=f"{names} must be built before it is known what it needs, which a dry run does not do."
+    )
 
 
 def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiRequest:
@@ -155,7 +176,6 @@ def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> Py
         offline=context.settings.offline,
         exclude_newer_ms=question.exclude_newer,
         strategy=question.strategy,
-        prefix_python=question.python,
         stubs_dir=context.settings.root / "pypi-stubs",
     )
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from envmgr.errors import BuildError, SolveError
-from envmgr.ops.joint import pypi_request, resolve_beside
+from envmgr.ops.joint import pypi_request, python_of, resolve_beside
 from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
-    from envmgr.ops.joint import PypiPart, PypiQuestion
+    from envmgr.ops.context import Context
+    from envmgr.ops.joint import PypiPart
     from envmgr.packages.unpacked import CachedPackage
     from envmgr.pypi.resolution import Provided
 
@@ -53,7 +54,7 @@ def build_sources(
     question = part.question
     context = question.providers.context
     conda = {record: package for record, package in packages.items() if not record.is_pypi}
-    with planned_python(conda, question) as python:
+    with planned_python(conda, question.subdir, context) as python:
         request = replace(pypi_request(list(conda), question), prefix_python=python)
         records = build_wheels(
             part.sources,
@@ -69,21 +70,50 @@ def build_sources(
     return obtain(records, context)
 
 
+def planner(
+    subdir: str, context: Context, *, dry_run: bool, here: tuple[Path, PackageRecord | None] | None = None
+) -> Callable[[Sequence[PackageRecord]], contextlib.AbstractContextManager[Path]] | None:
+    """What gives the Python of a planned environment on *subdir*; None where a dry run would have to make one.
+
+    *here* is the environment that is to change, with its package python: where that stays, nothing is made.
+    """
+
+    @contextlib.contextmanager
+    def planned(records: Sequence[PackageRecord]) -> Iterator[Path]:
+        from envmgr.ops.fetch import obtain
+
+        if here is not None and here[1] is not None and here[1] == python_of(records):
+            yield here[0] / "bin" / "python"
+            return
+        if dry_run:
+            raise SolveError(
+                "source distributions must be built before it is known what they need, and a dry run makes no "
+                "environment to build them in.",
+                hint="Run it without --dry-run, or ask for versions that have wheels.",
+            )
+        packages = obtain([record for record in records if not record.is_pypi], context)
+        with planned_python(packages, subdir, context) as python:
+            yield python
+
+    return None if dry_run and here is None else planned
+
+
 @contextlib.contextmanager
-def planned_python(packages: Mapping[PackageRecord, CachedPackage], question: PypiQuestion) -> Iterator[Path]:
+def planned_python(
+    packages: Mapping[PackageRecord, CachedPackage], subdir: str, context: Context
+) -> Iterator[Path]:
     """The interpreter of an environment of *packages*, which goes with the block."""
     from envmgr.ops.linking import LinkRequest, link_packages
     from envmgr.packages.work_area import work_area
 
-    context = question.providers.context
-    if question.subdir != context.settings.subdir:
+    if subdir != context.settings.subdir:
         raise SolveError(
-            f"source distributions cannot be built for {question.subdir} on {context.settings.subdir}.",
+            f"source distributions cannot be built for {subdir} on {context.settings.subdir}.",
             hint="Ask for versions that have wheels.",
         )
     with work_area(context.settings.pkgs_dirs[0]) as area:
         prefix = area.make_place() / "planned"
-        request = LinkRequest(prefix=prefix, subdir=question.subdir, compile_bytecode=False)
+        request = LinkRequest(prefix=prefix, subdir=subdir, compile_bytecode=False)
         link_packages(request, packages, replace(context, reporter=Reporter()))
         python = prefix / "bin" / "python"
         if not python.exists():

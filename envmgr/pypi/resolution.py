@@ -167,7 +167,8 @@ class PypiRefusal(Struct, frozen=True, kw_only=True):
 
     ``reasons`` are sentences, most important first. ``provided`` are the names of provided distributions that they
     involve, ``python`` whether the version of Python does; ``names`` are all distributions that they involve.
-    ``hint`` is something to do, if there is.
+    ``hint`` is something to do, if there is. ``to_build`` are names of which only source distributions fit, which
+    need a Python (`PypiRequest.prefix_python`) before it can be told what they need.
     """
 
     tool: str
@@ -176,4 +177,5 @@ class PypiRefusal(Struct, frozen=True, kw_only=True):
     names: frozenset[str] = frozenset()
     python: bool = False
     hint: str | None = None
+    to_build: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()

@@ -123,6 +123,7 @@ def _with_pip(
         raise PrefixError(
             "PyPI packages cannot be resolved: there is no uv, and no pip that runs with the environment's Python.",
             hint="Install uv, for instance with `pip install envmgr[pypi]`.",
+            needs_python=python is None,
         )
     return resolve_with_pip(request, gathered, options, pip, runner, environ)
 

@@ -128,15 +128,16 @@ class _Resolution:
             if finished.returncode == 0:
                 return self._solution(finished)
             told = read_refusal(finished.stderr or finished.stdout, self._wording)
-            more = tuple(name for name in self._to_build(told) if name not in buildable)
+            allowed = self._request.prefix_python is not None
+            more = tuple(name for name in self._to_build(told) if allowed and name not in buildable)
             if not more:
                 return self._refusal(told)
             buildable += more
         return self._refusal(told)
 
     def _to_build(self, told: Told) -> list[str]:
-        """The names for which sources may be taken now, after what uv said."""
-        if self._request.prefix_python is None or not told.reasons:
+        """The names for which sources may be taken, after what uv said, where a Python can build them."""
+        if not told.reasons:
             return []
         direct = {line.name for line in self._gathered.requirements if line.is_direct}
         names = [*told.build_disabled]
@@ -267,6 +268,7 @@ class _Resolution:
             names=told.names,
             python=told.python,
             hint=hint,
+            to_build=frozenset(self._to_build(told) if self._request.prefix_python is None else ()),
             warnings=told.warnings,
         )
 
