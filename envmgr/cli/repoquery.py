@@ -163,7 +163,7 @@ def _row(line: Line, local: str, *, counts: bool) -> list[str]:
     if record is None:
         return [printable(line.name), "(not there)", "", more, "", needs]
     channel = "(this machine)" if record.is_virtual else short_channel(record, local)
-    return [*map(printable, (record.name, record.version, record.build)), more, channel, needs]
+    return [*map(printable, (record.shown_name, record.version, record.build)), more, channel, needs]
 
 
 def _tree_lines(answer: Answer, request: RepoqueryRequest, limit: int | None) -> Iterator[str]:
