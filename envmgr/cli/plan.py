@@ -60,7 +60,7 @@ def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None
     _show_pypi(plan.pypi)
     kept = "1 stays" if plan.kept == 1 else f"{plan.kept} stay"
     note("")
-    _note_wrapped(f"{_counts(rows)}; {kept} as {'it is' if plan.kept == 1 else 'they are'}")
+    _note_wrapped(f"{_counts(rows, plan.pypi)}; {kept} as {'it is' if plan.kept == 1 else 'they are'}")
     _note_wrapped(f"{_download_text(plan.fetch)}{_origins(plan.fetch, context)}{_disk_change(plan, sizes)}")
     note("")
 
@@ -115,10 +115,12 @@ def _show_table(
     return rows, sizes
 
 
-def _counts(rows: Sequence[Row]) -> str:
+def _counts(rows: Sequence[Row], part: PypiPart | None) -> str:
     from envmgr.cli.plan_table import count_kinds
 
-    return count_kinds(rows) or "nothing moves"
+    built = len(part.sources) if part is not None else 0
+    told = [count_kinds(rows), f"{built} to build" if built else ""]
+    return ", ".join(filter(None, told)) or "nothing moves"
 
 
 def _download_text(fetch: Sequence[PackageRecord]) -> str:

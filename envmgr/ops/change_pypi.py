@@ -69,14 +69,14 @@ class PypiChange(Struct, frozen=True):
         from msgspec.structs import replace
 
         here = {
-            repr(record.extra["direct_url"]): record
+            _place(record.extra.get("direct_url"), record.shown_name, record.version): record
             for record in self.state.wheels
-            if "direct_url" in record.extra and record.shown_name not in self.question.upgrade
+            if record.shown_name not in self.question.upgrade
         }
         kept = {
             each: record
             for each in part.sources
-            if each.direct_url is not None and (record := here.get(repr(each.direct_url))) is not None
+            if (record := here.get(_place(each.direct_url, each.name, each.version))) is not None
         }
         if not kept:
             return part
@@ -119,9 +119,20 @@ def pypi_change(
             state.subdir, context, dry_run=request.dry_run, here=(state.prefix, python_of(state.conda))
         ),
     )
-    # A file's other requirements are asked anew, and so is everything after its own pruning.
-    is_asked = bool(wanted.pypi or upgrade or everything) or intent != state.intent
+    there = requested_by(intent, state.wheels)
+    covered = {spec for specs in there.values() for spec in specs}
+    is_asked = (
+        bool(question.upgrade)
+        or everything
+        or intent != state.intent
+        or any(each.spec not in covered or name_of(each.spec) is None for each in newer.requirements)
+    )
     return PypiChange(intent, question, state, is_asked)
+
+
+def _place(direct_url: object, name: str, version: str | None) -> str:
+    """What a build was made of, to be told from others: where it came from (PEP 610), or which release."""
+    return repr(direct_url) if direct_url is not None else f"{name}=={version}"
 
 
 def providers_of(state: State, context: Context) -> Providers:

@@ -145,10 +145,7 @@ def ask_pypi(
         with question.planned(records) as python:
             return resolve(replace(request, prefix_python=python))
     assert isinstance(answer, PypiRefusal)
-    names = ", ".join(sorted(answer.to_build))
-    return replace(
-        answer, hint=f"{names} must be built before it is known what it needs, which a dry run does not do."
-    )
+    return answer
 
 
 def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiRequest:
@@ -217,6 +214,8 @@ class _JointSearch(Struct):
                     records = found
                     continue
                 answer = self._ask(records, with_sources=True)
+                if isinstance(answer, PypiRefusal) and answer.to_build and self.question.planned is None:
+                    raise _unknown(answer)
             elif not self.compared and (newer := self._newer(records, answer)) is not None:
                 records = newer
                 continue
@@ -436,6 +435,15 @@ class _JointSearch(Struct):
             hint=refusal.hint or "Ask for other versions of one side.",
             explanation=halves,
         )
+
+
+def _unknown(refusal: PypiRefusal) -> SolveError:
+    names = ", ".join(sorted(refusal.to_build))
+    return SolveError(
+        f"no wheels of {names} fit, and what their source distributions need is known only once they are built.",
+        hint="Run it without --dry-run, which builds nothing, or ask for versions that have wheels.",
+        explanation=list(refusal.reasons),
+    )
 
 
 def _going_with(table: RecordTable, fixed: Mapping[str, PackageRecord]) -> int:
