@@ -84,7 +84,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Ch
 def _write_json(
     changed: Changed, options: argparse.Namespace, reporter: TerminalReporter, facts: Mapping[str, Any]
 ) -> None:
-    from envmgr.cli.render import record_fields, write_json
+    from envmgr.cli.render import pypi_fields, record_fields, write_json
 
     plan = changed.plan
     actions: dict[str, Any] = {
@@ -105,6 +105,8 @@ def _write_json(
             {"path": each.path, "winner": each.winner, "losers": list(each.losers)} for each in plan.clobbers
         ],
     }
+    if plan.pypi is not None:
+        outcome["pypi"] = pypi_fields(plan.pypi)
     if plan.is_nothing:
         outcome["message"] = "All requested packages already installed."
     seconds = {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}

@@ -101,7 +101,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
 
 
 def _write_json(created: Created, options: argparse.Namespace, reporter: TerminalReporter) -> None:
-    from envmgr.cli.render import record_fields, write_json
+    from envmgr.cli.render import pypi_fields, record_fields, write_json
 
     plan = created.plan
     actions: dict[str, Any] = {
@@ -111,6 +111,8 @@ def _write_json(created: Created, options: argparse.Namespace, reporter: Termina
         "UNLINK": [],
     }
     outcome = {"success": True, "dry_run": options.dry_run, "prefix": str(plan.prefix), "actions": actions}
+    if plan.pypi is not None:
+        outcome["pypi"] = pypi_fields(plan.pypi)
     write_json(
         {**outcome, "seconds": {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}}
     )

@@ -101,6 +101,15 @@ def pypi_lines(part: PypiPart) -> list[str]:
     return [*lines, *part.steered]
 
 
+def pypi_fields(part: PypiPart) -> dict[str, Any]:
+    """The same for scripts."""
+    return {
+        "tool": part.answer.tool,
+        "build": [{"name": each.name, "version": each.version, "url": each.url} for each in part.sources],
+        "steered": list(part.steered),
+    }
+
+
 def channel_label(url: str) -> str:
     """The short name of a channel URL: what follows the default alias, else the URL itself."""
     alias = "https://conda.anaconda.org/"

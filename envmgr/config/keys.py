@@ -399,6 +399,7 @@ KEYS: Final = (
     Key("add_pip_as_python_dependency", _boolean, ("add_pip_as_python_dependency",)),
     Key("register_envs", _boolean, ("register_envs",)),
     Key("pypi_names", _name_lists, is_mapping=True),
+    Key("pypi_path_conflicts", _choice("refuse", "allow")),
     Key("create_default_packages", _texts, ("create_default_packages",), ",", ","),
     Key("pinned_packages", _texts, ("pinned_packages",), "&", "&"),
     Key("link_scripts", _choice("run", "refuse")),

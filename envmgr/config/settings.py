@@ -119,6 +119,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Whether environments join the list that all tools share, `~/.conda/environments.txt`."""
     pypi_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The PyPI distributions of conda packages that provide others than is assumed; an empty list: none."""
+    pypi_path_conflicts: Literal["refuse", "allow"] = "refuse"
+    """What becomes of a path that a Python distribution and a conda package both bring."""
     create_default_packages: tuple[str, ...] = ()
     """Specs that every new environment gets."""
     pinned_packages: tuple[str, ...] = ()

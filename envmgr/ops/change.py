@@ -76,6 +76,7 @@ def _change(
             packages = ready.prepare(plan, explicit=bool(wanted.explicit))
             if request.download_only:
                 return Changed(plan, done=False)
+            plan = ready.with_built(plan)
             messages, number, relinked = ready.apply(packages)
             plan = ready.told(plan, relinked)
         if request.kind == "repair":
@@ -97,7 +98,7 @@ def _plan(
         state.prefix,
         request.kind,
         link,
-        unlink,
+        (*unlink, *(each.record for each in goal.strangers)),
         tuple(record for record in link if not cache.holds(record)),
         len(goal.records) - len(link),
         before=state.records,

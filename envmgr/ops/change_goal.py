@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from envmgr.errors import PrefixError, UsageError
 from envmgr.models.record import is_pypi_name
+from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.change_pypi import pypi_change, remove_from_pypi
 from envmgr.ops.change_state import State, earlier_lines, in_order, not_installed
 from envmgr.ops.pypi_intent import requested_by
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.ops.joint import PypiPart
     from envmgr.ops.request import EnvironmentRequest
+    from envmgr.prefix.installed import InstalledPackage
 
 
 class Goal(Struct, frozen=True):
     """What the environment is to hold, dependencies first, and who was asked for by which specs.
 
     ``intent`` is what it is to hold of PyPI from then on; ``pypi`` tells how its distributions were found, None
-    where they stay as they are.
+    where they stay as they are. ``strangers`` are distributions of pip's that go.
     """
 
     records: tuple[PackageRecord, ...]
@@ -43,6 +45,7 @@ class Goal(Struct, frozen=True):
     again: frozenset[str] = frozenset()
     intent: PypiIntent = PypiIntent()
     pypi: PypiPart | None = None
+    strangers: tuple[InstalledPackage, ...] = ()
 
 
 def choose_goal(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
@@ -89,13 +92,12 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: State, co
         again=(named & here if request.force else frozenset()),
         intent=pypi.intent,
         pypi=part,
+        strangers=tuple(state.strangers()) if exact else (),
     )
 
 
 def _divided(lines: Sequence[Requirement], state: State) -> tuple[list[Requirement], set[str]]:
     """The lines that name conda packages, and the distributions from PyPI that the bare names of others are."""
-    from envmgr.models.wheel_name import normalized_name
-
     wheels, conda = {record.shown_name for record in state.wheels}, {record.name for record in state.conda}
     of_pypi = [
         line for line in lines if line.spec.name not in conda and normalized_name(line.spec.name) in wheels
@@ -154,13 +156,14 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: State, c
     from envmgr.solver.update import unneeded, with_dependants
 
     lines, of_pypi = _divided(wanted.requirements, state)
+    lines, strangers = _divided_by_pip(lines, state)
     names: set[str] = set()
     for line in lines:
         found = {record.name for record in state.conda if line.spec.matches(record)}
         if not found:
             raise not_installed(line.spec, state)
         names |= found
-    if not (names or of_pypi):
+    if not (names or of_pypi or strangers):
         raise UsageError("nothing was named to remove.", hint="envmgr remove NAME ...")
     machine = virtual_packages(state.subdir, context.environ)
 
@@ -190,7 +193,19 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: State, c
         removed=tuple(str(line.spec) for line in wanted.requirements),
         channels=last,
         intent=pypi.intent,
+        strangers=strangers,
     )
+
+
+def _divided_by_pip(
+    lines: Sequence[Requirement], state: State
+) -> tuple[list[Requirement], tuple[InstalledPackage, ...]]:
+    """The lines that name no distribution of pip's, and those distributions that the others name."""
+    conda = {record.name for record in state.conda}
+    unknown = {normalized_name(line.spec.name) for line in lines if line.spec.name not in conda}
+    found = {each.record.shown_name: each for each in state.strangers()} if unknown else {}
+    left = [line for line in lines if normalized_name(line.spec.name) not in unknown & found.keys()]
+    return left, tuple(found[name] for name in sorted(unknown & found.keys()))
 
 
 def _earlier(request: ChangeRequest, state: State) -> Goal:

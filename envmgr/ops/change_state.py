@@ -63,6 +63,12 @@ class State(Struct, frozen=True):
     def names(self) -> frozenset[str]:
         return frozenset(record.name for record in self.records)
 
+    def strangers(self) -> list[InstalledPackage]:
+        """The distributions that pip installed here, beside what envmgr knows of."""
+        from envmgr.ops.pip_installed import installed_by_pip
+
+        return installed_by_pip(self.prefix, self.current)
+
     def requires_dist(self) -> dict[str, list[str]]:
         """The Requires-Dist lines of the distributions that came from PyPI, by name."""
         from envmgr.pypi.installed import read_requirements
@@ -130,7 +136,8 @@ def not_installed(spec: MatchSpec, state: State, hint: str | None = None) -> Pre
     if here is not None:
         sentence = f"'{spec}' is not what is installed in {state.prefix}: that is {here.dist_name}."
         return PrefixError(sentence, package=name)
-    near = difflib.get_close_matches(name, sorted(state.names), n=1)
+    names = sorted(record.shown_name for record in state.records)
+    near = difflib.get_close_matches(name, names, n=1)
     return PrefixError(
         f"{name} is not installed in {state.prefix}.",
         hint=f"Did you mean {near[0]}?" if near else hint,

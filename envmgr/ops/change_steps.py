@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from envmgr.ops.change_goal import difference
 from envmgr.ops.change_state import in_order
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ class AgreedChange(Struct):
         if self.goal.pypi is not None:
             self.settle_pypi(packages, self.goal.pypi)
         return packages
+
+    def with_built(self, plan: ChangePlan) -> ChangePlan:
+        """*plan* with the wheels that were built for it, or that took the place of others."""
+        from msgspec.structs import replace
+
+        unlink, link = difference(self.state, self.goal)
+        return replace(plan, link=link, unlink=(*unlink, *(each.record for each in self.goal.strangers)))
 
     def put_in_order(self, packages: Mapping[PackageRecord, CachedPackage]) -> None:
         """Order the goal by what the archives in *packages* say they need; their URLs alone did not."""
@@ -128,13 +136,15 @@ class AgreedChange(Struct):
         self, packages: dict[PackageRecord, CachedPackage]
     ) -> tuple[tuple[str, ...], int, dict[str, str]]:
         """Carry it out; the messages of link scripts, the new generation's number, and what was linked anew."""
+        from envmgr.ops.linking import check_kinds
         from envmgr.ops.pip_installed import with_room_for_wheels
         from envmgr.ops.verify import with_own_files
         from envmgr.prefix.change import PrefixChange, change_prefix
 
         context, settings = self.context, self.context.settings
         plan, why = self._plan(packages, self.obtain)
-        plan = with_room_for_wheels(plan, self.state.prefix, self.state.current)
+        check_kinds(plan, context)
+        plan = with_room_for_wheels(plan, self.state.prefix, self.state.current, self.goal.strangers)
         if self.request.kind == "repair":
             plan = with_own_files(plan)
         generations = self._generations(plan)

@@ -108,7 +108,27 @@ def resolve_beside(records: Sequence[PackageRecord], question: PypiQuestion) -> 
             hint=answer.hint,
             explanation=list(answer.reasons),
         )
-    return PypiPart(question, answer, question.providers.of(records))
+    return _part(question, records, answer)
+
+
+def _part(
+    question: PypiQuestion,
+    records: Sequence[PackageRecord],
+    answer: PypiSolution,
+    steered: tuple[str, ...] = (),
+) -> PypiPart:
+    """*answer* as a part of a plan, with what is known to break between the two halves."""
+    from envmgr.pypi.native import find_native_duplicates
+
+    conda = {record.name for record in records}
+    pypi = {record.shown_name for record in answer.wheels} | {each.name for each in answer.sources}
+    told = tuple(map(str, find_native_duplicates(conda, pypi, question.subdir)))
+    told += tuple(
+        f"{name} comes from conda, and what its extra [{extra}] needs is not known; name it yourself."
+        for name, extra in answer.missing_extras
+    )
+    whole = replace(answer, warnings=(*answer.warnings, *told))
+    return PypiPart(question, whole, question.providers.of(records), steered)
 
 
 def ask_pypi(
@@ -221,8 +241,7 @@ class _JointSearch(Struct):
                 continue
             if isinstance(answer, PypiSolution):
                 self._check_shadows(records, answer)
-                provided = self.question.providers.of(records)
-                return records, PypiPart(self.question, answer, provided, _steered(first, records))
+                return records, _part(self.question, records, answer, _steered(first, records))
             records = self._with_other_python(records)
         raise self._refused(f"no answer was found in {_ROUNDS} rounds")
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from envmgr.errors import PrefixError
+from envmgr.models.record import PYPI_PREFIX, is_pypi_name
 from envmgr.prefix.generation import Asking, PypiIntent
 
 if TYPE_CHECKING:
@@ -16,6 +18,25 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.packages.unpacked import CachedPackage
+    from envmgr.prefix.plan import PrefixPlan
+
+
+def check_kinds(plan: PrefixPlan, context: Context) -> None:
+    """Raises PrefixError where a Python distribution and a conda package bring the same path.
+
+    With the setting ``pypi_path_conflicts: allow`` the last in the plan wins, as among conda packages.
+    """
+    if context.settings.pypi_path_conflicts == "allow":
+        return
+    for path, owners in plan.shared.items():
+        wheels = [name.removeprefix(PYPI_PREFIX) for name in owners if is_pypi_name(name)]
+        others = [name for name in owners if not is_pypi_name(name)]
+        if wheels and others:
+            raise PrefixError(
+                f"{path} comes with {wheels[-1]} from PyPI and with the conda package {others[-1]}.",
+                hint="Leave one of them out, or let the one from PyPI win with pypi_path_conflicts: allow.",
+                path=path,
+            )
 
 
 class LinkRequest(Struct, frozen=True):
@@ -58,15 +79,17 @@ def link_packages(
         for record, each in packages.items()
     ]
     settings = context.settings
+    plan = plan_prefix(
+        (),
+        wanted,
+        prefix=str(request.prefix),
+        subdir=request.subdir,
+        file_system=file_system_at(request.prefix, request.subdir),
+    )
+    check_kinds(plan, context)
     creation = PrefixCreation(
         prefix=request.prefix,
-        plan=plan_prefix(
-            (),
-            wanted,
-            prefix=str(request.prefix),
-            subdir=request.subdir,
-            file_system=file_system_at(request.prefix, request.subdir),
-        ),
+        plan=plan,
         command_line=request.command_line,
         version=__version__,
         environ=context.environ,

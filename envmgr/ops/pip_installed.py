@@ -16,22 +16,34 @@ if TYPE_CHECKING:
     from envmgr.pypi.installed import Distribution
 
 
-def with_room_for_wheels(plan: PrefixPlan, prefix: Path, current: Sequence[InstalledPackage]) -> PrefixPlan:
+def installed_by_pip(prefix: Path, current: Sequence[InstalledPackage]) -> list[InstalledPackage]:
+    """The distributions that pip installed in *prefix*, by name, with the files that their ``RECORD`` lists.
+
+    *current* are the packages that *prefix* holds.
+    """
+    found = foreign_distributions(prefix, current)
+    folder = python_folder(current)
+    files = pip_files(prefix, folder, found)
+    return [_as_package(each, f"{folder}/{each.metadata}", files[each.metadata]) for each in found]
+
+
+def with_room_for_wheels(
+    plan: PrefixPlan,
+    prefix: Path,
+    current: Sequence[InstalledPackage],
+    also: Sequence[InstalledPackage] = (),
+) -> PrefixPlan:
     """*plan*, in which distributions that pip installed in *prefix* go where wheels of the same names come.
 
     As when pip installs another version: what the ``RECORD`` of the old one lists goes, but for what a package
-    owns. *current* are the packages that *prefix* holds.
+    owns. *current* are the packages that *prefix* holds; *also* are distributions of pip that go in any case.
     """
     from msgspec.structs import replace
 
-    coming = {link.package.record.shown_name for link in plan.link if link.package.record.is_pypi}
-    found = [each for each in foreign_distributions(prefix, current) if each.name in coming] if coming else []
-    if not found:
-        return plan
-    folder = python_folder(current)
-    files = pip_files(prefix, folder, found)
-    going = [_as_package(each, f"{folder}/{each.metadata}", files[each.metadata]) for each in found]
-    return replace(plan, unlink=(*plan.unlink, *going))
+    coming = {link.package.record.name for link in plan.link if link.package.record.is_pypi}
+    found = installed_by_pip(prefix, current) if coming else []
+    going = {each.record.name: each for each in (*found, *also) if each in also or each.record.name in coming}
+    return replace(plan, unlink=(*plan.unlink, *going.values())) if going else plan
 
 
 def _as_package(distribution: Distribution, metadata: str, files: Sequence[str]) -> InstalledPackage:
