@@ -214,6 +214,7 @@ class _JointSearch(Struct):
     in_question: set[str] = field(default_factory=set)
     impossible: dict[str, set[str]] = field(default_factory=dict)
     limits: list[Requirement] = field(default_factory=list)
+    first: tuple[PackageRecord, ...] = ()
     records: tuple[PackageRecord, ...] = ()
     refusal: PypiRefusal | None = None
     conflict: Conflict | None = None
@@ -224,7 +225,7 @@ class _JointSearch(Struct):
 
         Wheels come first: source distributions of long ago promise to work with anything.
         """
-        first = records = self.session.records()
+        self.first = records = self.session.records()
         for _ in range(_ROUNDS):
             answer = self._ask(records)
             if isinstance(answer, PypiRefusal):
@@ -241,7 +242,7 @@ class _JointSearch(Struct):
                 continue
             if isinstance(answer, PypiSolution):
                 self._check_shadows(records, answer)
-                return records, _part(self.question, records, answer, _steered(first, records))
+                return records, _part(self.question, records, answer, _steered(self.first, records))
             records = self._with_other_python(records)
         raise self._refused(f"no answer was found in {_ROUNDS} rounds")
 
@@ -441,9 +442,32 @@ class _JointSearch(Struct):
                 asked += table.record(first_bit(mask)).depends if mask else []
         return replace(record, depends=asked)
 
+    def _against(self, refusal: PypiRefusal) -> Conflict | None:
+        """Why conda cannot have the versions that PyPI's half would take of the distributions that it refused."""
+        from envmgr.pypi.resolution import Candidate
+
+        records = self.first
+        providers = self._providers(records)
+        self.in_question, self.impossible = {*refusal.provided} & providers.keys(), {}
+        offered = {
+            name: tuple(Candidate(each.version) for each in versions)
+            for name, versions in self._offered(records, providers).items()
+        }
+        answer = self._ask(records, offered) if offered else None
+        if not isinstance(answer, PypiSolution):
+            return None
+        lines = [
+            _line(providers[name].name, f"=={version}")
+            for name, version in sorted(answer.answered.items())
+            if name in offered
+        ]
+        found = self.session.answer(lines)
+        return found if isinstance(found, Conflict) else None
+
     def _refused(self, sentence: str | None = None) -> SolveError:
-        refusal, conflict = self.refusal, self.conflict
+        refusal = self.refusal
         assert refusal is not None  # Nothing is refused before PyPI's half was.
+        conflict = self._against(refusal) or self.conflict
         halves = [f"PyPI: {reason}" for reason in refusal.reasons]
         if conflict is not None:
             told = self.session.refusal(conflict)

@@ -97,7 +97,7 @@ class _Parts:
 
     def take(self, package: Mapping[str, Any]) -> None:
         name = normalized_name(package["name"])
-        if name in self._reading.names:
+        if name in self._reading.names and not package.keys() & {"archive", "vcs", "directory"}:
             self._stubs[name] = package.get("version", "")
         elif "archive" in package:
             self._archive(name, package, package["archive"])

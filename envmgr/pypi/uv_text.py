@@ -29,10 +29,10 @@ _NAMED: Final = (
     re.compile(rf"({_NAME}) (?:was not found|has no|cannot be used|depends on|is not|was yanked)"),
 )
 _WITHOUT_WHEELS: Final = re.compile(
-    rf"({_NAME})(?:\[[^\]]*\])?(?:(?:[=<>!~]=?|===)[^\s,]+(?:,[=<>!~]+[^\s,]+)*)? has no (?:usable )?wheels"
+    rf"({_NAME})(?:\[[^\]]*\])?(?:(?:[=<>!~]=?|===)[^\s,]+(?:,[=<>!~]+[^\s,]+)*)? has no (?:usable )?wheels(?! with)"
 )
 _ALL_WITHOUT_WHEELS: Final = re.compile(
-    rf"(?:all|no) versions of ({_NAME}) (?:have no|has) (?:usable )?wheels"
+    rf"(?:all|no) versions of ({_NAME}) (?:have no|has) (?:usable )?wheels(?! with)"
 )
 _DISABLED: Final = re.compile(rf"[Bb]uilding source distributions (?:for `({_NAME})` )?is disabled")
 _NOT_A_NAME: Final = frozenset(
@@ -93,7 +93,7 @@ def read_refusal(output: str, wording: Wording) -> Told:
         "requested Python version" in raw
         or "Python ABI tag" in raw
         or re.search(r"\bPython[<>=!~]", raw) is not None,
-        _found(raw, (_WITHOUT_WHEELS, _ALL_WITHOUT_WHEELS, re.compile(rf"({_NAME}) has no wheels"))),
+        _found(raw, (_WITHOUT_WHEELS, _ALL_WITHOUT_WHEELS)),
         _found(raw, (_DISABLED,)),
         _unreachable(blocks),
     )

@@ -1,0 +1,341 @@
+"""conda and PyPI in one plan, from the commands: an index and a channel of our own, and real uv."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.builders import make_channel, pkg, script
+from tests.pypi.local_index import LocalIndex, Served, metadata, project_files, serve_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.builders import Pkg
+    from tests.command import Envmgr, Outcome
+
+pytest.importorskip("uv", reason="uv resolves what these tests ask for")
+
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+SITE = f"lib/python{VERSION}/site-packages"
+START = script(f'exec "{os.path.realpath(sys.executable)}" "$@"')
+
+
+def conda_distribution(name: str, version: str, provides: str | None = None, **more: Any) -> Pkg:
+    """A conda package with a Python distribution, as conda-forge makes them."""
+    info = f"site-packages/{provides or name}-{version}.dist-info"
+    files = {
+        f"site-packages/{name}/__init__.py": "",
+        f"{info}/METADATA": metadata(provides or name, version, (), (), None),
+    }
+    depends = ["python", *more.pop("depends", ())]
+    return pkg(name, version, noarch="python", depends=depends, files=files, **more)
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> str:
+    packages = [
+        pkg("python", f"{VERSION}.0", files={f"bin/python{VERSION}": START, "bin/python": START}),
+        conda_distribution("lib", "1.0"),
+        conda_distribution("lib", "2.0"),
+        conda_distribution("needs-two", "1.0", depends=["lib >=2"]),
+        conda_distribution("odd", "1.0", provides="hidden"),
+        pkg("tool", "1", files={"share/tool": "x"}),
+    ]
+    return make_channel(tmp_path / "channel", packages).as_uri()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> LocalIndex:
+    made = LocalIndex(tmp_path / "index")
+    made.wheel("app", "1.0", ["part", "lib"])
+    made.wheel("part", "1.0")
+    made.wheel("old-app", "1.0", ["lib<2"])
+    made.wheel("lib", "3.0")
+    made.wheel("other", "1.0")
+    made.wheel("hidden", "1.0")
+    return made
+
+
+@pytest.fixture
+def served(index: LocalIndex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """The only index that is asked: neither the machine's configuration nor PyPI itself is."""
+    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    with serve_index(index) as found:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", found.url)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("ENVMGR_ADD_PIP_AS_PYTHON_DEPENDENCY", "false")
+        yield found
+
+
+@pytest.fixture
+def create(envmgr: Envmgr, channel: str, served: Served, tmp_path: Path) -> Any:
+    """Makes the environment ``env`` of specs and of lines for PyPI; gives what the command said."""
+
+    def made(*specs: str, pypi: tuple[str, ...] = (), name: str = "env", **options: bool) -> Outcome:
+        lines = [word for line in pypi for word in ("--pypi", line)]
+        words = [f"--{each.replace('_', '-')}" for each in options]
+        where = ["-p", tmp_path / name, "-c", channel, "--override-channels"]
+        return envmgr("create", "-y", *where, *specs, *lines, *words)
+
+    return made
+
+
+def installed(envmgr: Envmgr, prefix: Path) -> dict[str, str]:
+    """``name`` to ``version channel`` of what is in the environment, but for python."""
+    found = envmgr("list", "-p", prefix, "--json").json
+    return {
+        each["name"]: f"{each['version']} {'pypi' if each['channel'] == 'pypi' else 'conda'}"
+        for each in found
+        if each["name"] != "python"
+    }
+
+
+def test_one_plan_and_one_generation_hold_both_kinds(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
+    done = create("python", "lib", pypi=("app",))
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"app": "1.0 pypi", "lib": "2.0 conda", "part": "1.0 pypi"}
+    (step,) = envmgr("history", "-p", tmp_path / "env", "--json").json
+    assert {each["name"] for each in step["link"]} == {"python", "lib", "app", "part"}
+    assert [each["spec"] for each in step["pypi"]] == ["app"]
+
+
+def test_a_dry_run_tells_both_kinds_and_fetches_no_wheel(create: Any, served: Served, tmp_path: Path) -> None:
+    done = create("python", pypi=("app",), dry_run=True, json=True)
+    assert done.code == 0, done.out
+    link = {each["name"]: each["channel"] for each in done.json["actions"]["LINK"]}
+    assert (link["app"], link["part"], link["lib"]) == ("pypi", "pypi", "pypi")
+    assert done.json["pypi"]["tool"].startswith("uv ")
+    assert not (tmp_path / "env").exists()
+    assert not list(Path(os.environ["ENVMGR_ROOT"]).rglob("*.whl"))
+
+
+def test_conda_gives_way_where_pypi_cannot(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
+    done = create("python", "lib", pypi=("old-app",))
+    assert done.code == 0, done.err
+    assert "lib 1.0 instead of 2.0, for the PyPI items" in done.err
+    assert installed(envmgr, tmp_path / "env") == {"lib": "1.0 conda", "old-app": "1.0 pypi"}
+
+
+def test_an_installed_conda_package_moves_where_an_item_needs_it(
+    envmgr: Envmgr, create: Any, tmp_path: Path
+) -> None:
+    assert create("python", "lib").code == 0
+    done = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "old-app")
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"lib": "1.0 conda", "old-app": "1.0 pypi"}
+    assert envmgr("update", "-y", "-p", tmp_path / "env", "--all").code == 0
+    assert installed(envmgr, tmp_path / "env") == {"lib": "1.0 conda", "old-app": "1.0 pypi"}
+
+
+def test_what_no_plan_can_hold_is_explained_with_both_halves(create: Any, tmp_path: Path) -> None:
+    done = create("python", "needs-two", pypi=("old-app",), json=True)
+    assert (done.code, (tmp_path / "env").exists()) == (1, False)
+    told = "\n".join(done.json["explanation"])
+    assert "PyPI: Because conda provides lib 2.0 and" in told and "conda: " in told and "needs-two" in told
+    assert done.json["exception_name"] == "SolveError"
+
+
+def test_asking_again_for_what_is_there_asks_no_index(
+    envmgr: Envmgr, create: Any, served: Served, tmp_path: Path
+) -> None:
+    assert create("python", "lib", pypi=("app",)).code == 0
+    served.asked.clear()
+    again = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "app", "lib")
+    assert (again.code, "Nothing to do" in again.err) == (0, True), again.err
+    assert envmgr("install", "-y", "-p", tmp_path / "env", "tool").code == 0
+    assert served.asked == []
+    assert installed(envmgr, tmp_path / "env")["app"] == "1.0 pypi"
+
+
+def test_a_removal_takes_what_nothing_needs_any_more(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
+    assert create("python", "lib", pypi=("app", "other")).code == 0
+    done = envmgr("remove", "-y", "-p", tmp_path / "env", "App")
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"lib": "2.0 conda", "other": "1.0 pypi"}
+    assert envmgr("rollback", "-y", "-p", tmp_path / "env", "--offline").code == 0
+    assert installed(envmgr, tmp_path / "env")["part"] == "1.0 pypi"
+
+
+def test_a_removed_conda_package_takes_the_wheels_that_need_it(
+    envmgr: Envmgr, create: Any, tmp_path: Path
+) -> None:
+    assert create("python", "lib", pypi=("app", "other")).code == 0
+    assert envmgr("remove", "-y", "-p", tmp_path / "env", "lib").code == 0
+    assert installed(envmgr, tmp_path / "env") == {"other": "1.0 pypi"}
+    assert envmgr("remove", "-y", "-p", tmp_path / "env", "python").code == 0
+    assert installed(envmgr, tmp_path / "env") == {}
+
+
+def test_updates_bring_newer_wheels_by_name_and_all(
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    assert create("python", "lib", pypi=("app", "other")).code == 0
+    for name in ("part", "other"):
+        index.wheel(name, "2.0")
+    env = tmp_path / "env"
+    assert envmgr("install", "-y", "-p", env, "tool", "--pypi", "other>=1").code == 0
+    assert (installed(envmgr, env)["other"], installed(envmgr, env)["part"]) == ("1.0 pypi", "1.0 pypi")
+    assert envmgr("update", "-y", "-p", env, "other").code == 0
+    assert (installed(envmgr, env)["other"], installed(envmgr, env)["part"]) == ("2.0 pypi", "1.0 pypi")
+    assert envmgr("update", "-y", "-p", env, "--all").code == 0
+    assert installed(envmgr, env)["part"] == "2.0 pypi"
+
+
+def pip_installs(prefix: Path, name: str) -> Path:
+    """What pip leaves of a distribution, in the environment at *prefix*."""
+    folder = prefix / SITE / f"{name}-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(metadata(name, "1.0", (), (), None))
+    (prefix / SITE / f"{name}.py").write_text("")
+    (folder / "RECORD").write_text(f"{name}.py,,\n{folder.name}/METADATA,,\n{folder.name}/RECORD,,\n")
+    return prefix / SITE / f"{name}.py"
+
+
+def test_pruning_to_a_file_leaves_exactly_its_solution(
+    envmgr: Envmgr, create: Any, channel: str, tmp_path: Path
+) -> None:
+    assert create("python", "lib", "tool", pypi=("app",)).code == 0
+    env, file = tmp_path / "env", tmp_path / "less.yml"
+    module = pip_installs(env, "stranger")
+    assert "stranger" in installed(envmgr, env)
+    file.write_text(
+        f"channels: ['{channel}', nodefaults]\ndependencies: [python, {{pip: [other]}}]\n", encoding="utf-8"
+    )
+    done = envmgr("env", "update", "--prune", "-p", env, "-f", file)
+    assert done.code == 0, done.err
+    assert installed(envmgr, env) == {"other": "1.0 pypi"}
+    assert not module.exists()
+
+
+def test_what_pip_installed_can_be_removed_and_adopted(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
+    assert create("python").code == 0
+    env = tmp_path / "env"
+    gone, kept = pip_installs(env, "stranger"), pip_installs(env, "other")
+    assert envmgr("remove", "-y", "-p", env, "stranger").code == 0
+    assert (gone.exists(), kept.exists()) == (False, True)
+    assert envmgr("install", "-y", "-p", env, "--pypi", "other").code == 0
+    assert installed(envmgr, env) == {"other": "1.0 pypi"}
+    assert "of no package" not in envmgr("verify", "-p", env).err
+    assert (env / SITE / "other-1.0.dist-info/INSTALLER").read_text().strip() == "envmgr"
+
+
+def test_warm_caches_need_no_network(envmgr: Envmgr, create: Any, served: Served, tmp_path: Path) -> None:
+    assert create("python", "lib", pypi=("app",)).code == 0
+    served.asked.clear()
+    done = create("python", "lib", pypi=("app",), name="second", offline=True)
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "second") == installed(envmgr, tmp_path / "env")
+    cold = create("python", pypi=("old-app",), name="third", offline=True)
+    assert (cold.code, served.asked) == (1, [])
+
+
+def test_sources_are_built_with_the_planned_python_and_kept(
+    envmgr: Envmgr, create: Any, index: LocalIndex, served: Served, tmp_path: Path
+) -> None:
+    index.sdist("raw", "1.0", ["part"])
+    refused = create("python", pypi=("raw",), dry_run=True)
+    assert (refused.code, "no wheels of raw fit" in refused.err) == (1, True), refused.err
+    done = create("python", pypi=("raw",))
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"raw": "1.0 pypi", "part": "1.0 pypi"}
+    assert (tmp_path / "env" / SITE / "built.py").exists()
+    again = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "other")
+    assert (again.code, "built from" in again.err) == (0, False), again.err
+    assert installed(envmgr, tmp_path / "env")["raw"] == "1.0 pypi"
+
+
+def test_a_local_project_is_linked_editable(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for path, text in project_files("mine", "0.1", ["part"]).items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text)
+    done = create("python", pypi=(f"-e {project}",))
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"mine": "0.1 pypi", "part": "1.0 pypi"}
+    info = tmp_path / "env" / SITE / "mine-0.1.dist-info"
+    told = json.loads((info / "direct_url.json").read_text())
+    assert told == {"url": project.as_uri(), "dir_info": {"editable": True}}
+    assert (info / "REQUESTED").exists()
+    assert (tmp_path / "env" / SITE / "link.pth").read_text().strip() == str(project)
+    assert envmgr("remove", "-y", "-p", tmp_path / "env", "mine").code == 0
+    assert installed(envmgr, tmp_path / "env") == {}
+
+
+def test_what_conda_provides_is_not_laid_over(
+    create: Any, index: LocalIndex, served: Served, tmp_path: Path
+) -> None:
+    url = f"http://{served.address}/files/lib-3.0-py3-none-any.whl"
+    done = create("python", "lib", pypi=(f"lib @ {url}",))
+    assert (done.code, (tmp_path / "env").exists()) == (1, False)
+    assert "lib" in done.err and "conda" in done.err
+
+
+def test_what_only_an_archive_tells_has_the_plan_made_again(
+    envmgr: Envmgr, create: Any, tmp_path: Path
+) -> None:
+    done = create("python", "odd", pypi=("hidden", "other"))
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"odd": "1.0 conda", "other": "1.0 pypi"}
+
+
+def test_a_path_of_both_kinds_is_refused_unless_it_is_allowed(
+    envmgr: Envmgr, create: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    packages = [
+        pkg("python", f"{VERSION}.0", files={f"bin/python{VERSION}": START, "bin/python": START}),
+        pkg("data", "1", files={f"{SITE}/other.py": "conda's"}),
+    ]
+    clashing = make_channel(tmp_path / "clashing", packages).as_uri()
+    asked = ["create", "-y", "-p", tmp_path / "env", "-c", clashing, "--override-channels"]
+    done = envmgr(*asked, "python", "data", "--pypi", "other")
+    assert (done.code, (tmp_path / "env").exists()) == (1, False)
+    assert f"{SITE}/other.py comes with other from PyPI and with the conda package data." in done.err
+    monkeypatch.setenv("ENVMGR_PYPI_PATH_CONFLICTS", "allow")
+    assert envmgr(*asked, "python", "data", "--pypi", "other").code == 0
+    assert (tmp_path / "env" / SITE / "other.py").read_text() != "conda's"
+
+
+def test_another_python_is_taken_where_an_item_needs_it(
+    envmgr: Envmgr, index: LocalIndex, served: Served, tmp_path: Path
+) -> None:
+    pythons = [
+        pkg("python", f"3.{minor}.1", files={f"bin/python3.{minor}": START, "bin/python": START})
+        for minor in (10, 11, 12)
+    ]
+    channel = make_channel(tmp_path / "pythons", pythons).as_uri()
+    index.wheel("elder", "1.0", tag="cp310-cp310-manylinux_2_17_x86_64")
+    done = envmgr(
+        *("create", "-y", "-p", tmp_path / "env", "-c", channel, "--override-channels"),
+        *("python", "--pypi", "elder", "--dry-run", "--json", "--platform", "linux-64"),
+    )
+    assert done.code == 0, done.out
+    link = {each["name"]: each["version"] for each in done.json["actions"]["LINK"]}
+    assert link == {"python": "3.10.1", "elder": "1.0"}
+
+
+def test_explicit_archives_and_pypi_items_go_together(
+    envmgr: Envmgr, create: Any, channel: str, tmp_path: Path
+) -> None:
+    assert create("python", "lib").code == 0
+    explicit = envmgr("list", "-p", tmp_path / "env", "--explicit").out
+    (tmp_path / "exact.txt").write_text(explicit)
+    done = envmgr("create", "-y", "-p", tmp_path / "copy", "-f", tmp_path / "exact.txt", "--pypi", "app")
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "copy") == {"app": "1.0 pypi", "lib": "2.0 conda", "part": "1.0 pypi"}
+
+
+def test_a_requirement_file_is_read_with_its_lines(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("# comment\nother ; python_version > '2'\napp\n")
+    done = create("python", pypi=(f"-r {tmp_path / 'more.txt'}",))
+    assert done.code == 0, done.err
+    assert set(installed(envmgr, tmp_path / "env")) == {"app", "part", "lib", "other"}
+    (tmp_path / "more.txt").write_text("other ==\n")
+    refused = create("python", pypi=(f"-r {tmp_path / 'more.txt'}",), name="second")
+    assert (refused.code, f"{tmp_path / 'more.txt'}:1" in refused.err) == (1, True), refused.err
