@@ -10,10 +10,8 @@ import re
 
 from envmgr.errors import DataError
 from envmgr.models.match_spec import parse_match_spec
+from envmgr.prefix.history import read_requests
 
-_OURS = "# envmgr version:"
-_SPECS = re.compile(r"#\s*(?:update|install|create|neutered|(remove|uninstall)) specs:\s*(.*)")
-_QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)\"""")
 _ARCHIVE = re.compile(r"\[.*\b(?:md5|sha256|url)\s*=|/(?:noarch|[a-z]+-[a-z0-9]+)::[^=<>! ]+==[^= ]+=[^= ]+$")
 
 
@@ -23,22 +21,18 @@ def asked_of_others(history: str) -> dict[str, str]:
     *history* is the text of conda-meta/history. Conda's older lists without brackets and quotes are read too; what
     is no spec of one package is left out.
 
-    >>> asked_of_others("# update specs: ['numpy >=1', 'six']\\n# remove specs: ['six']\\n# neutered specs: []\\n")
+    >>> asked_of_others("==> 1 <==\\n# update specs: ['numpy >=1', 'six']\\n==> 2 <==\\n# remove specs: ['six']\\n")
     {'numpy': 'numpy >=1'}
     """
+    requests = read_requests(history)
+    ours = [place for place, request in enumerate(requests) if request.is_own]
     asked: dict[str, str] = {}
-    since = history.rfind(_OURS)
-    for line in history[max(since, 0) :].splitlines():
-        # Envmgr's own requests, which follow its version, are in the records.
-        since = -1 if line.startswith("==>") else since
-        found = _SPECS.match(line) if since < 0 else None
-        for text in _listed(found[2]) if found else ():
+    for request in requests[ours[-1] + 1 if ours else 0 :]:
+        for text in (*request.went, *request.came):
             name = _name_of(text)
-            if name is None:
-                continue
-            asked.pop(name, None)
-            if found and not found[1]:
-                asked[name] = without_archive(text, name)
+            if name is not None:
+                asked.pop(name, None)
+        asked |= {name: without_archive(text, name) for text in request.came if (name := _name_of(text))}
     return asked
 
 
@@ -51,12 +45,6 @@ def without_archive(spec: str, name: str) -> str:
     'pip=23.0=py_0'
     """
     return name if _ARCHIVE.search(spec) else spec
-
-
-def _listed(text: str) -> list[str]:
-    if text.startswith("["):
-        return [one or two.replace('\\"', '"') for one, two in _QUOTED.findall(text)]
-    return [part.strip() for part in re.split(r",(?=\s*[A-Za-z_])", text) if part.strip()]
 
 
 def _name_of(text: str) -> str | None:

@@ -29,7 +29,8 @@ _NAMED: Final = (
     re.compile(rf"({_NAME}) (?:was not found|has no|cannot be used|depends on|is not|was yanked)"),
 )
 _WITHOUT_WHEELS: Final = re.compile(
-    rf"({_NAME})(?:\[[^\]]*\])?(?:(?:[=<>!~]=?|===)[^\s,]+(?:,[=<>!~]+[^\s,]+)*)? has no (?:usable )?wheels(?! with)"
+    rf"({_NAME})(?:\[[^\]]*\])?(?:(?:[=<>!~]=?|===)[^\s,]+(?:,[=<>!~]+[^\s,]+)*)?"
+    r" has no (?:usable )?wheels(?! with)"
 )
 _ALL_WITHOUT_WHEELS: Final = re.compile(
     rf"(?:all|no) versions of ({_NAME}) (?:have no|has) (?:usable )?wheels(?! with)"
