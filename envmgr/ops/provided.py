@@ -58,6 +58,8 @@ class Providers(Struct):
     def _look(self, record: PackageRecord) -> tuple[Provided, ...]:
         from envmgr.packages.store import PackageCache
 
+        if record.name in self.context.settings.pypi_names:
+            return self._expected(record)
         here = self.installed.get(record)
         if here is not None and self.prefix is not None:
             return _by_metadata(record, self.prefix, here.files)

@@ -1,10 +1,9 @@
-"""What conda's channels call the projects of PyPI that have another name there.
+"""What conda's channels call the projects of PyPI that have another name there, for hints.
 
-A small table for the names that people type, put together by hand: of the projects whose recipes on conda-forge
-build a package of another name, well-known ones. Conda-forge publishes the whole mapping, made from its recipes, in
-the repository regro/cf-graph-countyfair (``mappings/pypi/``). A pair counts only where a searched channel has the
-package, so that nothing is suggested which is not there; names that channels use for something else, such as
-``graphviz``, have no place here.
+Beside the table of what conda packages provide (`envmgr.models.distribution_names`) stand names that people type
+and that no conda package provides under that name: slips, libraries that are wheels on PyPI alone, variants for one
+kind of machine. A pair counts only where a searched channel has the package, so that nothing is suggested which is
+not there; names that channels use for something else, such as ``graphviz``, have no place here.
 """
 
 from __future__ import annotations
@@ -12,22 +11,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "apache-airflow": ("airflow",),
-    "avro-python3": ("python-avro",),
+from envmgr.models.distribution_names import conda_names_of
+
+_OTHERS: Final[dict[str, tuple[str, ...]]] = {
     "bs4": ("beautifulsoup4",),
-    "confluent-kafka": ("python-confluent-kafka",),
     "cupy-cuda11x": ("cupy",),
     "cupy-cuda12x": ("cupy",),
     "dash-core-components": ("dash",),
     "dash-html-components": ("dash",),
     "discord-py": ("discord.py",),
-    "docker": ("docker-py",),
-    "kaleido": ("python-kaleido",),
     "libclang": ("python-clang",),
-    "lmdb": ("python-lmdb",),
-    "msgpack": ("msgpack-python",),
-    "neo4j": ("neo4j-python-driver",),
     "nodejs-bin": ("nodejs",),
     "nvidia-cublas": ("libcublas",),
     "nvidia-cuda-nvrtc": ("cuda-nvrtc",),
@@ -43,24 +36,14 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "opencv-contrib-python-headless": ("py-opencv", "opencv"),
     "opencv-python": ("py-opencv", "opencv"),
     "opencv-python-headless": ("py-opencv", "opencv"),
-    "ortools": ("ortools-python",),
     "psycopg-binary": ("psycopg",),
-    "psycopg2-binary": ("psycopg2",),
-    "pyqt5": ("pyqt",),
     "pyqt6": ("pyqt",),
     "pytorch-triton": ("triton",),
     "ray": ("ray-default", "ray-core"),
-    "redis": ("redis-py",),
     "ruamel-yaml": ("ruamel.yaml",),
     "sklearn": ("scikit-learn",),
-    "tables": ("pytables",),
     "tensorflow-cpu": ("tensorflow", "tensorflow-base"),
     "tensorflow-macos": ("tensorflow",),
-    "torch": ("pytorch",),
-    "torch-cluster": ("pytorch_cluster",),
-    "torch-geometric": ("pytorch_geometric",),
-    "torch-scatter": ("pytorch_scatter",),
-    "torch-sparse": ("pytorch_sparse",),
 }
 
 _RUNS: Final = re.compile(r"[-_.]+")
@@ -76,4 +59,8 @@ def conda_names(name: str) -> tuple[str, ...]:
     (('pytorch',), ('py-opencv', 'opencv'), ('libcublas',))
     """
     plain = _RUNS.sub("-", name).lower()
-    return _NAMES.get(plain) or _NAMES.get(_CUDA.sub("", plain), ())
+    return next((found for each in (plain, _CUDA.sub("", plain)) if (found := _known(each))), ())
+
+
+def _known(name: str) -> tuple[str, ...]:
+    return _OTHERS.get(name) or conda_names_of().get(name, ())

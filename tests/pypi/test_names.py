@@ -7,11 +7,11 @@ import json
 import pytest
 import zstandard
 
+from envmgr.models.distribution_names import known_names
 from envmgr.models.record import PackageRecord
 from envmgr.pypi.conda_requirements import best_candidates, candidate_of, specifier
-from envmgr.pypi.known_names import known_names
-from envmgr.pypi.names import conda_names, distribution_names, provided_by
-from envmgr.pypi.resolution import Candidate, Provided
+from envmgr.pypi.names import distribution_names
+from envmgr.pypi.resolution import Candidate
 from tests.shared_data import shared_path
 
 
@@ -42,28 +42,6 @@ def test_names_come_from_the_setting_the_record_the_table_or_the_rule(
     package: PackageRecord, names: tuple[str, ...]
 ) -> None:
     assert distribution_names(package, {"chosen": ["Mine"]}) == names
-
-
-def test_versions_are_read_by_pep_440_or_told_as_unread() -> None:
-    found = provided_by([record("tool", "1.0rc1"), record("data", "9.5.0_cuda")], {}, {})
-    assert [(each.name, each.version) for each in found.provided] == [("tool", "1.0rc1")]
-    assert found.unread == (("data", "data-9.5.0_cuda-0"),)
-
-
-def test_what_is_unpacked_knows_best_and_each_name_is_provided_once() -> None:
-    unpacked = {"many-1.0-0": (Provided("one", "1.0", ""), Provided("two", "2.0", "", ("x; extra == 'y'",)))}
-    found = provided_by([record("many"), record("two", "3.0")], {}, unpacked)
-    assert [(each.name, each.version, each.dist_name) for each in found.provided] == [
-        ("one", "1.0", "many-1.0-0"),
-        ("two", "2.0", "many-1.0-0"),
-    ]
-
-
-def test_the_way_back_finds_exceptions_before_the_same_name() -> None:
-    assert conda_names("Torch", {})[0] == "pytorch"
-    assert "matplotlib-base" in conda_names("matplotlib", {})
-    assert conda_names("mine", {"theirs": ["Mine"]})[0] == "theirs"
-    assert "graphviz" not in conda_names("tables", {})
 
 
 def test_the_table_names_packages_that_channels_have() -> None:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Final
 
 _NAMED: Final = """
+airflow: apache-airflow
 antlr-python-runtime: antlr4-python3-runtime
 asf_search-base: asf-search
 astropy-base: astropy
@@ -44,8 +45,10 @@ mujoco-python: mujoco
 namaster: pymaster
 napari-base: napari
 nbconvert-core: nbconvert
+neo4j-python-driver: neo4j
 ocp: cadquery-ocp
 oras-py: oras
+ortools-python: ortools
 pandera-base: pandera
 pandera-core: pandera
 panel-core: panel
@@ -69,11 +72,12 @@ pytables: tables
 pytensor-base: pytensor
 python-annoy: annoy
 python-avro: avro
-python-blosc: blosc
 python-blosc2: blosc2
+python-blosc: blosc
 python-build: build
 python-cdo: cdo
 python-chromedriver-binary: chromedriver-binary
+python-confluent-kafka: confluent-kafka
 python-drmaa: drmaa
 python-duckdb: duckdb
 python-eccodes: eccodes
@@ -103,11 +107,11 @@ python-symengine: symengine
 python-tzdata: tzdata
 python-xxhash: xxhash
 python-zlib-ng: zlib-ng
-pytorch: torch
 pytorch-cluster: torch-cluster
 pytorch-scatter: torch-scatter
 pytorch-sparse: torch-sparse
 pytorch-spline-conv: torch-spline-conv
+pytorch: torch
 pytorch_cluster: torch-cluster
 pytorch_geometric: torch-geometric
 pytorch_scatter: torch-scatter
@@ -116,6 +120,7 @@ qdldl-python: qdldl
 qscintilla2: qscintilla
 qtconsole-base: qtconsole
 ray-core: ray
+ray-default: ray
 redis-py: redis
 sentencepiece-python: sentencepiece
 snakemake-minimal: snakemake
@@ -150,3 +155,13 @@ def known_names() -> dict[str, tuple[str, ...]]:
     pairs = (line.partition(": ") for line in _NAMED.strip().splitlines())
     named = {conda: tuple(names.split()) for conda, _, names in pairs}
     return {**dict.fromkeys(_NAMELESS.split(), ()), **named}
+
+
+@cache
+def conda_names_of() -> dict[str, tuple[str, ...]]:
+    """The table the other way round: from a distribution to the conda packages that provide it."""
+    found: dict[str, list[str]] = {}
+    for conda, names in known_names().items():
+        for name in names:
+            found.setdefault(name, []).append(conda)
+    return {name: tuple(condas) for name, condas in found.items()}
