@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _SCRIPT = r"""function __envmgr_complete
     set -l words (commandline -opc)
-    set -l word (commandline -ct | string collect --allow-empty)
+    # Of an empty line, string collect makes two empty words in fish 3.6.
+    set -l word (commandline -ct | string collect --allow-empty)[1]
     set -l lines (__envmgr_answer $words[2..-1] "$word" 2>/dev/null </dev/null)
     switch "$lines[1]"
         case files folders

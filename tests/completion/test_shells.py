@@ -175,6 +175,7 @@ FISH = [
     ("envmgr run -n my", [ODD]),
     ("envmgr run -n 'my", [ODD]),
     ("envmgr run -n pl", ["plain"]),
+    ("envmgr run -n ", [ODD, "plain"]),
     ("envmgr create --file a", ["a file.yml", "a folder/"]),
     ("envmgr create --file=a", ["--file=a file.yml", "--file=a folder/"]),
     ("envmgr list -p a", ["a folder/"]),
