@@ -116,7 +116,8 @@ class Completion:
         context, found = self._context, set[str]()
         written = [WrittenChannel(each, "") for each in self._given.get("channel", ())]
         if "override_channels" not in self._given:
-            written += configured_channels(context)
+            own = [WrittenChannel(each, "") for each in self._own_channels()]
+            written += own or configured_channels(context)
         store = IndexStore(context.settings.index_dir)
         subdirs = [self._last("subdir") or context.settings.subdir, "noarch"]
         for channel in find_channels(written, context):
@@ -127,6 +128,16 @@ class Completion:
                 except EnvmgrError:
                     continue
         return [(name, "") for name in sorted(found)]
+
+    def _own_channels(self) -> tuple[str, ...]:
+        """Those that the environment was made from: what is installed into it is searched there, too."""
+        from envmgr.prefix.store import PrefixStore
+
+        try:
+            last = PrefixStore(self._prefix()).generations(newest=1).last
+        except EnvmgrError:
+            return ()
+        return last.channels if last is not None else ()
 
     def _channels(self, _word: str) -> list[Offer]:
         settings = self._context.settings

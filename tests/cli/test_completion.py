@@ -123,6 +123,13 @@ def test_names_of_stored_indexes_are_offered_and_nobody_is_asked(
         assert len(server.requests) == before
 
 
+def test_an_environment_is_offered_what_its_own_channels_hold(envmgr: Envmgr, tmp_path: Path):
+    channel = make_channel(tmp_path / "main", [pkg("numpy"), pkg("num")]).as_uri()
+    assert envmgr("create", "-n", "a", "num", "-c", channel, "--override-channels").code == 0
+    assert answer(envmgr, "install", "-n", "a", "nu") == ["", "num", "numpy"]
+    assert answer(envmgr, "install", "-n", "missing", "nu") == [""]
+
+
 def test_a_damaged_index_and_damaged_settings_are_not_mentioned(envmgr: Envmgr, tmp_path: Path):
     channel = make_channel(tmp_path / "main", [pkg("numpy")]).as_uri()
     line = ("completion", "bash", "--answer", "--", "install", "-c", channel, "--override-channels", "n")
