@@ -54,6 +54,13 @@ def explained(error: BaseException) -> EnvmgrError:
         return EnvmgrError("interrupted; nothing was left half-done.")
     if isinstance(error, OSError):
         return explained_os_error(error)
+    from envmgr.cli.render import writes_utf8
+
+    if isinstance(error, UnicodeEncodeError) and not writes_utf8(error.encoding):
+        return EnvmgrError(
+            f"{error.object[error.start]!r} has no place in {error.encoding}, the encoding of the output.",
+            hint="Set PYTHONUTF8=1, or a locale that is UTF-8.",
+        )
     return EnvmgrError(
         f"envmgr has a defect: {type(error).__name__}: {error}.",
         hint="Please report it with the output of the same command under ENVMGR_TRACEBACK=1.",

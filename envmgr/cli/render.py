@@ -16,7 +16,17 @@ def write_json(value: object) -> None:
     """Print *value* as indented JSON with sorted keys left as they are, and a final newline."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    if not text.isascii() and not writes_utf8(sys.stdout.encoding):
+        import json
+
+        text = json.dumps(json.loads(text), indent=2)
+    sys.stdout.write(f"{text}\n")
+
+
+def writes_utf8(encoding: str | None) -> bool:
+    """Whether an output of that *encoding* takes every letter; one without an encoding does."""
+    return encoding is None or encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
 def write_lines(lines: Iterable[str]) -> None:
