@@ -59,6 +59,8 @@ class _Moves:
         self.old = Graph(before, lines, machine)
         self.new = Graph(after, lines, machine)
         self.asked = frozenset(asked)
+        self.leaders: frozenset[str] = frozenset()
+        self.leaders = self._leading()
 
     def tell(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -119,8 +121,12 @@ class _Moves:
             found = there.find(target)
             if need.extras or target == old.name:
                 continue
+            if found is None and target not in self.old.records:
+                return ""
             if found is None:
-                return f"needs {target}, which goes" if target in self.old.records else ""
+                if target in self.leaders:
+                    return f"needs {target}, which goes"
+                continue
             if not need.accepts(found):
                 return f"{old.version} needs {joined(need.specs)}"
         for target, texts in self.old.counted(old.constrains).items():
@@ -128,6 +134,21 @@ class _Moves:
             if found is not None and not _accept(texts, found):
                 return f"{old.version} excludes {target} {found.version}"
         return ""
+
+    def _leading(self) -> frozenset[str]:
+        """Who goes for a reason of its own, with those that need it, and not because nobody needs it any more."""
+        gone = {name: record for name, record in self.old.records.items() if name not in self.new.records}
+        waiting = [
+            name
+            for name, record in gone.items()
+            if name in self.asked or self._excluding(record) or self._unmet(record, self.new)
+        ]
+        found = set(waiting)
+        while waiting:
+            users = {need.source for need in self.old.needed_by.get(waiting.pop(), ())} & gone.keys() - found
+            found |= users
+            waiting += users
+        return frozenset(found)
 
     def _first(self, needs: Sequence[Need]) -> Need:
         """The need that tells most: of one that was asked for, then of one that moves."""
