@@ -95,5 +95,5 @@ def _finish(prefix: Path, context: Context, options: argparse.Namespace) -> int:
     if options.json:
         write_json({"success": True, "prefix": str(prefix)})
     elif context.environ.get("CONDA_PREFIX") == str(prefix):
-        note("To make your changes take effect please reactivate your environment.")
+        note("Where envmgr is no function of this shell, activate the environment anew to have them.")
     return 0

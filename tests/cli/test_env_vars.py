@@ -70,7 +70,7 @@ def test_who_is_in_the_environment_is_asked_to_activate_it_again(
     envmgr: Envmgr, prefix: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("CONDA_PREFIX", str(prefix))
-    assert "please reactivate" in envmgr(*VARS, "set", "A=1").err
+    assert "activate the environment anew" in envmgr(*VARS, "set", "A=1").err
     assert envmgr(*VARS, "set", "A=1", "--json").json == {"success": True, "prefix": str(prefix)}
 
 
