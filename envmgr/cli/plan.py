@@ -59,7 +59,8 @@ def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None
         _note_wrapped(f"! {sentence}")
     _show_pypi(plan.pypi)
     kept = "1 stays" if plan.kept == 1 else f"{plan.kept} stay"
-    note("")
+    if rows or plan.relink or plan.clobbers or plan.pypi:
+        note("")
     _note_wrapped(f"{_counts(rows, plan.pypi)}; {kept} as {'it is' if plan.kept == 1 else 'they are'}")
     _note_wrapped(f"{_download_text(plan.fetch)}{_origins(plan.fetch, context)}{_disk_change(plan, sizes)}")
     note("")
