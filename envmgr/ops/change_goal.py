@@ -178,7 +178,7 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: State, c
     requested = {
         name: specs for name, specs in state.requested.items() if name not in gone and not is_pypi_name(name)
     }
-    if request.prune and requested and not request.options.no_deps:
+    if request.prune and state.requested and not request.options.no_deps:
         keep = {*requested, *(["pip"] if any(record.name == "python" for record in left) else [])}
         lines = [line for line in lines if line.spec.name in requested]
         loose = unneeded(left, keep, lines=lines, machine=of_machine)

@@ -139,6 +139,16 @@ def test_freeze_lets_nothing_move(envmgr, prefix):
     assert envmgr("install", "-p", prefix, "-y", "--freeze-installed", "extra").code == 0
 
 
+def test_what_the_last_request_brought_goes_with_it(envmgr: Envmgr, channel, tmp_path):
+    place = tmp_path / "one"
+    assert envmgr("create", "-y", "-p", place, "--override-channels", "-c", channel, "app").code == 0
+    assert actions(envmgr("remove", "-p", place, "-y", "app", "--json"))["UNLINK"] == [
+        "app-2.0-0",
+        "lib-2.1-0",
+    ]
+    assert packages(envmgr, place) == {}
+
+
 def test_remove_takes_what_needs_it_and_what_nothing_else_needs(envmgr, prefix):
     envmgr("install", "-p", prefix, "-y", "extra")
     assert actions(envmgr("remove", "-p", prefix, "-y", "extra", "--json"))["UNLINK"] == [
