@@ -72,4 +72,10 @@ def become(program: str, arguments: Sequence[str], environ: dict[str, str]) -> N
                 raise
             os.execve("/bin/sh", ["/bin/sh", program, *arguments[1:]], environ)
     except OSError as error:
-        raise PrefixError(f"{program} cannot be run: {error.strerror}.") from None
+        if error.errno == errno.ENOENT and os.path.isfile(program):
+            raise PrefixError(
+                f"{program} cannot be run: the interpreter that it names is not there.",
+                hint="Where its environment was moved: envmgr doctor --fix",
+                program=program,
+            ) from None
+        raise PrefixError(f"{program} cannot be run: {error.strerror}.", program=program) from None

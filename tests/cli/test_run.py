@@ -127,6 +127,19 @@ def test_what_cannot_be_run_is_told_in_a_sentence(
         assert [line for line in lines[1:] if hint is None or hint not in line] == []
 
 
+def test_a_script_whose_interpreter_moved_away_says_so(prefix: Path) -> None:
+    (prefix / "bin/pip").write_text("#!/moved/bin/python\n")
+    (prefix / "bin/pip").chmod(0o755)
+    ended = run(prefix, "pip")
+    assert (ended.returncode, ended.stderr.splitlines()) == (
+        1,
+        [
+            f"envmgr: {prefix}/bin/pip cannot be run: the interpreter that it names is not there.",
+            "  hint: Where its environment was moved: envmgr doctor --fix",
+        ],
+    )
+
+
 @needs_other_users
 def test_an_environment_that_cannot_be_written_is_run_by_users_without_a_name_and_a_home(
     prefix: Path,
