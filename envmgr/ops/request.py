@@ -200,6 +200,10 @@ def _content(path: str, context: Context) -> bytes:
     from envmgr.ops.environments import expanded
 
     place = expanded(path, context)
+    if path.lower().startswith(("http://", "https://")):
+        raise UsageError(
+            f"{path} is a URL; files are read from the disk.", hint="Fetch it first, as with curl -O."
+        )
     try:
         with place.open("rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1)
