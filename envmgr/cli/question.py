@@ -43,7 +43,7 @@ def ask(question: str, *, default: bool) -> bool:
             return default
         if answer in ("y", "yes", "n", "no"):
             return answer.startswith("y")
-        sys.stderr.write("Please answer y or n.\n")
+        sys.stderr.write("Answer y or n.\n")
     return False
 
 

@@ -53,7 +53,7 @@ def environments(home: Path) -> list[str]:
     ("keys", "made"),
     [
         ([("Proceed? [Y/n] ", "\n")], True),
-        ([("Proceed? [Y/n] ", "perhaps\n"), ("Please answer y or n.\r\nProceed? [Y/n] ", "YES\n")], True),
+        ([("Proceed? [Y/n] ", "perhaps\n"), ("Answer y or n.\r\nProceed? [Y/n] ", "YES\n")], True),
         ([("Proceed? [Y/n] ", "no\n")], False),
         ([("Proceed? [Y/n] ", CTRL_D)], False),
         ([("[Y/n] ", "1\n"), ("[Y/n] ", "2\n"), ("[Y/n] ", "3\n")], False),
