@@ -17,7 +17,7 @@ from envmgr.ops.resolve import Standing, resolving_change
 from envmgr.prefix.generation import Asking, PypiIntent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from envmgr.models.channel import Channel
     from envmgr.models.record import PackageRecord
@@ -181,9 +181,10 @@ def _without(request: ChangeRequest, wanted: EnvironmentRequest, state: State, c
     if request.prune and state.requested and not request.options.no_deps:
         keep = {*requested, *(["pip"] if any(record.name == "python" for record in left) else [])}
         lines = [line for line in lines if line.spec.name in requested]
+        # Only what these packages brought goes: what nobody needed before stays, with what it needs.
+        keep |= unneeded(state.conda, {*state.requested, "pip"}, lines=lines, machine=of_machine)
+        keep |= _brought_by_others(state, of_machine)
         loose = unneeded(left, keep, lines=lines, machine=of_machine)
-        # Only what these packages brought goes: what nobody needed before stays as it was.
-        loose -= unneeded(state.conda, {*state.requested, "pip"}, lines=lines, machine=of_machine)
         left = [record for record in left if record.name not in loose]
     pypi = remove_from_pypi(state, left, of_pypi, context, prune=request.prune)
     last = state.generations[-1].channels if state.generations else ()
@@ -206,6 +207,19 @@ def _divided_by_pip(
     found = {each.record.shown_name: each for each in state.strangers()} if unknown else {}
     left = [line for line in lines if normalized_name(line.spec.name) not in unknown & found.keys()]
     return left, tuple(found[name] for name in sorted(unknown & found.keys()))
+
+
+def _brought_by_others(state: State, machine: Callable[[str], PackageRecord | None]) -> frozenset[str]:
+    """Names that another tool installed without a request that is known, and that nothing asked for then needed."""
+    from envmgr.solver.update import unneeded
+
+    names: frozenset[str] = frozenset()
+    for each in state.generations:
+        if not each.command:
+            conda = [record for record in each.records() if not record.is_pypi]
+            asked = {name for name, specs in each.requested().items() if specs}
+            names |= unneeded(conda, {*asked, "pip"}, machine=machine)
+    return names
 
 
 def _earlier(request: ChangeRequest, state: State) -> Goal:

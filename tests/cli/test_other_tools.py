@@ -127,6 +127,19 @@ def test_what_was_asked_of_another_tool_stays_asked_for(
     assert envmgr("install", *arguments, "needy").code == 1
 
 
+def test_what_another_tool_brought_stays_when_our_own_requests_go(
+    envmgr: Envmgr, made: Callable[..., Path], channel: Path
+) -> None:
+    prefix = made(pixi)
+    arguments = ("-y", "-p", prefix, "--override-channels", "-c", channel)
+    before = names(envmgr("list", "-p", prefix, "--json"))
+    for asked in (("leaf",), ("app",)):
+        assert envmgr("install", *arguments, *asked).code == 0
+    # pixi tells of no requests: tool needs lib as much as app does, and lib may have been asked for.
+    assert envmgr("remove", "-y", "-p", prefix, "app", "leaf").code == 0
+    assert sorted(names(envmgr("list", "-p", prefix, "--json"))) == sorted(set(before) - {"app"})
+
+
 def test_archives_of_a_lock_do_not_hold_their_packages_for_ever(
     envmgr: Envmgr, made: Callable[..., Path], channel: Path
 ) -> None:
