@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run the command line in ``sys.argv``; returns the exit code (0 done, 1 failed, 2 wrong usage)."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it lives as long as the process.
+    _open_what_is_closed()
     try:
         if sys.argv[1:] in (["--version"], ["-V"]):
             from envmgr import __version__
@@ -32,6 +31,13 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"envmgr: the output cannot be written: {error.strerror}.\n")
         return 1
+
+
+def _open_what_is_closed() -> None:
+    """A daemon may start programs without standard streams, which Python tells by None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - it lives as long as the process.
 
 
 def console() -> NoReturn:

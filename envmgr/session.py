@@ -47,6 +47,7 @@ def find_settings(overrides: Mapping[str, Any]) -> LoadedSettings:
 
 def make_context(loaded: LoadedSettings, reporter: Reporter) -> Context:
     """The context of operations that obey these settings; *reporter* is told what was odd in them."""
+    from envmgr.config.store import working_folder
     from envmgr.host.system import SystemClock, SystemRunner
 
     for warning in loaded.warnings:
@@ -60,7 +61,7 @@ def make_context(loaded: LoadedSettings, reporter: Reporter) -> Context:
         reporter=reporter,
         environ=environ,
         home=home,
-        cwd=_working_folder(environ),
+        cwd=working_folder(environ),
         setting_sources=loaded.sources,
     )
 
@@ -93,10 +94,3 @@ class _LaterTransport:
             f"GET {asked} gave {response.status}{came} in {time.monotonic() - started:.2f} s."
         )
         return response
-
-
-def _working_folder(environ: Mapping[str, str]) -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        return Path(environ.get("PWD", "/"))

@@ -184,11 +184,21 @@ def _final_lines(path: Path) -> frozenset[int]:
     return frozenset(number for number, line in enumerate(lines, 1) if line.rstrip().endswith(b"#!final"))
 
 
+def working_folder(environ: Mapping[str, str]) -> Path:
+    """The process's folder, and where it was for one that was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(environ.get("PWD", "/"))
+
+
 def _read_conda_variables(
     environ: Mapping[str, str], expanding: Mapping[str, str], found: _Collected
 ) -> None:
     around = (
-        Surroundings(expanding, Path.cwd()) if any(name.startswith("CONDA_") for name in environ) else None
+        Surroundings(expanding, working_folder(environ))
+        if any(name.startswith("CONDA_") for name in environ)
+        else None
     )
     for key in (*KEYS, *CONDA_ONLY_KEYS):
         for name in key.conda:
@@ -260,7 +270,7 @@ def _read_own_variables(environ: Mapping[str, str], expanding: Mapping[str, str]
     given = {name: text for name, text in environ.items() if name.startswith("ENVMGR_") and text}
     if not given:
         return
-    around = Surroundings(expanding, Path.cwd())
+    around = Surroundings(expanding, working_folder(environ))
     for key in KEYS:
         text = given.pop(key.variable, None)
         if text is not None and key.is_mapping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -138,6 +139,23 @@ def test_a_script_whose_interpreter_moved_away_says_so(prefix: Path) -> None:
             "  hint: Where its environment was moved: envmgr doctor --fix",
         ],
     )
+
+
+def test_a_folder_that_is_gone_and_streams_that_are_closed_are_no_hindrance(
+    prefix: Path, tmp_path: Path
+) -> None:
+    # A variable of settings once had the folder read, which every activated shell has.
+    (tmp_path / "gone").mkdir()
+    start = f"cd gone && rmdir ../gone && exec {' '.join(ENVMGR)}"
+    environ = {**os.environ, "CONDA_OFFLINE": "1"}
+    for words in (f"run -p {prefix} tool x", f"create -p {tmp_path}/new --offline <&-", "no-such <&- 2>&-"):
+        (tmp_path / "gone").mkdir(exist_ok=True)
+        ended = subprocess.run(
+            ["/bin/sh", "-c", f"{start} {words}"],
+            env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert not re.search("defect|envmgr: No such file|Traceback", ended.stderr), ended.stderr
+        assert ended.returncode == {"r": 3, "c": 0, "n": 2}[words[0]], ended.stderr
 
 
 @needs_other_users
