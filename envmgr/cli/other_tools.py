@@ -130,7 +130,7 @@ NOT_THERE: Final = {
     "--ssl-verify": "say envmgr config set ssl_verify VALUE, or ENVMGR_SSL_VERIFY=VALUE for one command",
     "--trusted-channels": "say envmgr config set allowlist_channels URL",
     "--verify-artifacts": "checksums are always checked; signatures of channels are not read",
-    "--use-uv": "the environment's pip installs what comes from PyPI",
+    "--use-uv": "uv resolves what comes from PyPI wherever it is found; leave it out",
     "--pin": "pins hold anyway; leave it out",
     "--run-link-scripts": "that is so anyway; leave it out",
     "--pretty": "say envmgr search --info",

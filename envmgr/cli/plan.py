@@ -40,8 +40,8 @@ def moves_of_creation(plan: CreatePlan) -> Moves:
     return Moves((), plan.link, plan.asked, requested=_requested(plan.pypi))
 
 
-def _requested(part: PypiPart | None) -> frozenset[str]:
-    return part.answer.requested if part is not None else frozenset()
+def _requested(part: PypiPart | None) -> frozenset[str] | None:
+    return part.answer.requested if part is not None else None
 
 
 def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None:

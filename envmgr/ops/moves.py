@@ -29,14 +29,14 @@ class Moves(Struct, frozen=True):
     """What moves: the records before and after, all of each, and the packages that were named now.
 
     ``kind`` is that of the change, None for a new environment. ``again`` are linked anew where they stay.
-    ``requested`` are the Python distributions that PyPI items name themselves.
+    ``requested`` are the Python distributions that PyPI items name themselves, None where none was resolved.
     """
 
     before: Sequence[PackageRecord]
     after: Sequence[PackageRecord]
     asked: Sequence[Requirement] = ()
     kind: Kind | None = None
-    requested: frozenset[str] = field(default_factory=frozenset)
+    requested: frozenset[str] | None = None
     again: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -68,15 +68,24 @@ def _reasons(moves: Moves, context: Context) -> dict[str, str]:
     records = (*moves.before, *moves.after)
     found = (record.subdir for record in records if record.subdir not in (None, "noarch"))
     virtual = virtual_packages(next(found, None) or context.settings.subdir, context.environ)
-    named = {
-        record.name for record in records if any(line.spec.matches_name(record.name) for line in moves.asked)
-    }
+    named = {record.name for record in records if _is_named(record, moves)}
     reasons = tell_moves(moves.before, moves.after, named, lines=moves.asked, machine=machine_of(virtual))
+    if moves.requested is None:
+        return reasons
     return reasons | {
         record.name: ASKED if record.shown_name in moves.requested else "needed by a PyPI package"
         for record in moves.after
         if record.is_pypi
     }
+
+
+def _is_named(record: PackageRecord, moves: Moves) -> bool:
+    """Whether the request names it; a removal takes names of conda packages and of Python distributions alike."""
+    from envmgr.models.wheel_name import normalized_name
+
+    if record.is_pypi and moves.kind == "remove":
+        return any(normalized_name(line.spec.name) == record.shown_name for line in moves.asked)
+    return any(line.spec.matches_name(record.name) for line in moves.asked)
 
 
 def disk_sizes(records: Iterable[PackageRecord], context: Context) -> Mapping[str, DiskSize]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,7 @@ def test_history_and_the_plan_name_wheels_as_people_do(envmgr: Envmgr, prefix: P
     plan = envmgr("rollback", "-p", prefix, "1", "--dry-run")
     assert "- requests  2.0" in plan.err
     assert "pypi:" not in plan.err
+    assert re.search("- requests .* asked for\n", envmgr("remove", "-p", prefix, "Requests", "--dry-run").err)
     told = envmgr("rollback", "-p", prefix, "1", "--dry-run", "--json").json
     assert sorted(each["name"] for each in told["actions"]["UNLINK"]) == ["requests", "urllib3"]
 
