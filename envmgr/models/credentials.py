@@ -30,7 +30,7 @@ _TOKEN_NAME = lazy_pattern(rf"(?:.*/)?t/(?!(?:{_NO_TOKENS})(?:/|$))[^/]+/.+", re
 _URL_IN_TEXT: Final = r"[A-Za-z][A-Za-z0-9+.-]{0,30}://(?:(?:(?!://)[^\s<>])*@)?[^\s'\"<>]*"
 _WORD_START: Final = r"(?<![^\s'\"(<\[{=,`])"
 _MISSPELT_IN_TEXT: Final = (
-    rf"(?P<scheme>(?!file:)(?:[A-Za-z][A-Za-z0-9+.-]{{1,30}}\ ?:\ ?[/\\]{{2,}}"
+    rf"(?P<scheme>(?!(?:[a-z]{{1,9}}\+)?file:)(?:[A-Za-z][A-Za-z0-9+.-]{{1,30}}\ ?:\ ?[/\\]{{2,}}"
     rf"|{_WORD_START}[A-Za-z][A-Za-z0-9+.-]{{1,30}}:[/\\]"
     r"|(?<![\w:/\\.-])[/\\]{2,}(?=[^\s'\"<>/\\:]*:[^\s'\"<>]*@)))(?P<rest>[^\s'\"<>]+)"
 )
@@ -40,7 +40,7 @@ _IN_TEXT = lazy_pattern(
     rf"(?P<url>{_URL_IN_TEXT})|{_MISSPELT_IN_TEXT}|(?P<pair>{_PAIR_IN_TEXT})|{_TOKEN_IN_TEXT}"
 )
 _WORD = lazy_pattern(r"(\s*(?:[A-Za-z][A-Za-z0-9+.-]+\s*:[\s/\\]*[/\\]\s*|[/\\]{2,})?)(.*)", re.DOTALL)
-_PATH = lazy_pattern(r"\s*(?:/(?!/)|\\(?!\\)|\.{1,2}[/\\]|~|[A-Za-z]:[/\\]|file:)")
+_PATH = lazy_pattern(r"\s*(?:/(?!/)|\\(?!\\)|\.{1,2}[/\\]|~|[A-Za-z]:[/\\]|(?:[a-z]{1,9}\+)?file:)")
 
 
 class _Parts(NamedTuple):
@@ -161,8 +161,10 @@ def _take_apart(url: str, *, wary: bool) -> _Parts | None:
     scheme, authority, path, rest = found.groups()
     scheme = scheme.lower()
     login, _, host = authority.rpartition("@")
-    is_odd = scheme != "file" and _is_login_cut(login, host, path, rest)
-    if wary and not is_odd and "+" not in scheme and scheme != "file":
+    # A repository of this machine is a path, too, in which @ stands before a revision: `git+file:///r@v1`.
+    is_file = scheme.rpartition("+")[2] == "file"
+    is_odd = not is_file and _is_login_cut(login, host, path, rest)
+    if wary and not is_odd and "+" not in scheme and not is_file:
         is_odd = _may_be_login(login, host, path, rest)
     if is_odd:
         whole = f"{host}{path}{rest}"

@@ -59,6 +59,7 @@ def _change(
     state = read_state(request.kind, prefix, wanted, context)
     saving = plan_saving(prefix, wanted, state.past) if request.save else None
     goal = choose_goal(request, wanted, state, context)
+    context = context.with_credentials(goal.pypi.credential_urls) if goal.pypi is not None else context
     plan = _plan(request, wanted, state, goal, context)
     same_requests = goal.requested == state.requested and goal.intent == state.intent
     if plan.is_nothing and same_requests and not wanted.variables:

@@ -80,9 +80,8 @@ class AgreedChange(Struct):
         from envmgr.ops.pypi_intent import requested_by
 
         conda = [record for record in self.goal.records if not record.is_pypi]
-        context = self.context.with_credentials(part.credential_urls)
-        self.context = context
         again = plan_again(part, conda)
+        self.context = context = self.context.with_credentials(again.credential_urls)
         wheels = dict.fromkeys(again.wheels)
         if again != part:
             packages |= self.obtain(record for record in wheels if record not in packages)

@@ -218,6 +218,7 @@ class _JointSearch(Struct):
     records: tuple[PackageRecord, ...] = ()
     refusal: PypiRefusal | None = None
     conflict: Conflict | None = None
+    python_conflict: Conflict | None = None
     compared: bool = False
 
     def run(self) -> tuple[tuple[PackageRecord, ...], PypiPart]:
@@ -356,7 +357,7 @@ class _JointSearch(Struct):
         line = _line("python", f"!={minor}.*")
         answer = self.session.answer([*self.limits, line])
         if isinstance(answer, Conflict):
-            self.conflict = self.conflict or answer
+            self.python_conflict = answer
             raise self._refused()
         self.limits.append(line)
         self.impossible.clear()
@@ -467,8 +468,18 @@ class _JointSearch(Struct):
     def _refused(self, sentence: str | None = None) -> SolveError:
         refusal = self.refusal
         assert refusal is not None  # Nothing is refused before PyPI's half was.
+        if not (refusal.provided or refusal.python):
+            # No version of anything that conda could provide would help.
+            return SolveError(
+                f"the PyPI items cannot be fulfilled: {_first(refusal)}",
+                hint=refusal.hint,
+                explanation=list(refusal.reasons[1:]),
+            )
         conflict = self._against(refusal) or self.conflict
         halves = [f"PyPI: {reason}" for reason in refusal.reasons]
+        halves += [f"conda: {line}" for line in self._choices(refusal)]
+        if conflict is None and refusal.python:
+            conflict = self.python_conflict
         if conflict is not None:
             told = self.session.refusal(conflict)
             halves += [f"conda: {told}", *(f"  {line}" for line in told.facts.get("explanation", []))]
@@ -478,6 +489,24 @@ class _JointSearch(Struct):
             hint=refusal.hint or "Ask for other versions of one side.",
             explanation=halves,
         )
+
+    def _choices(self, refusal: PypiRefusal) -> list[str]:
+        """Which versions of the refused distributions the channels have for the first answer's Python."""
+        providers, told = self._providers(self.first), []
+        self.in_question, self.impossible = {*refusal.provided} & providers.keys(), {}
+        for name, candidates in sorted(self._offered(self.first, providers).items()):
+            versions = [each.version for each in candidates]
+            # Newest first, as the candidates are.
+            shown = (
+                versions[0]
+                if len(versions) == 1
+                else f"{versions[-1]} to {versions[0]}"
+                if versions
+                else None
+            )
+            if shown is not None:
+                told.append(f"{providers[name].name} is {shown} in the channels.")
+        return told
 
 
 def _unknown(refusal: PypiRefusal) -> SolveError:

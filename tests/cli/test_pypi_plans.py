@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,6 +143,19 @@ def test_what_no_plan_can_hold_is_explained_with_both_halves(create: Any, tmp_pa
     assert done.json["exception_name"] == "SolveError"
 
 
+def test_what_no_conda_package_can_help_is_explained_by_pypi_alone(create: Any) -> None:
+    done = create("python", "lib", pypi=("app>=2",))
+    assert (done.code, "conda" in done.err) == (1, False), done.err
+    assert "the PyPI items cannot be fulfilled" in done.err and "app>=2" in done.err
+
+
+def test_a_refusal_tells_which_versions_the_channels_have(create: Any) -> None:
+    done = create("python", "lib", pypi=("lib<1",))
+    assert done.code == 1
+    assert "conda: lib is 1.0 to 2.0 in the channels." in done.err
+    assert "!=" not in done.err, "Another Python was tried, which is nobody's wish."
+
+
 def test_asking_again_for_what_is_there_asks_no_index(
     envmgr: Envmgr, create: Any, served: Served, tmp_path: Path
 ) -> None:
@@ -249,6 +263,36 @@ def test_sources_are_built_with_the_planned_python_and_kept(
     again = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "other")
     assert (again.code, "built from" in again.err) == (0, False), again.err
     assert installed(envmgr, tmp_path / "env")["raw"] == "1.0 pypi"
+
+
+def test_a_change_fetches_from_an_index_that_wants_a_login(
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    assert create("python").code == 0
+    with serve_index(index, login="me:s3cret") as private:
+        lines = ("--pypi", f"--index-url {private.with_login}", "--pypi", "other")
+        done = envmgr("install", "-y", "-p", tmp_path / "env", *lines)
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"other": "1.0 pypi"}
+    assert "s3cret" not in done.out + done.err
+
+
+def test_a_revision_of_a_repository_of_this_machine_is_kept_for_later_changes(
+    envmgr: Envmgr, create: Any, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    for path, text in project_files("mine", "0.1").items():
+        (repository / path).parent.mkdir(parents=True, exist_ok=True)
+        (repository / path).write_text(text)
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "x"), ("tag", "v1")):
+        subprocess.run(["git", *words], cwd=repository, check=True)
+    asked = f"git+{repository.as_uri()}@v1"
+    assert create("python", pypi=(asked,)).code == 0
+    done = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "other")
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"mine": "0.1 pypi", "other": "1.0 pypi"}
+    assert f"{asked} is a file" in envmgr("export", "-p", tmp_path / "env", "--from-history").err
 
 
 def test_a_local_project_is_linked_editable(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:

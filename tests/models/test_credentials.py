@@ -46,6 +46,7 @@ KEPT = [
     "http://localhost:8080/@scope/c",
     "http://[::1]:80/a@b",
     "file:///srv/a:b@c/d",
+    "git+file:///srv/r@v1",
     "git+https://example.org/x.git@main",
 ]
 WORDS = [
