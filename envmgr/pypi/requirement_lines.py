@@ -57,8 +57,9 @@ class RequirementLine(Struct, frozen=True):
     """One requirement or constraint.
 
     *text* is what a tool is given: PEP 508, or a path or URL, absolute, with markers and without options of pip.
-    *name* is normalized, None where only the project itself tells it. *hashes* are as ``sha256:...``. *is_direct*
-    is for URLs, repositories and paths.
+    *name* is normalized, None where only the project itself tells it. *hashes* are those of ``--hash``, as
+    ``sha256:...``, *url_hashes* those in a URL, which ask for none of other lines. *is_direct* is for URLs,
+    repositories and paths.
     """
 
     text: str
@@ -68,6 +69,12 @@ class RequirementLine(Struct, frozen=True):
     is_direct: bool = False
     hashes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    url_hashes: tuple[str, ...] = ()
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """The sums of which the file must have one; empty where any file will do."""
+        return self.hashes or self.url_hashes
 
     @property
     def shown(self) -> str:
@@ -210,7 +217,7 @@ def _requirement(
     if named is None:
         name, sums = name_of_url(body), _sums_of_url(body)
         return RequirementLine(
-            text, name, source, editable, is_direct=True, hashes=hashes or sums, settings=settings
+            text, name, source, editable, is_direct=True, hashes=hashes, settings=settings, url_hashes=sums
         )
     rest = body[named.end() :].lstrip()
     if not rest.startswith("@"):
@@ -228,8 +235,9 @@ def _requirement(
         source,
         editable,
         is_direct=True,
-        hashes=hashes or _sums_of_url(url),
+        hashes=hashes,
         settings=settings,
+        url_hashes=_sums_of_url(url),
     )
 
 

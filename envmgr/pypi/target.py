@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
 DEFAULT_GLIBC = "2.17"
-DEFAULT_MACOS = {"64": "11.0", "arm64": "11.0"}
+# What uv takes for macOS, too; many wheels of today have none for an older one.
+DEFAULT_MACOS = "13.0"
 _MACHINES = {"64": "x86_64", "32": "i686"}
 _WINDOWS_MACHINES = {"64": "amd64", "32": "win32", "arm64": "arm64"}
 # What uv 0.9 and later know by name; the highest that is not above the target's is taken.
@@ -49,9 +50,10 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
     def of(cls, python: PackageRecord, virtual: Iterable[PackageRecord], subdir: str) -> PypiTarget:
         """The target of a prefix that will hold the conda package *python* on a machine with *virtual* packages.
 
-        Without ``__glibc`` or ``__osx`` among them, the oldest that conda builds for is taken.
+        Without ``__glibc`` among them, the oldest that conda builds for is taken. That of ``__osx`` is not known
+        on other systems (version 0); then `DEFAULT_MACOS` is taken.
         """
-        versions = {record.name: record.version for record in virtual}
+        versions = {record.name: record.version for record in virtual if record.version != "0"}
         system = operating_system(subdir)
         return cls(
             python=python.version,
@@ -60,7 +62,7 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
             if system == "linux" and "__musl" not in versions
             else None,
             musl=versions.get("__musl"),
-            macos=versions.get("__osx", DEFAULT_MACOS.get(machine_type(subdir))) if system == "osx" else None,
+            macos=versions.get("__osx", DEFAULT_MACOS) if system == "osx" else None,
             implementation="pypy" if "pypy" in python.build else "cpython",
             free_threaded=re.search(r"(^|_)cp3[0-9]+t$", python.build) is not None,
         )

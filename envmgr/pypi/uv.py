@@ -193,7 +193,7 @@ class _Resolution:
         )
 
     def _solution(self, finished: Finished) -> PypiSolution | PypiRefusal:
-        sums = {line.name: line.hashes for line in self._lines if line.name and line.hashes}
+        sums = {line.name: line.sums for line in self._lines if line.name and line.sums}
         reading = LockReading(str(self._folder), self._stubs, self._request.target, self._options, sums)
         locked = read_pylock((self._folder / "pylock.toml").read_text(encoding="utf-8"), reading)
         refused = [
@@ -241,14 +241,12 @@ class _Resolution:
         return f"Python {target.python} on {target.subdir}"
 
     def _source_of(self, name: str) -> str:
-        return next(
-            (str(line.source) for line in self._lines if line.name == name and line.hashes), "its item"
-        )
+        return next((str(line.source) for line in self._lines if line.name == name and line.sums), "its item")
 
     def _without_sum(
         self, wheels: Sequence[object], sources: Sequence[object], sums: Mapping[str, object]
     ) -> list[str]:
-        if not self._options.require_hashes and not sums:
+        if not self._options.require_hashes and not any(line.hashes for line in self._lines):
             return []
         names = [getattr(each, "name", "").removeprefix("pypi:") for each in (*wheels, *sources)]
         return [f"{name} has no --hash, which all need where one has." for name in names if name not in sums]

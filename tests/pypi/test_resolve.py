@@ -14,6 +14,8 @@ from msgspec.structs import replace
 
 from envmgr.errors import ChannelError, DataError
 from envmgr.host.system import SystemRunner
+from envmgr.models.record import PackageRecord
+from envmgr.models.virtual_package import virtual_record
 from envmgr.net.http import HttpOptions, HttpTransport
 from envmgr.net.transport import AnyTransport
 from envmgr.ports import Finished, RecordingReporter
@@ -283,6 +285,26 @@ def test_a_file_must_have_a_sum_that_its_line_allows(index: LocalIndex, environ:
     assert found.reasons == ("no file of tool has a sum that environment.yml:1 allows.",)
     found = refusal(request(f"tool==1.0 {right}", "dep"), environ)
     assert found.reasons == ("dep has no --hash, which all need where one has.",)
+
+
+def test_a_sum_in_a_url_asks_for_none_of_other_lines(
+    index: LocalIndex, environ: dict[str, str], tmp_path: Path
+) -> None:
+    wheel = index.wheel("tool", "1.0")
+    index.wheel("dep", "1.0")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    asked = f"tool @ {wheel.as_uri()}#sha256={{}}"
+    found = solution(request(asked.format(digest), "dep"), environ)
+    assert files(found) == ["dep-1.0-py3-none-any.whl", "tool-1.0-py3-none-any.whl"]
+    told = refusal(request(asked.format("0" * 64), "dep"), environ)
+    assert told.reasons
+
+
+def test_macos_that_is_not_known_counts_as_one_that_wheels_are_made_for() -> None:
+    python = PackageRecord(name="python", version="3.12.4", build="0")
+    unknown, known = (virtual_record("__osx", version) for version in ("0", "14.5"))
+    assert PypiTarget.of(python, [unknown], "osx-arm64").macos == "13.0"
+    assert PypiTarget.of(python, [known], "osx-arm64").macos == "14.5"
 
 
 def test_extras_of_what_conda_provides_are_told_or_fulfilled(
