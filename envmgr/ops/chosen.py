@@ -51,8 +51,8 @@ class ChosenRequest(Struct, frozen=True):
 class Chosen(Struct, frozen=True):
     """The records, the lines they stand for, and where newer ones would come from (``channels``, best first).
 
-    ``prefix`` is None for a plan. ``limits`` restrict packages without asking for them. ``pypi`` names what pip
-    brought, or will bring.
+    ``records`` are of conda packages. ``prefix`` is None for a plan. ``limits`` restrict packages without asking
+    for them. ``pypi`` names what came from PyPI, or will come.
     """
 
     records: tuple[PackageRecord, ...]
@@ -146,7 +146,9 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
         )
     prefix = locate_existing(request.name, request.prefix, context)
     store = PrefixStore(prefix)
-    packages = read_steadily(prefix, context, store.records)
+    everything = read_steadily(prefix, context, store.records)
+    packages = [package for package in everything if not package.record.is_pypi]
+    wheels = [package.record for package in everything if package.record.is_pypi]
     records = tuple(package.record for package in packages)
     settings = context.settings
     context = context.with_credentials([*request.asked.channels, *credential_urls(settings)])
@@ -157,7 +159,12 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
         channels=_channels(records, request.asked, context),
         subdir=next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
         or settings.subdir,
-        pypi=tuple(f"{each.name} {each.version}" for each in foreign_distributions(prefix, packages)),
+        pypi=tuple(
+            sorted(
+                [f"{each.shown_name} {each.version}" for each in wheels]
+                + [f"{each.name} {each.version}" for each in foreign_distributions(prefix, everything)]
+            )
+        ),
         prefix=prefix,
     ), context
 

@@ -106,8 +106,7 @@ def _missing(question: Question, chosen: Chosen) -> PrefixError | SolveError:
     pypi = [text for text in chosen.pypi if re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0].lower() == name]
     listed = newest_records(question.problem, name) if question.problem else []
     if pypi:
-        comes = "will come" if chosen.prefix is None else "came"
-        sentence += f" as a conda package: {pypi[0]} {comes} from PyPI, which leaves open who needs it"
+        sentence += f" as a conda package: {pypi[0]} {_how_it_comes(name, chosen)}"
     elif listed:
         found = f"{join_words(question.channels)} {'have' if many else 'has'} {name} {listed[0].version}"
         sentence += f", where nothing asked for it; {found}"
@@ -118,3 +117,26 @@ def _missing(question: Question, chosen: Chosen) -> PrefixError | SolveError:
         hint = f"Did you mean {' or '.join(near)}?"
     kind = SolveError if chosen.prefix is None else PrefixError
     return kind(f"{sentence}.", hint=hint, package=name, near_names=near)
+
+
+def _how_it_comes(name: str, chosen: Chosen) -> str:
+    """From PyPI, and for whom, as the metadata of the distributions that are installed tells."""
+    from envmgr.models.wheel_name import normalized_name
+    from envmgr.ops.list import python_folder
+    from envmgr.prefix.store import PrefixStore
+    from envmgr.pypi.installed import read_distributions, read_requirements
+    from envmgr.pypi.needs import needed_by
+    from envmgr.pypi.target import PypiTarget
+
+    python = next((record for record in chosen.records if record.name == "python"), None)
+    if chosen.prefix is None or python is None:
+        return "will come from PyPI, and who needs it is known once it is installed"
+    folder = chosen.prefix / (python_folder(PrefixStore(chosen.prefix).records()) or "")
+    requires = {
+        normalized_name(each.name): read_requirements(folder / each.metadata / "METADATA")
+        for each in read_distributions(folder)
+    }
+    needs = needed_by(requires, requires, PypiTarget.of(python, (), chosen.subdir).markers)
+    users = sorted(user for user, others in needs.items() if normalized_name(name) in others)
+    told = f"needed by {', '.join(users)}" if users else "and nothing else there needs it"
+    return f"came from PyPI, {told}"

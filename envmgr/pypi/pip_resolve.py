@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from envmgr.ports import Finished, Runner
     from envmgr.pypi.index_options import IndexOptions
     from envmgr.pypi.requirement_files import Gathered
+    from envmgr.pypi.requirement_lines import RequirementLine
     from envmgr.pypi.resolution import Candidate, PypiRequest
     from envmgr.pypi.tools import Tool
 
@@ -178,6 +179,15 @@ def _check_target(request: PypiRequest, runner: Runner, environ: Mapping[str, st
         )
 
 
+def _path_as_url(line: RequirementLine) -> str:
+    """The line's text; a path with a space in it as a URL, since pip would end it there."""
+    path, mark, marker = line.text.partition(" ; ")
+    if not (line.is_direct and path.startswith("/") and " " in path):
+        return line.text
+    folder, bracket, extras = path.partition("[")
+    return f"{Path(folder).as_uri()}{bracket}{extras}{mark}{marker}"
+
+
 def _write(attempt: _Attempt) -> None:
     place, request, gathered, options = attempt.place, attempt.request, attempt.gathered, attempt.options
     stubs = attempt.stubs
@@ -187,7 +197,7 @@ def _write(attempt: _Attempt) -> None:
         path.write_bytes(content)
     lines = [
         ("-e " if line.editable else "")
-        + line.text
+        + _path_as_url(line)
         + "".join(f" --hash={each}" for each in line.hashes if not line.is_direct)
         for line in gathered.requirements
     ]

@@ -107,6 +107,14 @@ def test_one_plan_and_one_generation_hold_both_kinds(envmgr: Envmgr, create: Any
     assert [each["spec"] for each in step["pypi"]] == ["app"]
 
 
+def test_why_and_tree_tell_what_came_from_pypi(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
+    assert create("python", "lib", pypi=("app >=1 ; python_version > '3'",)).code == 0
+    told = envmgr("why", "-p", tmp_path / "env", "part").err
+    assert "part 1.0 came from PyPI, needed by app." in told and "warning" not in told
+    shown = envmgr("tree", "-p", tmp_path / "env", "--depth", "0").out
+    assert shown.endswith("from PyPI\n├── app 1.0\n└── part 1.0\n")
+
+
 def test_a_dry_run_tells_both_kinds_and_fetches_no_wheel(create: Any, served: Served, tmp_path: Path) -> None:
     done = create("python", pypi=("app",), dry_run=True, json=True)
     assert done.code == 0, done.out

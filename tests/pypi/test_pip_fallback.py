@@ -99,10 +99,10 @@ def test_pip_takes_what_conda_provides_and_reports_the_rest(tmp_path: Path, inde
 )
 def test_pip_reports_sources_of_all_kinds(tmp_path: Path, index: LocalIndex) -> None:
     index.sdist("built", "1.0")
-    (tmp_path / "local").mkdir()
+    (tmp_path / "local one").mkdir()
     for file, text in project_files("local", "1.0").items():
-        (tmp_path / "local" / file).write_text(text)
-    found = ask(tmp_path, (index.folder / "simple").as_uri(), "built", "-e ./local")
+        (tmp_path / "local one" / file).write_text(text)
+    found = ask(tmp_path, (index.folder / "simple").as_uri(), "built", "-e './local one'")
     assert found["sources"] == [["directory", "local"], ["sdist", "built"]]
 
 
