@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.pypi.requirement_lines import RequirementLine
     from envmgr.pypi.resolution import PypiItem
+
+
+_EXTRAS = re.compile(r"\[[^\]]*\]$")
+_REVISION = re.compile(r"(?<=[^/])@[^@]*$")
 
 
 def intent_of(items: Iterable[PypiItem], context: Context) -> PypiIntent:
@@ -97,9 +102,11 @@ def name_of(text: str) -> str | None:
 
 def requested_by(intent: PypiIntent, wheels: Sequence[PackageRecord]) -> dict[str, tuple[str, ...]]:
     """The lines that ask for each of *wheels*, by the record's name."""
+    from envmgr.models.credentials import without_credentials
+
     by_name = {record.shown_name: record.name for record in wheels}
     by_url = {
-        str(record.extra["direct_url"]["url"]): record.name
+        without_credentials(str(record.extra["direct_url"]["url"])): record.name
         for record in wheels
         if isinstance(record.extra.get("direct_url"), dict)
     }
@@ -115,8 +122,15 @@ def requested_by(intent: PypiIntent, wheels: Sequence[PackageRecord]) -> dict[st
 
 
 def _direct(line: RequirementLine, by_url: dict[str, str]) -> str | None:
-    body = line.text.partition(" ;")[0].partition("[")[0]
-    return by_url.get(f"file://{body}") or by_url.get(body.partition("#")[0])
+    """The record that a path or URL without a name brought, by its ``direct_url.json`` (PEP 610)."""
+    from envmgr.models.credentials import without_credentials
+
+    body = line.text.partition(" ;")[0]
+    if body.startswith("/"):
+        return by_url.get(Path(body).as_uri()) or by_url.get(Path(_EXTRAS.sub("", body)).as_uri())
+    url = without_credentials(body.partition("#")[0])
+    repository = url.partition("+")[2]
+    return by_url.get(url) or by_url.get(repository) or by_url.get(_REVISION.sub("", repository))
 
 
 def _parsed(text: str) -> RequirementLine | None:

@@ -66,7 +66,9 @@ def names_place_here(text: str) -> bool:
     option = _OPTION.fullmatch(text)
     if option is not None:
         place = option[2].strip().strip("\"'")
-        return option[1] in _TAKES_PLACE and ("://" not in place or place.startswith("file:"))
+        return option[1] in _TAKES_PLACE and (
+            "://" not in place or re.match(r"(\w+\+)?file:", place) is not None
+        )
     if _NAME.match(text):
         return re.search(r"@\s*(\w+\+)?(file:|[./~])", text) is not None
     return "://" not in text or re.match(r"(\w+\+)?file:", text) is not None

@@ -12,6 +12,7 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials
 from envmgr.models.wheel_name import normalized_name
+from envmgr.pypi.items import without_login
 from envmgr.pypi.records import WheelNeeds, wheel_record
 from envmgr.pypi.resolution import PypiSource
 
@@ -80,7 +81,7 @@ def _wheel(each: Mapping[str, Any], index: str) -> PackageRecord:
 
 
 def _source(name: str, version: str, download: Mapping[str, Any], *, is_direct: bool) -> PypiSource:
-    url = without_credentials(download["url"])
+    url = without_login(download["url"])
     vcs = download.get("vcs_info")
     directory = download.get("dir_info")
     path = Path(unquote(urlsplit(url).path)) if directory is not None else None

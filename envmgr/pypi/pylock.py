@@ -13,6 +13,7 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials
 from envmgr.models.wheel_name import normalized_name
+from envmgr.pypi.items import without_login
 from envmgr.pypi.records import wheel_record
 from envmgr.pypi.resolution import PypiSource
 from envmgr.pypi.target import best_wheel
@@ -177,7 +178,7 @@ class _Parts:
                 kind="vcs",
                 name=name,
                 version=package.get("version"),
-                url=without_credentials(written),
+                url=without_login(written),
                 vcs=vcs.get("type", "git"),
                 commit=vcs["commit-id"],
                 requested_revision=vcs.get("requested-revision"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -74,6 +75,7 @@ def _resolved(
     gathered, options = read_items(request, environ)
     if not gathered.requirements and not gathered.remote:
         return PypiSolution(tool="")
+    gathered, told = _without_editable_repositories(gathered)
     reporter.phase_started(Phase.PYPI, None)
     try:
         found = find_uv(environ, runner)
@@ -85,8 +87,21 @@ def _resolved(
             outcome = _with_pip(request, gathered, options, runner, environ)
     finally:
         reporter.phase_finished(Phase.PYPI)
-    warnings = (*found.refused, *index_warnings(outcome, options), *outcome.warnings)
+    warnings = (*found.refused, *told, *index_warnings(outcome, options), *outcome.warnings)
     return replace(outcome, warnings=warnings)
+
+
+def _without_editable_repositories(gathered: Gathered) -> tuple[Gathered, tuple[str, ...]]:
+    """Repositories as ordinary packages, with a sentence for each that should be editable: no clone is kept."""
+    lines, told = [], []
+    for line in gathered.requirements:
+        is_repository = line.editable and re.search(r"(^|@\s*)(git|hg|svn|bzr)\+", line.text) is not None
+        if is_repository:
+            told.append(
+                f"{line.shown.removeprefix('-e ')} is installed as it is and not editable: no clone is kept."
+            )
+        lines.append(replace(line, editable=False) if is_repository else line)
+    return replace(gathered, requirements=lines), tuple(told)
 
 
 def read_items(request: PypiRequest, environ: Mapping[str, str]) -> tuple[Gathered, IndexOptions]:

@@ -296,15 +296,19 @@ def test_a_revision_of_a_repository_of_this_machine_is_kept_for_later_changes(
     for words in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "x"), ("tag", "v1")):
         subprocess.run(["git", *words], cwd=repository, check=True)
     asked = f"git+{repository.as_uri()}@v1"
-    assert create("python", pypi=(asked,)).code == 0
+    made = create("python", pypi=(f"-e {asked}",))
+    assert (made.code, f"{asked} is installed as it is and not editable" in made.err) == (0, True), made.err
     done = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "other")
     assert done.code == 0, done.err
     assert installed(envmgr, tmp_path / "env") == {"mine": "0.1 pypi", "other": "1.0 pypi"}
-    assert f"{asked} is a file" in envmgr("export", "-p", tmp_path / "env", "--from-history").err
+    assert f"-e {asked} is a file" in envmgr("export", "-p", tmp_path / "env", "--from-history").err
+    assert envmgr("remove", "-y", "-p", tmp_path / "env", "mine").code == 0
+    assert envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "part").code == 0
+    assert installed(envmgr, tmp_path / "env") == {"other": "1.0 pypi", "part": "1.0 pypi"}
 
 
 def test_a_local_project_is_linked_editable(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
-    project = tmp_path / "project"
+    project = tmp_path / "my project"
     for path, text in project_files("mine", "0.1", ["part"]).items():
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text(text)
@@ -317,7 +321,8 @@ def test_a_local_project_is_linked_editable(envmgr: Envmgr, create: Any, tmp_pat
     assert (info / "REQUESTED").exists()
     assert (tmp_path / "env" / SITE / "link.pth").read_text().strip() == str(project)
     assert envmgr("remove", "-y", "-p", tmp_path / "env", "mine").code == 0
-    assert installed(envmgr, tmp_path / "env") == {}
+    assert envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "part").code == 0
+    assert installed(envmgr, tmp_path / "env") == {"part": "1.0 pypi"}
 
 
 def test_what_conda_provides_is_not_laid_over(
