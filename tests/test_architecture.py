@@ -84,6 +84,7 @@ EFFECT_MODULES = {
     "prefix.store",
     "prefix.sums",
     "prefix.target",
+    "prefix.threads",
     "prefix.usage",
     "prefix.wheel_notes",
     "prefix.marker",

@@ -125,16 +125,15 @@ class _Building(Struct):
         return messages
 
     def _link(self) -> list[str]:
-        plan, messages = self.request.plan, []
+        plan = self.request.plan
+        messages: list[str] = []
         linker = Linker(plan, str(self.staging.root), self.reporter, mode=self.request.link_mode)
         self.reporter.phase_started(Phase.LINK, plan.file_count)
         try:
             linker.make_folders()
-            outcomes = {}
-            for link in plan.link:
-                messages += self._run_script(link, "pre-link")
-                outcomes[link.name] = linker.link_package(link)
-                self.reporter.phase_advanced(Phase.LINK, link.file_count)
+            outcomes = linker.link_packages(
+                before=lambda link: messages.extend(self._run_script(link, "pre-link"))
+            )
             self._compile(outcomes)
             self._write_records(outcomes)
         finally:

@@ -213,10 +213,7 @@ class _Changing(Struct):
         try:
             linker.make_folders()
             (root / "conda-meta").mkdir(exist_ok=True)
-            outcomes: dict[str, LinkOutcome] = {}
-            for link in plan.link:
-                outcomes[link.name] = linker.link_package(link)
-                self.reporter.phase_advanced(Phase.LINK, link.file_count)
+            outcomes = linker.link_packages(before=lambda _: None)
             self._compile(root, outcomes)
             self._write_records(root, outcomes)
         finally:

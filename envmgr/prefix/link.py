@@ -7,33 +7,42 @@ says so once, with what it costs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.models.package_files import DIRECTORY, HARDLINK, SOFTLINK
+from envmgr.ports import Phase
 from envmgr.prefix.entry_points import entry_point_script
 from envmgr.prefix.outcome import LinkOutcome
 from envmgr.prefix.paths import parents_of, resolve_link
 from envmgr.prefix.placeholder import replace_placeholder
 from envmgr.prefix.placing import NO_LINK, PLACE, LinkMode, Method, copy, working_method
+from envmgr.prefix.threads import processors, share_out
 from envmgr.prefix.wheel_notes import direct_url_json, record_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from envmgr.models.package_files import PathEntry
     from envmgr.ports import Reporter
     from envmgr.prefix.plan import PackageLink, PackageToLink, PrefixPlan
 
+_T = TypeVar("_T")
+
 # What a file takes at least on most disks, and a multiple of it.
 _BLOCK = 4096
+# For fewer paths the start of a thread costs what it saves.
+_WORTH_THREADS = 500
+# So many paths are taken at a time: a millisecond of work, which an interrupt waits for.
+_PIECE = 128
 # CEP 32, "link": a reflink is a file of its own, as a copy is.
 _LINK_TYPES: dict[Method, int] = {"reflink": 3, "hardlink": 1, "symlink": 2, "copy": 3}
 
@@ -41,30 +50,38 @@ _LINK_TYPES: dict[Method, int] = {"reflink": 3, "hardlink": 1, "symlink": 2, "co
 class Linker(Struct):
     """Links the packages of *plan* into the folder *root*, whose files will know it as ``plan.prefix``.
 
-    *root* ends without slash. *mode* says how files come from the cache.
+    *root* ends without slash. *mode* says how files come from the cache. From *threads_from* paths on, threads
+    share the work.
     """
 
     plan: PrefixPlan
     root: str
     reporter: Reporter
     mode: LinkMode = "auto"
+    threads_from: int = _WORTH_THREADS
     _methods: dict[str, Method] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+    # Whether packages may bring a path by two ways, so that the last one has to come last.
+    _in_order: bool = False
 
     def make_folders(self) -> None:
         """Make every folder that the files need, and the symlinks that other packages' files go through."""
-        targets, links = [], {}
+        targets: list[str] = []
+        links: dict[str, tuple[PackageLink, PathEntry]] = {}
         for package in self.plan.link:
-            targets += [target for target in package.targets if target]
+            targets += filter(None, package.targets)
             targets += package.written
-            for entry, target in package.pairs():
+            for entry, target in package.special_pairs():
                 if entry.path_type == SOFTLINK or entry.sha256 is None:
                     links[target] = (package, entry)
         folders = parents_of(targets)
         through = [folder for folder in folders if folder in links]
         behind = tuple(f"{folder}/" for folder in through)
-        for folder in folders:
-            if folder not in links and not folder.startswith(behind or "\0"):
-                self._make_folder(folder)
+        plain = [folder for folder in folders if folder not in links] if links else folders
+        if behind:
+            plain = [folder for folder in plain if not folder.startswith(behind)]
+            self._in_order = True
+        self._make_plain_folders(plain)
         for folder in through:
             package, entry = links[folder]
             self._make_through(package, entry, folder)
@@ -72,33 +89,102 @@ class Linker(Struct):
             if behind and folder.startswith(behind):
                 os.makedirs(f"{self.root}/{folder}", exist_ok=True)
 
-    def _make_folder(self, folder: str) -> None:
-        try:
-            os.mkdir(f"{self.root}/{folder}")  # noqa: PTH102 - there may be thousands.
-        except FileExistsError:
-            if not os.path.isdir(f"{self.root}/{folder}"):
-                raise
+    def _make_plain_folders(self, folders: Sequence[str]) -> None:
+        """Make *folders*, parents first; those of one depth need nothing of each other."""
+        threads = self._threads(len(folders))
+        depths: dict[int, list[str]] = {}
+        for folder in folders:
+            depths.setdefault(folder.count("/") if threads > 1 else 0, []).append(folder)
+        for depth in sorted(depths):
+            share_out(self._make_some_folders, [*_split(depths[depth])], threads)
 
-    def link_package(self, link: PackageLink) -> LinkOutcome:
-        """Put files and entry points of one package in place; raises PrefixError naming package and path."""
-        outcome = LinkOutcome(link_type=_LINK_TYPES[method := self._method(link)])
-        place = PLACE[method]
-        source_root, root = str(link.package.folder), self.root
-        for entry, target in link.pairs():
-            source, path = f"{source_root}/{entry.path}", f"{root}/{target}"
-            plain = entry.path_type == HARDLINK and entry.placeholder is None
+    def _make_some_folders(self, folders: Sequence[str]) -> None:
+        root, make = self.root, os.mkdir
+        for folder in folders:
             try:
-                if plain and entry.sha256 is not None and not entry.no_link:
+                make(f"{root}/{folder}")
+            except FileExistsError:
+                if not os.path.isdir(f"{root}/{folder}"):
+                    raise
+
+    def link_packages(self, before: Callable[[PackageLink], object]) -> dict[str, LinkOutcome]:
+        """Put files and entry points of all packages in place, after `make_folders`; the outcomes, by their names.
+
+        *before* is called with each package in order; where a pre-link script is to run, it finds all packages
+        before its own and nothing of its own. Raises PrefixError naming package and path, for the first in order.
+        """
+        links = self.plan.link
+        failed: dict[str, dict[int, OSError]] = {}
+        in_order = self._in_order or any("pre-link" in link.scripts for link in links)
+        if not in_order and self._threads(self.plan.file_count) > 1:
+            failed = self._link_at_once()
+        outcomes = {}
+        for link in links:
+            before(link)
+            outcomes[link.name] = self._link_package(link, failed.get(link.name))
+            placed = link.file_count if link.name not in failed else link.file_count - len(_plain(link))
+            self.reporter.phase_advanced(Phase.LINK, placed)
+        return outcomes
+
+    def _threads(self, paths: int) -> int:
+        """How many threads are worth it for so many *paths*."""
+        return processors() if paths >= self.threads_from and not self.plan.file_system.folds_case else 1
+
+    def _link_at_once(self) -> dict[str, dict[int, OSError]]:
+        """Link what needs nothing but a link, of all packages that are not copied, with all processors.
+
+        What failed is returned by package and place in it, for its turn. After what copying does not solve, no more
+        is begun. Here no two packages bring one path, so the order in which files come makes no difference.
+        """
+        pieces = []
+        failed: dict[str, dict[int, OSError]] = {}
+        for link in self.plan.link:
+            if self._method(link) != "copy":
+                failed[link.name] = {}
+                pieces += [(link, piece) for piece in _split(_plain(link))]
+
+        def place(piece: tuple[PackageLink, Sequence[int]]) -> None:
+            link, places = piece
+            paths, targets, source, root = (
+                link.package.files.paths,
+                link.targets,
+                link.package.folder,
+                self.root,
+            )
+            put, start = PLACE[self._method(link)], f"{source}/"
+            for at in places:
+                try:
+                    put(start + paths[at].path, f"{root}/{targets[at]}")
+                except OSError as error:
+                    failed[link.name][at] = error
+                    if error.errno != errno.EEXIST and error.errno not in NO_LINK:
+                        raise
+            self.reporter.phase_advanced(Phase.LINK, len(places))
+
+        with contextlib.suppress(OSError):  # It is among those that failed.
+            share_out(place, pieces, processors())
+        return failed
+
+    def _link_package(self, link: PackageLink, failed: Mapping[int, OSError] | None) -> LinkOutcome:
+        """One package; where its plain files are linked already, *failed* has those that could not be."""
+        outcome = LinkOutcome(link_type=_LINK_TYPES[method := self._method(link)])
+        if method == "copy" and self.mode != "copy":
+            self._tell_of_copying(link)
+        place = PLACE[method]
+        source_root, root, paths = str(link.package.folder), self.root, link.package.files.paths
+        special = frozenset(link.special)
+        for at in range(len(paths)) if failed is None else sorted({*link.special, *failed}):
+            entry, target = paths[at], link.targets[at]
+            if not target:
+                continue
+            source, path = f"{source_root}/{entry.path}", f"{root}/{target}"
+            try:
+                if at not in special:
+                    if failed is not None:
+                        raise failed[at]
                     place(source, path)
                     continue
-                if entry.path_type == SOFTLINK or (entry.sha256 is None and os.path.islink(source)):
-                    self._symlink(source, path, target, outcome)
-                elif entry.placeholder is not None:
-                    self._patch(source, path, link, entry, target, outcome)
-                elif entry.path_type == DIRECTORY:
-                    os.makedirs(path, exist_ok=True)
-                else:
-                    (copy if entry.no_link else place)(source, path)
+                self._place_special(link, entry, (source, path, target), outcome)
             except OSError as error:
                 self._try_otherwise(link, entry, (source, path), error)
             if entry.sha256 is None and target not in outcome.symlinks:
@@ -107,6 +193,19 @@ class Linker(Struct):
         if link.recorded:
             self._write_notes(link, outcome)
         return outcome
+
+    def _place_special(
+        self, link: PackageLink, entry: PathEntry, where: tuple[str, str, str], outcome: LinkOutcome
+    ) -> None:
+        source, path, target = where
+        if entry.path_type == SOFTLINK or (entry.sha256 is None and os.path.islink(source)):
+            self._symlink(source, path, target, outcome)
+        elif entry.placeholder is not None:
+            self._patch(source, path, link, entry, target, outcome)
+        elif entry.path_type == DIRECTORY:
+            os.makedirs(path, exist_ok=True)
+        else:
+            (copy if entry.no_link else PLACE[self._method(link)])(source, path)
 
     def _method(self, link: PackageLink) -> Method:
         """How files of the cache that *link* comes from get here; tried once for each cache."""
@@ -119,10 +218,7 @@ class Linker(Struct):
         source = next((each for each in sources if stat.S_ISREG(_mode_of(each))), None)
         if source is None:
             return "copy" if self.mode == "copy" else "hardlink"
-        method = working_method(self.mode, source, self.root)
-        self._methods[cache] = method
-        if method == "copy" and self.mode != "copy":
-            self._report_copying(cache)
+        self._methods[cache] = method = working_method(self.mode, source, self.root)
         return method
 
     @property
@@ -202,7 +298,11 @@ class Linker(Struct):
         else:
             raise self._explained(link, entry, source, error) from error
 
-    def _report_copying(self, cache: str) -> None:
+    def _tell_of_copying(self, link: PackageLink) -> None:
+        cache = os.path.dirname(link.package.folder)
+        if cache in self._told:
+            return
+        self._told.add(cache)
         links = [each for each in self.plan.link if os.path.dirname(each.package.folder) == cache]
         sizes = [entry.size or 0 for link in links for entry in link.package.files.paths if _is_linked(entry)]
         size = sum(-(-each // _BLOCK) * _BLOCK for each in sizes)
@@ -251,6 +351,19 @@ class Linker(Struct):
                 data = direct_url_json(link.package.record) if name == "direct_url.json" else b""
             write_fresh(f"{self.root}/{target}", data, 0o644)
             outcome.changed[target] = (hashlib.sha256(data).hexdigest(), len(data))
+
+
+def _plain(link: PackageLink) -> Sequence[int]:
+    """Where in *link* the files are that are linked as they are."""
+    count = len(link.targets)
+    if not link.special and "" not in link.targets:
+        return range(count)
+    special = frozenset(link.special)
+    return [at for at in range(count) if at not in special and link.targets[at]]
+
+
+def _split(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (items[start : start + _PIECE] for start in range(0, len(items), _PIECE))
 
 
 def _gui_commands(package: PackageToLink) -> frozenset[str]:

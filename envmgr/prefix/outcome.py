@@ -51,7 +51,7 @@ def installed_package(
     link: PackageLink, outcome: LinkOutcome, sums: Mapping[str, str], subdir: str
 ) -> InstalledPackage:
     """The record of a linked package; *sums* (`sums_in_prefix`) covers all packages."""
-    paths = [_entry(entry, target, outcome, sums) for entry, target in link.pairs()]
+    paths = _entries(link, outcome, sums)
     for path, _ in link.entry_points:
         digest, size = outcome.changed[path]
         paths.append(
@@ -84,16 +84,26 @@ def _entry_point_type(path: str, subdir: str) -> str:
     return f"windows_python_entry_point_{'exe' if path.endswith('.exe') else 'script'}"
 
 
-def _entry(entry: PathEntry, target: str, outcome: LinkOutcome, sums: Mapping[str, str]) -> dict[str, Any]:
-    digest, size = entry.sha256, entry.size
-    if _is_as_promised(entry):
-        return {
+def _entries(link: PackageLink, outcome: LinkOutcome, sums: Mapping[str, str]) -> list[dict[str, Any]]:
+    """An entry for each file of the package that was linked: nearly all are in the prefix as they are in it."""
+    paths, targets = link.package.files.paths, link.targets
+    found: list[dict[str, Any]] = [
+        {
             "_path": target,
             "path_type": HARDLINK,
-            "sha256": digest,
-            "sha256_in_prefix": digest,
-            "size_in_bytes": size,
+            "sha256": entry.sha256,
+            "sha256_in_prefix": entry.sha256,
+            "size_in_bytes": entry.size,
         }
+        for entry, target in zip(paths, targets, strict=True)
+    ]
+    for at in link.special:
+        found[at] = _entry(paths[at], targets[at], outcome, sums)
+    return [each for each in found if each["_path"]] if "" in targets else found
+
+
+def _entry(entry: PathEntry, target: str, outcome: LinkOutcome, sums: Mapping[str, str]) -> dict[str, Any]:
+    digest, size = entry.sha256, entry.size
     known: dict[str, Any] = {
         "_path": target,
         "path_type": SOFTLINK if target in outcome.symlinks else entry.path_type,
@@ -117,17 +127,6 @@ def _entry(entry: PathEntry, target: str, outcome: LinkOutcome, sums: Mapping[st
     if size is not None:
         known["size_in_bytes"] = size
     return known
-
-
-def _is_as_promised(entry: PathEntry) -> bool:
-    """Whether nothing of the entry can be another in the prefix than in the package, as of nearly all."""
-    return (
-        entry.path_type == HARDLINK
-        and entry.placeholder is None
-        and entry.sha256 is not None
-        and entry.size is not None
-        and not entry.no_link
-    )
 
 
 def _sum_behind(path: str, symlinks: Mapping[str, str], sums: Mapping[str, str]) -> str | None:

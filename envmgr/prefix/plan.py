@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.models.file_system import FileSystem
-from envmgr.models.package_files import DIRECTORY, SOFTLINK
+from envmgr.models.package_files import DIRECTORY, HARDLINK, SOFTLINK
 from envmgr.prefix.noarch import PythonLayout, python_layout
 from envmgr.prefix.paths import link_script, parents_of
 
@@ -52,14 +52,17 @@ class PackageLink(Struct, frozen=True):
     """What linking one package does.
 
     ``targets`` runs parallel to ``package.files.paths``: where each entry lands, "" for one that loses its
-    path to another package. ``entry_points`` are scripts to be written, and launchers for Windows (``.exe``),
-    ``bytecode`` compiled files as (index of the source in targets, path), ``scripts`` the actions of its link
-    scripts. ``metadata`` is the ``.dist-info`` folder of a wheel, "" for others, and ``recorded`` are the paths of
-    what an installer writes there (PyPA "Recording installed projects").
+    path to another package. ``special`` are the places there of all entries that are more than a file which is
+    linked as it is (`special_entries`), so that nobody has to look through all of them. ``entry_points`` are
+    scripts to be written, and launchers for Windows (``.exe``), ``bytecode`` compiled files as (index of the source
+    in targets, path), ``scripts`` the actions of its link scripts. ``metadata`` is the ``.dist-info`` folder of a
+    wheel, "" for others, and ``recorded`` are the paths of what an installer writes there (PyPA "Recording
+    installed projects").
     """
 
     package: PackageToLink
     targets: tuple[str, ...]
+    special: tuple[int, ...]
     entry_points: tuple[tuple[str, EntryPoint], ...] = ()
     bytecode: tuple[tuple[int, str], ...] = ()
     scripts: tuple[str, ...] = ()
@@ -86,6 +89,11 @@ class PackageLink(Struct, frozen=True):
         for entry, target in zip(self.package.files.paths, self.targets, strict=True):
             if target:
                 yield entry, target
+
+    def special_pairs(self) -> Iterator[tuple[PathEntry, str]]:
+        """The `pairs` of the entries that are ``special``."""
+        paths, targets = self.package.files.paths, self.targets
+        return ((paths[at], targets[at]) for at in self.special if targets[at])
 
 
 class Clobber(Struct, frozen=True):
@@ -194,6 +202,21 @@ def is_noarch_python(package: PackageToLink) -> bool:
     return (package.record.noarch_kind or package.files.noarch) == "python"
 
 
+def special_entries(paths: Sequence[PathEntry]) -> tuple[int, ...]:
+    """Where in *paths* something else is than a file of a known size and sum that is linked as it is."""
+    return tuple(
+        [
+            at
+            for at, entry in enumerate(paths)
+            if entry.placeholder is not None
+            or entry.path_type != HARDLINK
+            or entry.sha256 is None
+            or entry.size is None
+            or entry.no_link
+        ]
+    )
+
+
 def _layout(
     current: Sequence[InstalledPackage], desired: Sequence[PackageToLink], subdir: str
 ) -> PythonLayout | None:
@@ -232,7 +255,7 @@ def _plan_package(package: PackageToLink, layout: PythonLayout | None, subdir: s
     actions = ("pre-link", "post-link", "pre-unlink")
     known = {link_script(package.record.name, action, subdir): action for action in actions}
     scripts = tuple(known[target] for target in targets if target in known)
-    return PackageLink(package, targets, entry_points, bytecode, scripts)
+    return PackageLink(package, targets, special_entries(paths), entry_points, bytecode, scripts)
 
 
 def _plan_wheel(package: PackageToLink, layout: PythonLayout, suffix: str) -> PackageLink:
@@ -258,6 +281,7 @@ def _plan_wheel(package: PackageToLink, layout: PythonLayout, suffix: str) -> Pa
     return PackageLink(
         package,
         targets,
+        special_entries(paths),
         points,
         metadata=metadata,
         recorded=tuple(f"{metadata}/{each}" for each in notes) if metadata else (),
@@ -279,7 +303,7 @@ def _check_room(links: Sequence[PackageLink], prefix: str) -> None:
     """Binary files have room for a prefix as long as their placeholder (CEP 34)."""
     length = len(prefix.encode(errors="surrogateescape"))
     for link in links:
-        for entry, target in _all_pairs(link):
+        for entry, target in link.special_pairs():
             room = len(entry.placeholder) if entry.placeholder and entry.file_mode == "binary" else length
             if room < length:
                 raise PrefixError(
@@ -379,9 +403,16 @@ class _Contest(Struct):
 
 def _claimed(link: PackageLink) -> list[str]:
     """All files that *link* makes."""
-    paths = [target for entry, target in _all_pairs(link) if entry.path_type != DIRECTORY]
+    return [*_brought(link), *(path for _, path in link.bytecode)]
+
+
+def _brought(link: PackageLink) -> list[str]:
+    """The files that *link* makes without those that Python compiles, and "" for each that it loses."""
+    paths, entries = [*link.targets], link.package.files.paths
+    for at in reversed(link.special):
+        if entries[at].path_type == DIRECTORY:
+            del paths[at]
     paths += link.written
-    paths += [path for _, path in link.bytecode]
     return paths
 
 
@@ -422,14 +453,18 @@ def contested_names(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> di
 
     Who wins is settled by linking both.
     """
-    key = plan.file_system.key
-    coming = {
-        key(target) for link in plan.link for entry, target in link.pairs() if entry.path_type != DIRECTORY
-    } | {key(path) for link in plan.link for path in link.written}
+    staying = [*_staying(plan, current)]
+    if not staying:
+        return {}
+    key, folds = plan.file_system.key, plan.file_system.folds_case
+    coming: set[str] = set()
+    for link in plan.link:
+        paths = [path for path in _brought(link) if path]
+        coming.update(map(key, paths) if folds else paths)
     return {
         package.record.name: next(path for path in package.files if key(path) in coming)
-        for package in _staying(plan, current)
-        if not coming.isdisjoint(map(key, package.files))
+        for package in staying
+        if not coming.isdisjoint(map(key, package.files) if folds else package.files)
     }
 
 
@@ -443,7 +478,9 @@ def passing_through(plan: PrefixPlan, current: Sequence[InstalledPackage]) -> di
         for package in plan.unlink
         for entry in package.paths
         if entry.get("path_type") == SOFTLINK
-    } | {target for link in plan.link for entry, target in link.pairs() if entry.path_type == SOFTLINK}
+    } | {
+        target for link in plan.link for entry, target in link.special_pairs() if entry.path_type == SOFTLINK
+    }
     found = {}
     for package in _staying(plan, current):
         through = symlinks.intersection(parents_of(list(package.files)))
@@ -471,6 +508,7 @@ def _without_lost(link: PackageLink, lost: set[str], index: int, contest: _Conte
     return PackageLink(
         link.package,
         targets,
+        link.special,
         tuple((path, entry) for path, entry in link.entry_points if key(path) not in lost),
         tuple(
             (position, path)
@@ -507,7 +545,7 @@ def _check_folders(contest: _Contest) -> None:
             folders[folder] = path
             folder = folder.rpartition("/")[0]
     for link in contest.links:
-        for entry, target in _all_pairs(link):
+        for entry, target in link.special_pairs():
             if entry.path_type == DIRECTORY and of(target) in owners:
                 _refuse(target, contest.winner(of(target)).name, link.name)
     for folder in folders.keys() & owners.keys():
@@ -520,7 +558,7 @@ def _is_symlink(link: PackageLink, key: str, contest: _Contest) -> bool:
     # Packages without sums come without paths.json, which would tell symlinks from files.
     return any(
         contest.file_system.key(target) == key and (entry.path_type == SOFTLINK or entry.sha256 is None)
-        for entry, target in _all_pairs(link)
+        for entry, target in link.special_pairs()
     )
 
 
