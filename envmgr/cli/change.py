@@ -120,7 +120,9 @@ def _write_text(changed: Changed, options: argparse.Namespace, reporter: Termina
         note(message)
     if options.quiet:
         return
-    if changed.done:
+    if changed.done and changed.generation is None:
+        note(f"Set the variables of {changed.plan.prefix}; no package moved.")
+    elif changed.done:
         note(f"Changed {changed.plan.prefix}: generation {changed.generation}  ({reporter.timings()})")
     elif changed.plan.is_nothing:
         note(f"Nothing to do: {changed.plan.prefix} is as it should be.")

@@ -51,6 +51,7 @@ def _change(
     from envmgr.ops.fetch import cache_in_use
     from envmgr.ops.save import plan_saving
     from envmgr.ops.verify import check_repaired
+    from envmgr.prefix.store import PrefixStore
 
     wanted = read_request(request.asked, context)
     for warning in wanted.warnings:
@@ -62,7 +63,8 @@ def _change(
     context = context.with_credentials(goal.pypi.credential_urls) if goal.pypi is not None else context
     plan = _plan(request, wanted, state, goal, context)
     same_requests = goal.requested == state.requested and goal.intent == state.intent
-    if plan.is_nothing and same_requests and not wanted.variables:
+    same_variables = wanted.variables.items() <= PrefixStore(prefix).state_variables().items()
+    if plan.is_nothing and same_requests and same_variables:
         return Changed(plan, done=False, saved=_save(saving, request))
     state.check_files(plan.unlink)
     ready = AgreedChange(request, state, goal, context)

@@ -110,3 +110,16 @@ def test_scripts_that_activate_the_environment_know_its_variables_at_once(envmgr
     assert "COLOUR" in script and "deep blue" in script
     assert envmgr("env", "config", "vars", "unset", "-p", prefix, "COLOUR").code == 0
     assert "deep blue" not in (prefix / "conda-meta/envmgr/activate/activate.sh").read_text()
+
+
+def test_an_update_sets_the_variables_of_its_file_once(envmgr: Envmgr, prefix: Path, tmp_path: Path):
+    file = tmp_path / "environment.yml"
+    update = ("env", "update", "-y", "-p", prefix, "-f", file)
+    channel = (tmp_path / "channel").as_uri()
+    for value, told in (("1", "Set the variables of"), ("1", "Nothing to do"), ("2", "Set the variables of")):
+        file.write_text(
+            f"channels: [{channel}, nodefaults]\ndependencies: [brings]\nvariables: {{A: '{value}'}}\n"
+        )
+        done = envmgr(*update)
+        assert (done.code, told in done.err) == (0, True), done.err
+        assert listed(envmgr, prefix)["A"] == value
