@@ -239,7 +239,7 @@ else if ( "x$_envmgr_first:q" == xactivate && "x$argv:q" !~ *-h* ) then
 else
   $_envmgr_command:q $argv:q
   set _envmgr_code = $status
-  if ( $_envmgr_code == 0 && "x$_envmgr_first:q" =~ x{{install,update,remove,rollback,env}} && $?CONDA_PREFIX ) then
+  if ( $_envmgr_code == 0 && "x$_envmgr_first:q" =~ x{{install,up*,remove,un*,rollback,env}} && $?CONDA_PREFIX) then
     if ( -r "$CONDA_PREFIX:q/conda-meta/envmgr/activate/activate.csh" ) then
       source "$CONDA_PREFIX:q/conda-meta/envmgr/activate/activate.csh"
     else if ( ! -d "$CONDA_PREFIX:q" ) then

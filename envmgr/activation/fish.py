@@ -199,7 +199,7 @@ function envmgr
             else
                 __envmgr_program $argv
             end
-        case install update remove rollback env
+        case install update upgrade remove uninstall rollback env
             __envmgr_program $argv; or return
             if test -z "$CONDA_PREFIX"
             else if test -r $CONDA_PREFIX/conda-meta/envmgr/activate/activate.fish

@@ -198,7 +198,8 @@ def --env --wrapped envmgr [...words: string] {
         __envmgr_leave
     } else {
         ^$command ...$rest ...$words
-        if $first in [install update remove rollback env] and ($env.CONDA_PREFIX? | default '') != '' {
+        let changing = [install update upgrade remove uninstall rollback env]
+        if $first in $changing and ($env.CONDA_PREFIX? | default '') != '' {
             if ($env.CONDA_PREFIX | path exists) {
                 __envmgr_enter (^$command ...$rest shell-hook nushell --facts -p $env.CONDA_PREFIX | from json)
             } else {

@@ -266,7 +266,7 @@ __envmgr_refresh() {
         1) __envmgr_leave ;;
         *) __envmgr_program "$@" ;;
       esac ;;
-    install | update | remove | rollback | env)
+    install | update | upgrade | remove | uninstall | rollback | env)
       __envmgr_program "$@" && __envmgr_refresh ;;
     *) __envmgr_program "$@" ;;
   esac

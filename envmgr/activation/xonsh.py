@@ -175,7 +175,8 @@ def _envmgr_load():
         if words == ["deactivate"]:
             return leave()
         code = subprocess.run([*command, *words], env=variables).returncode
-        if code == 0 and first in ("install", "update", "remove", "rollback", "env") and text("CONDA_PREFIX"):
+        changing = ("install", "update", "upgrade", "remove", "uninstall", "rollback", "env")
+        if code == 0 and first in changing and text("CONDA_PREFIX"):
             script = os.path.join(text("CONDA_PREFIX"), "conda-meta", "envmgr", "activate", "activate.xsh")
             if os.path.isfile(script):
                 with open(script, encoding="utf-8") as file:

@@ -153,7 +153,7 @@ function global:envmgr {
         __envmgr_leave ''
     } else {
         & $program[0] @rest @words
-        $changes = $first -in 'install', 'update', 'remove', 'rollback', 'env'
+        $changes = $first -in 'install', 'update', 'upgrade', 'remove', 'uninstall', 'rollback', 'env'
         if ($LASTEXITCODE -eq 0 -and $changes -and $env:CONDA_PREFIX) {
             $script = [IO.Path]::Combine($env:CONDA_PREFIX, 'conda-meta', 'envmgr', 'activate', 'activate.ps1')
             if ([IO.File]::Exists($script)) { . $script }
