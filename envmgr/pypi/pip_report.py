@@ -51,7 +51,7 @@ def read_report(text: str, names: Collection[str], index: str) -> Reported:
                 stubs[name] = version
                 continue
             url = each["download_info"]["url"]
-            if without_credentials(url) != url:
+            if without_credentials(url) != url or "?" in url:
                 written.append(url)
             if _is_wheel(url, each["download_info"]):
                 wheels.append(_wheel(each, index))

@@ -30,10 +30,10 @@ _FILE_HOSTS = {"pypi.org": "files.pythonhosted.org", "test.pypi.org": "test-file
 
 
 class Locked(Struct, frozen=True):
-    """The parts of a lock: *stubs* are the versions of names that a stub answered; *written* are URLs with logins.
+    """The parts of a lock: *stubs* are the versions of names that a stub answered.
 
-    *uploaded* has the times of upload in milliseconds since the Unix epoch. *unfit* are names that have no file
-    for the target, *unsummed* those whose files no sum of theirs allows.
+    *written* are URLs with logins or queries. *uploaded* has the times of upload in milliseconds since the Unix
+    epoch. *unfit* are names that have no file for the target, *unsummed* those whose files no sum of theirs allows.
     """
 
     wheels: tuple[PackageRecord, ...]
@@ -209,7 +209,7 @@ class _Parts:
         return os.path.normpath(os.path.join(self._reading.folder, text))
 
     def _note(self, written: str) -> None:
-        if without_credentials(written) != written:
+        if without_credentials(written) != written or "?" in written:
             self._written.append(written)
 
     def _index(self, package: Mapping[str, Any], url: str) -> str:

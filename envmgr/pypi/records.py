@@ -11,6 +11,7 @@ from envmgr.errors import DataError
 from envmgr.models.channel import without_credentials
 from envmgr.models.record import PYPI_PREFIX, Origin, PackageRecord
 from envmgr.models.wheel_name import WheelName, normalized_version
+from envmgr.pypi.items import without_login
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,8 +71,8 @@ def wheel_record(
 
 
 def _public(direct_url: Mapping[str, Any]) -> dict[str, Any]:
-    """*direct_url* without credentials in its URL (PEP 610, "Specification")."""
-    return {**direct_url, "url": without_credentials(str(direct_url.get("url", "")))}
+    """*direct_url* without credentials in its URL (PEP 610); the name that `ssh` logs in with is none."""
+    return {**direct_url, "url": without_login(str(direct_url.get("url", "")))}
 
 
 def _is_sha256(text: str) -> bool:

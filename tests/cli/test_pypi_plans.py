@@ -285,6 +285,16 @@ def test_a_change_fetches_from_an_index_that_wants_a_login(
     assert "s3cret" not in done.out + done.err
 
 
+def test_a_wheel_is_fetched_with_the_query_of_its_url(
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    with serve_index(index, query="sig=1&x=2") as signed:
+        url = f"http://{signed.address}/files/other-1.0-py3-none-any.whl?sig=1&x=2"
+        done = create("python", pypi=(url,))
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"other": "1.0 pypi"}
+
+
 def test_a_revision_of_a_repository_of_this_machine_is_kept_for_later_changes(
     envmgr: Envmgr, create: Any, tmp_path: Path
 ) -> None:

@@ -194,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted is not None and given != "Basic " + base64.b64encode(wanted.encode()).decode():
             self._send(401, b"who are you?\n", {"WWW-Authenticate": 'Basic realm="index"'})
             return
+        if urlsplit(self.path).query != server.query:
+            self._send(403, b"not signed\n", {})
+            return
         server.asked.append(path)
         file = server.folder / path.lstrip("/")
         if file.is_dir():
@@ -232,10 +235,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve_index(index: LocalIndex, *, login: str | None = None) -> Iterator[Served]:
-    """Serves *index* until the block ends; with *login* (``user:password``) to nobody else."""
+def serve_index(index: LocalIndex, *, login: str | None = None, query: str = "") -> Iterator[Served]:
+    """Serves *index* until the block ends, with *login* (``user:password``) and *query* to nobody else."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.folder, server.login, server.asked = index.folder, login, []  # type: ignore[attr-defined]
+    server.query = query  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
