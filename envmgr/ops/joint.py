@@ -302,6 +302,8 @@ class _JointSearch(Struct):
             if isinstance(answer, PypiRefusal):
                 more = (answer.provided & providers.keys()) - self.in_question
                 if not more:
+                    if not (answer.provided or self.limits):
+                        self.refusal = answer  # It stands whatever conda provides.
                     return None
                 self._put_in_question(more, providers)
                 continue
@@ -478,11 +480,12 @@ class _JointSearch(Struct):
         conflict = self._against(refusal) or self.conflict
         halves = [f"PyPI: {reason}" for reason in refusal.reasons]
         halves += [f"conda: {line}" for line in self._choices(refusal)]
+        lead = ""
         if conflict is None and refusal.python:
-            conflict = self.python_conflict
+            conflict, lead = self.python_conflict, "no other Python can be had: "
         if conflict is not None:
             told = self.session.refusal(conflict)
-            halves += [f"conda: {told}", *(f"  {line}" for line in told.facts.get("explanation", []))]
+            halves += [f"conda: {lead}{told}", *(f"  {line}" for line in told.facts.get("explanation", []))]
         ending = f" ({sentence})" if sentence else ""
         return SolveError(
             f"the PyPI items and the conda packages do not go together{ending}: {_first(refusal)}",

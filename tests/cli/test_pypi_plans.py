@@ -157,6 +157,12 @@ def test_what_no_conda_package_can_help_is_explained_by_pypi_alone(create: Any) 
     assert "the PyPI items cannot be fulfilled" in done.err and "app>=2" in done.err
 
 
+def test_a_refusal_names_what_no_version_of_conda_s_packages_can_mend(create: Any) -> None:
+    done = create("python", "lib", pypi=("old-app", "app>=2"))
+    assert done.code == 1
+    assert "app>=2" in done.err and "old-app" not in done.err, done.err
+
+
 def test_a_refusal_tells_which_versions_the_channels_have(create: Any) -> None:
     done = create("python", "lib", pypi=("lib<1",))
     assert done.code == 1
