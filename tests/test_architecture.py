@@ -61,6 +61,7 @@ EFFECT_MODULES = {
     "packages.unpack_worker",
     "packages.offsets",
     "packages.partial",
+    "packages.second_process",
     "packages.store",
     "packages.unpacked",
     "packages.unused",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from envmgr.ops.change_state import State
     from envmgr.ops.context import Context
     from envmgr.ops.joint import PypiPart
+    from envmgr.packages.store import PackageCache
     from envmgr.packages.unpacked import CachedPackage
     from envmgr.prefix.generation import Generation
     from envmgr.prefix.plan import PrefixPlan
@@ -36,11 +37,20 @@ class AgreedChange(Struct):
     context: Context
     # The last plan with what it was made of: what is shown before the question is mostly what is done after it.
     _last: list[tuple[object, PrefixPlan]] = field(default_factory=list)
+    _caches: list[PackageCache] = field(default_factory=list)
 
     def obtain(self, records: Iterable[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
         from envmgr.ops.fetch import obtain
 
-        return obtain(tuple(records), self.context, hashed=self.request.kind == "repair")
+        return obtain(tuple(records), self.context, hashed=self.request.kind == "repair", cache=self._cache())
+
+    def _cache(self) -> PackageCache:
+        """The same for all steps, so that a package that was looked at once need not be read again."""
+        from envmgr.packages.store import PackageCache
+
+        if not self._caches:
+            self._caches.append(PackageCache(self.context.settings.pkgs_dirs))
+        return self._caches[0]
 
     def prepare(self, plan: ChangePlan, *, explicit: bool) -> dict[PackageRecord, CachedPackage]:
         """The packages of *plan*, in the cache; what only they tell is settled, unless they are only downloaded."""
@@ -100,9 +110,7 @@ class AgreedChange(Struct):
         """*plan* with what else will be linked anew, and who wins, as the packages that are cached tell."""
         from msgspec.structs import replace
 
-        from envmgr.packages.store import PackageCache
-
-        cache = PackageCache(self.context.settings.pkgs_dirs)
+        cache = self._cache()
 
         def cached(records: Sequence[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
             found = {record: cache.find(record) for record in records}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from envmgr.errors import PrefixError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
@@ -21,14 +22,18 @@ _MOST_ROUNDS = 5
 
 
 def obtain(
-    records: Sequence[PackageRecord], context: Context, *, hashed: bool = False
+    records: Sequence[PackageRecord],
+    context: Context,
+    *,
+    hashed: bool = False,
+    cache: PackageCache | None = None,
 ) -> dict[PackageRecord, CachedPackage]:
     """Every record's package, downloaded, verified and unpacked where it was not cached, in the same order.
 
     Environments share their files with the cache, so what was written to one of them may be in both. Unpacked
     packages with such files are taken out of the cache, or passed over where it cannot be written, and brought in
-    anew. Times tell which files to compare; with *hashed*, all are. Raises ChannelError, before anything is
-    downloaded, for a package whose channel may not be used.
+    anew. Times tell which files to compare; with *hashed*, all are. *cache* is the caller's, which may have read
+    some of them. Raises ChannelError, before anything is downloaded, for a package whose channel may not be used.
     """
     from envmgr.ops.channels import channel_lists
     from envmgr.packages.store import PackageCache
@@ -36,7 +41,7 @@ def obtain(
 
     settings = context.settings
     channel_lists(context).check_records(records)
-    cache = PackageCache(settings.pkgs_dirs)
+    cache = cache or PackageCache(settings.pkgs_dirs)
     options = ObtainOptions(
         threads=settings.download_threads,
         offline=settings.offline,
@@ -55,10 +60,12 @@ def obtain(
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
             vanished = error
+        same = set() if hashed else _unchanged(packages.values(), since=started)
         sound |= {
             record: package
             for record, package in packages.items()
-            if _is_sound(package, cache, context, hashed=hashed, since=started) and _note_use(package)
+            if (package.folder in same or _is_sound(package, cache, context, hashed=hashed, since=started))
+            and _note_use(package)
         }
         missing = [record for record in records if record not in sound]
         if not missing:
@@ -69,6 +76,17 @@ def obtain(
         f"{missing[0].dist_name} is damaged in the package cache again and again.",
         hint="Is another program writing there, or is the disk failing?",
     )
+
+
+def _unchanged(packages: Iterable[CachedPackage], *, since: int) -> set[Path]:
+    """The folders of those that were unpacked before this run began, and of which nothing was changed since."""
+    from envmgr.packages.intact import published_ns, unchanged
+
+    folders = {str(package.folder): package for package in packages}
+    same = unchanged(
+        [(name, each.files.paths) for name, each in folders.items() if 0 < published_ns(name) < since]
+    )
+    return {folders[name].folder for name in same}
 
 
 def _is_sound(

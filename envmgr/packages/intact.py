@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from envmgr.models.package_files import HARDLINK
 from envmgr.packages.identity import RECORD_JSON
+from envmgr.packages.second_process import second_process
 from envmgr.packages.verify import Finding
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from envmgr.models.package_files import PathEntry
 
 _MISSING = "is missing"
+# So many files are looked at in one go, so that two processes share the work of a large package, too.
+_PIECE = 512
 
 
 def published_ns(folder: str) -> int:
@@ -48,6 +51,28 @@ def first_change(folder: str, entries: Sequence[PathEntry]) -> Finding | None:
             if found is not None:
                 return Finding(entry.path, found, damage=True)
     return None
+
+
+def unchanged(packages: Sequence[tuple[str, Sequence[PathEntry]]]) -> set[str]:
+    """The folders of those *packages* (folder, entries) of which `first_change` tells nothing.
+
+    A second process looks from the other end, where there is a second processor: a look is too short for threads,
+    which would wait for each other's turns. It changes nothing, and where it ends early, more is looked at here.
+    """
+    pieces = [
+        (position, folder, entries[start : start + _PIECE])
+        for position, (folder, entries) in enumerate(packages)
+        for start in range(0, len(entries), _PIECE)
+    ]
+    changed: set[int] = set()
+    with second_process(lambda at: first_change(*pieces[at][1:]) is None, len(pieces)) as known:
+        for at, (position, folder, entries) in enumerate(pieces):
+            found = known(at)
+            if found is None:
+                found = first_change(folder, entries) is None
+            if not found:
+                changed.add(position)
+    return {folder for position, (folder, _) in enumerate(packages) if position not in changed}
 
 
 def _difference(path: str, size: int, entry: PathEntry) -> str | None:

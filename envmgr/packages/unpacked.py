@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from envmgr.errors import DataError
-from envmgr.packages.folder import completed, package_files, parse_cached_record
+from envmgr.packages.folder import completed, is_bare, package_files, parse_cached_record
 from envmgr.packages.identity import distribution
 from envmgr.packages.layers import Layers, reader
 from envmgr.packages.link_plan import PLAN_JSON, LinkPlan, parse_plan, render_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.package_files import PackageFiles
@@ -64,14 +64,36 @@ class ObtainOptions(Struct, frozen=True):
 
 
 class UnpackedPackages(Layers):
-    """Layers whose unpacked packages can be read."""
+    """Layers whose unpacked packages can be read; what was read once is not read again while it is the same."""
+
+    def __init__(self, layers: Sequence[Path]) -> None:
+        super().__init__(layers)
+        self._read: dict[Path, tuple[object, CachedPackage]] = {}
 
     def find(self, record: PackageRecord) -> CachedPackage | None:
         """The unpacked package, or None; an entry that cannot be read counts as none."""
         for home, cached in self.located(record):
             with contextlib.suppress(DataError, OSError):
-                return read_package(record, home, cached)
+                return self._package(record, home, cached)
         return None
+
+    def _package(self, record: PackageRecord, home: Path, cached: bytes) -> CachedPackage:
+        folder = home / distribution(record)
+        state = (record, cached, _state(folder / PLAN_JSON), (home / record.file_name).is_file())
+        if folder in self._read and self._read[folder][0] == state:
+            return self._read[folder][1]
+        package = read_package(record, home, cached)
+        self._read[folder] = (state, package)
+        return package
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What is another for a file that was put there anew; nothing for none."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def read_package(record: PackageRecord, home: Path, cached: bytes) -> CachedPackage:
@@ -84,7 +106,8 @@ def read_package(record: PackageRecord, home: Path, cached: bytes) -> CachedPack
 
         plan = make_plan(folder, package_files(reader(folder)))
         _keep_plan(folder, plan)
-    whole = completed(record, parse_cached_record(cached, record, reader(folder)), **_sums(cached))
+    source = parse_cached_record(cached, record, reader(folder)) if is_bare(record) else record
+    whole = completed(record, source, **_sums(cached))
     return CachedPackage(whole, folder, archive if archive.is_file() else None, plan.files, plan.differing)
 
 

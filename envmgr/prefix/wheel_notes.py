@@ -58,10 +58,10 @@ def _sums(
     link: PackageLink, outcome: LinkOutcome, start: str, *, listed: bool
 ) -> Iterator[tuple[str, str, int]]:
     """Path, SHA-256 in hex and size of each file, those below *start* only where they are not *listed* already."""
-    changed = outcome.changed
-    for entry, target in link.pairs():
-        if listed and target.startswith(start):
-            continue
+    changed, paths, targets = outcome.changed, link.package.files.paths, link.targets
+    places = [at for at, target in enumerate(targets) if target and not (listed and target.startswith(start))]
+    for at in places:
+        entry, target = paths[at], targets[at]
         digest, size = changed.get(target, (entry.sha256 or "", entry.size or 0))
         yield target, digest, size
     for target in link.written:
