@@ -26,8 +26,9 @@ def parents_of(paths: list[str]) -> list[str]:
     ['lib', 'lib/a']
     """
     folders: set[str] = set()
-    for path in paths:
-        folder = path.rpartition("/")[0]
+    # There are many files in each folder, so that folders are told apart first.
+    for below in {path.rpartition("/")[0] for path in paths}:
+        folder = below
         while folder and folder not in folders:
             folders.add(folder)
             folder = folder.rpartition("/")[0]

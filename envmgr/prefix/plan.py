@@ -321,9 +321,10 @@ def _check_lengths(links: Sequence[PackageLink], prefix: str, file_system: FileS
     # Most paths need no closer look: each letter is one byte, and the whole is no longer than a name may be.
     harmless = min(room, file_system.name_most)
     for link in links:
-        for target in (*link.targets, *link.written):
-            if len(target) <= harmless and target.isascii():
-                continue
+        paths = (*link.targets, *link.written)
+        if max(map(len, paths), default=0) <= harmless and all(map(str.isascii, paths)):
+            continue
+        for target in paths:
             if length(target) > room:
                 raise PrefixError(
                     f"the path {prefix} is too long for {target} of {link.name}: both together may have "
@@ -356,8 +357,9 @@ class _Contest(Struct):
     def claim(self, index: int, paths: Sequence[str]) -> None:
         """The link at *index* brings *paths*."""
         keys = self.keys(paths)
-        for key in self.owners.keys() & keys:
-            self.losses.setdefault(key, []).append(self.owners[key])
+        if not self.owners.keys().isdisjoint(keys):
+            for key in self.owners.keys() & keys:
+                self.losses.setdefault(key, []).append(self.owners[key])
         self.owners.update(dict.fromkeys(keys, index))
         if self.file_system.folds_case:
             self.spellings.update(zip(keys, paths, strict=True))
@@ -538,19 +540,13 @@ def _all_pairs(link: PackageLink) -> Iterator[tuple[PathEntry, str]]:
 def _check_folders(contest: _Contest) -> None:
     """Refuses a path that one package needs as a file and another as a folder (a symlink may be both)."""
     owners, of = contest.owners, contest.file_system.key
-    folders: dict[str, str] = {}
-    for path in owners:
-        folder = path.rpartition("/")[0]
-        while folder and folder not in folders:
-            folders[folder] = path
-            folder = folder.rpartition("/")[0]
     for link in contest.links:
         for entry, target in link.special_pairs():
             if entry.path_type == DIRECTORY and of(target) in owners:
                 _refuse(target, contest.winner(of(target)).name, link.name)
-    for folder in folders.keys() & owners.keys():
-        if not _is_symlink(contest.winner(folder), folder, contest):
-            below = contest.winner(folders[folder])
+    for folder in parents_of([*owners]):
+        if folder in owners and not _is_symlink(contest.winner(folder), folder, contest):
+            below = contest.winner(next(path for path in owners if path.startswith(f"{folder}/")))
             _refuse(contest.spelling(folder), contest.winner(folder).name, below.name)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.markers import UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
-
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
+    from packaging.requirements import Requirement
 
     Environment = Mapping[str, str]
 
@@ -52,6 +51,9 @@ def dependants(gone: Collection[str], needs: Mapping[str, Collection[str]]) -> s
 
 
 def _parsed(text: str) -> Requirement | None:
+    # Many commands come by here that have no line to read; the import takes longer than they do.
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         return Requirement(text)
     except InvalidRequirement:
@@ -61,6 +63,8 @@ def _parsed(text: str) -> Requirement | None:
 def _holds(line: Requirement, extras: Collection[str], environment: Environment) -> bool:
     if line.marker is None:
         return True
+    from packaging.markers import UndefinedEnvironmentName
+
     try:
         return any(line.marker.evaluate({**environment, "extra": extra}) for extra in ("", *extras))
     except UndefinedEnvironmentName:
