@@ -94,7 +94,7 @@ def _read(prefix: Path, context: Context) -> Holdings:
     from envmgr.models.spec_style import plain_text
     from envmgr.ops.pins import pins_of
     from envmgr.prefix.history import read_requests
-    from envmgr.prefix.store import PrefixStore
+    from envmgr.prefix.store import UNSET, PrefixStore
 
     store = PrefixStore(prefix)
     installed = tuple(sorted(store.records(), key=lambda package: package.record.name))
@@ -109,7 +109,7 @@ def _read(prefix: Path, context: Context) -> Holdings:
         _pypi(prefix, installed),
         past,
         read_requests(history),
-        store.state_variables(),
+        {name: value for name, value in store.state_variables().items() if value != UNSET},
         tuple(plain_text(pin.spec) for pin in pins_of(prefix, context)),
         past.last is not None and past.last.holds(package.record for package in installed),
     )

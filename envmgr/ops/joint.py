@@ -251,11 +251,13 @@ class _JointSearch(Struct):
         self, records: tuple[PackageRecord, ...], answer: PypiSolution
     ) -> tuple[PackageRecord, ...] | None:
         """Other conda packages, where these lead PyPI's half back to releases of long ago; else None."""
+        from envmgr.ops.pypi_intent import name_of
         from envmgr.pypi.held_back import aged, held_back
 
         self.compared = True
         context = self.question.providers.context
         names = aged(answer, self.question.exclude_newer or int(context.clock.now() * 1000))
+        names -= {name_of(item.text) for item in self.question.items if "==" in item.text}
         if not names:
             return None
         free = ask_pypi(records, self.question, with_sources=False, what_conda_provides=False)
