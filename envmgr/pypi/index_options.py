@@ -247,6 +247,16 @@ def parse_index(text: str, option: Option | None = None) -> Index:
     return Index(clean, unquote(user), unquote(password) if colon else None, name or None)
 
 
+def host_url(url: str) -> str:
+    """*url* up to its host: the files of an index may lie anywhere there.
+
+    >>> host_url("https://h:8080/simple/x")
+    'https://h:8080'
+    """
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
 def _place(value: str, folder: str) -> str:
     return value if "://" in value else os.path.normpath(os.path.join(folder, value))
 

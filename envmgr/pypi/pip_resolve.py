@@ -11,11 +11,14 @@ import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from envmgr.errors import ChannelError, PrefixError
-from envmgr.pypi.index_options import PYPI
+from envmgr.models.credentials import without_credentials
+from envmgr.pypi.git_login import git_variables, without_git_login
+from envmgr.pypi.index_options import PYPI, host_url, parse_index
 from envmgr.pypi.pip_report import read_report
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
 from envmgr.pypi.stubs import stub_candidates, stub_file_name, stub_index
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from envmgr.ports import Finished, Runner
-    from envmgr.pypi.index_options import IndexOptions
+    from envmgr.pypi.index_options import Index, IndexOptions
     from envmgr.pypi.requirement_files import Gathered
     from envmgr.pypi.requirement_lines import RequirementLine
     from envmgr.pypi.resolution import Candidate, PypiRequest
@@ -130,7 +133,9 @@ class _Attempt(Struct, frozen=True):
                 _command(self.place, self.request, self.options, self.tool),
                 env={
                     **pip_environment(_without_options(environ)),
+                    **git_variables([line.text for line in self.gathered.requirements], environ),
                     "PIP_CONFIG_FILE": str(self.place / "pip.conf"),
+                    **_login_file(self.place, self.options, environ),
                 },
                 cwd=self.place,
                 timeout_seconds=_LONGEST_SECONDS,
@@ -144,7 +149,7 @@ class _Attempt(Struct, frozen=True):
     def _solution(self, text: str) -> PypiSolution:
         index = self.options.default.shown if self.options.default else PYPI
         reported = read_report(text, self.stubs, index)
-        logins = [index.login_url(index.url) for index in self.options.all_indexes if index.user]
+        logins = [each.login_url(host_url(each.url)) for each in _with_logins(self.options)]
         named = frozenset(line.name for line in self.gathered.requirements if line.name)
         return PypiSolution(
             tool=str(self.tool),
@@ -155,6 +160,39 @@ class _Attempt(Struct, frozen=True):
             credential_urls=(*reported.written, *logins),
             warnings=("uv was not found; pip resolved, for one version of each conda package alone.",),
         )
+
+
+def _with_logins(options: IndexOptions) -> list[Index]:
+    """The places that have a login, folders of links among them."""
+    links = [parse_index(each) for each in options.find_links if "://" in each]
+    return [each for each in (*options.all_indexes, *links) if each.user is not None]
+
+
+def _login_file(place: Path, options: IndexOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variable that leads pip to a private netrc with all logins, the user's own among them.
+
+    pip hands the URLs of its indexes to processes of its own as arguments, which every list of processes shows.
+    """
+    logins = _with_logins(options)
+    if not logins:
+        return {}
+    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "/")
+    try:
+        own = Path(environ.get("NETRC") or home / ".netrc").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        own = ""
+    lines = [
+        f"machine {urlsplit(each.url).hostname} login {_quoted(each.user)} password {_quoted(each.password)}"
+        for each in logins
+    ]
+    file = place / "netrc"
+    file.touch(mode=0o600)
+    file.write_text("\n".join([own, *lines, ""]), encoding="utf-8")
+    return {"NETRC": str(file)}
+
+
+def _quoted(text: str | None) -> str:
+    return '"' + (text or "").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _without_options(environ: Mapping[str, str]) -> dict[str, str]:
@@ -197,7 +235,7 @@ def _write(attempt: _Attempt) -> None:
         path.write_bytes(content)
     lines = [
         ("-e " if line.editable else "")
-        + _path_as_url(line)
+        + without_git_login(_path_as_url(line))
         + "".join(f" --hash={each}" for each in line.hashes if not line.is_direct)
         for line in gathered.requirements
     ]
@@ -208,9 +246,9 @@ def _write(attempt: _Attempt) -> None:
         for name, each in stubs.items()
     ]
     constraints += [f"{name}=={version}" for name, version in attempt.preferred.items() if name not in stubs]
-    configured = [f"index-url = {options.default.written}"] if options.default else ["no-index = true"]
-    configured += _gathered("extra-index-url", [index.written for index in options.indexes])
-    configured += _gathered("find-links", options.find_links)
+    configured = [f"index-url = {options.default.url}"] if options.default else ["no-index = true"]
+    configured += _gathered("extra-index-url", [index.url for index in options.indexes])
+    configured += _gathered("find-links", [without_credentials(each) for each in options.find_links])
     configured += _gathered("trusted-host", options.trusted_hosts)
     configured += [f"cert = {options.cert}"] if options.cert else []
     configured += [f"proxy = {options.proxy}"] if options.proxy else []

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.models.record import PYPI_PREFIX
 from envmgr.pypi.git_login import git_variables, without_git_login
+from envmgr.pypi.index_options import host_url
 from envmgr.pypi.pylock import LockReading, read_pylock
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
 from envmgr.pypi.stub_folder import stub_folder
@@ -208,7 +209,7 @@ class _Resolution:
             return PypiRefusal(tool=str(self._tool), reasons=tuple(refused), names=frozenset(locked.unsummed))
         said = read_warnings(finished.stderr)
         extras = [found for text in said for found in _EXTRA.findall(text) if found[0] in self._stubs]
-        hosts = [index.login_url(_root(index.url)) for index in self._options.all_indexes if index.user]
+        hosts = [index.login_url(host_url(index.url)) for index in self._options.all_indexes if index.user]
         return PypiSolution(
             tool=str(self._tool),
             wheels=locked.wheels,
@@ -269,8 +270,3 @@ class _Resolution:
             to_build=frozenset(self._to_build(told) if self._request.prefix_python is None else ()),
             warnings=told.warnings,
         )
-
-
-def _root(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"

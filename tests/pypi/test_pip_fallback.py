@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,42 @@ def test_pip_reports_sources_of_all_kinds(tmp_path: Path, index: LocalIndex) -> 
         (tmp_path / "local one" / file).write_text(text)
     found = ask(tmp_path, (index.folder / "simple").as_uri(), "built", "-e './local one'")
     assert found["sources"] == [["directory", "local"], ["sdist", "built"]]
+
+
+def words_of_processes() -> str:
+    """The words that a list of processes shows now."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(place.read_bytes().decode("utf-8", "replace"))
+    return "\n".join(found)
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ENVMGR_TEST_PIP_SOURCES"), reason="takes 5 s; ENVMGR_TEST_PIP_SOURCES=1 runs it"
+)
+def test_no_list_of_processes_shows_the_login_while_pip_builds(tmp_path: Path, index: LocalIndex) -> None:
+    index.wheel("build-tool", "1.0")
+    (tmp_path / "local").mkdir()
+    for file, text in project_files("local", "1.0").items():
+        (tmp_path / "local" / file).write_text(text.replace("requires = []", 'requires = ["build-tool"]'))
+    shown: list[str] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            shown.append(words_of_processes())
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    with serve_index(index, login="me:s3cret") as served:
+        found = ask(tmp_path, served.with_login, "./local")
+        assert any("build_tool" in path for path in served.asked)
+    done.set()
+    watcher.join(5)
+    assert found["sources"] == [["directory", "local"]]
+    text = "".join(shown)
+    assert served.address in text and "s3cret" not in text
 
 
 @pytest.mark.skipif(
