@@ -30,7 +30,9 @@ def moves_of_change(plan: ChangePlan) -> Moves:
     from envmgr.ops.moves import Moves
 
     again = frozenset(record.name for record in plan.link if record in plan.unlink)
-    return Moves(plan.before, plan.after, plan.asked, plan.kind, requested=_requested(plan.pypi), again=again)
+    built = frozenset(each.name for each in plan.pypi.sources) if plan.pypi is not None else frozenset()
+    asked = _requested(plan.pypi)
+    return Moves(plan.before, plan.after, plan.asked, plan.kind, requested=asked, again=again, built=built)
 
 
 def moves_of_creation(plan: CreatePlan) -> Moves:

@@ -65,8 +65,13 @@ class PypiChange(Struct, frozen=True):
         return then == now
 
     def _with_what_stays(self, part: PypiPart) -> PypiPart:
-        """Sources that were built before, from the same place, are not built again unless they were named now."""
+        """Sources that were built before, from the same place, are not built again unless they were named now.
+
+        A folder may have changed: it is built where it tells another version.
+        """
         from msgspec.structs import replace
+
+        from envmgr.pypi.stubs import same_version
 
         here = {
             _place(record.extra.get("direct_url"), record.shown_name, record.version): record
@@ -77,6 +82,7 @@ class PypiChange(Struct, frozen=True):
             each: record
             for each in part.sources
             if (record := here.get(_place(each.direct_url, each.name, each.version))) is not None
+            and (each.version is None or same_version(each.version, record.version))
         }
         if not kept:
             return part

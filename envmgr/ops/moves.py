@@ -29,7 +29,8 @@ class Moves(Struct, frozen=True):
     """What moves: the records before and after, all of each, and the packages that were named now.
 
     ``kind`` is that of the change, None for a new environment. ``again`` are linked anew where they stay.
-    ``requested`` are the Python distributions that PyPI items name themselves, None where none was resolved.
+    ``requested`` are the Python distributions that PyPI items name themselves, None where none was resolved; ``built``
+    those that come once they are built from sources.
     """
 
     before: Sequence[PackageRecord]
@@ -38,6 +39,7 @@ class Moves(Struct, frozen=True):
     kind: Kind | None = None
     requested: frozenset[str] | None = None
     again: frozenset[str] = field(default_factory=frozenset)
+    built: frozenset[str] = field(default_factory=frozenset)
 
 
 class DiskSize(Struct, frozen=True):
@@ -72,7 +74,12 @@ def _reasons(moves: Moves, context: Context) -> dict[str, str]:
     reasons = tell_moves(moves.before, moves.after, named, lines=moves.asked, machine=machine_of(virtual))
     if moves.requested is None:
         return reasons
-    return reasons | {
+    anew = {
+        record.name: "is built anew"
+        for record in moves.before
+        if record.is_pypi and record.shown_name in moves.built
+    }
+    return (reasons | anew) | {
         record.name: ASKED if record.shown_name in moves.requested else "needed by a PyPI package"
         for record in moves.after
         if record.is_pypi

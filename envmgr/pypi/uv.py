@@ -255,6 +255,8 @@ class _Resolution:
     def _refusal(self, told: Told) -> PypiRefusal:
         if told.unreachable is not None:
             hint = "Run the same once without --offline." if self._request.offline else None
+            if told.wants_login:
+                hint = "Logins are kept nowhere: write the option with its login again, or put it into ~/.netrc."
             raise ChannelError(told.unreachable, hint=hint)
         involved = told.names & self._stubs.keys()
         hint = told.hints[0] if told.hints else None

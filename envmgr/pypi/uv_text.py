@@ -47,6 +47,7 @@ _LOGIN: Final = re.compile(
     r"An index URL \((\S+?)\) could not be queried due to [^(]*(?:authenticat|authoriz|permission|credential)[^(]*"
     r"(?:\(([^)]*)\))?"
 )
+_WANTS_LOGIN: Final = "wants a login"
 _MOST_SENTENCES = 40
 _MOST_LETTERS = 1500
 
@@ -62,6 +63,11 @@ class Told(Struct, frozen=True):
     without_wheels: tuple[str, ...]
     build_disabled: tuple[str, ...]
     unreachable: str | None
+
+    @property
+    def wants_login(self) -> bool:
+        """Whether an index answered that it wants a login, or another one."""
+        return self.unreachable is not None and _WANTS_LOGIN in self.unreachable
 
 
 class Wording(Struct, frozen=True):
@@ -233,7 +239,7 @@ def _unreachable(blocks: _Blocks) -> str | None:
     for hint in blocks.hints:
         refused = _LOGIN.search(hint)
         if refused is not None:
-            return f"{refused[1]} wants a login, or another one ({refused[2] or 'refused'})."
+            return f"{refused[1]} {_WANTS_LOGIN}, or another one ({refused[2] or 'refused'})."
     missing = re.findall(rf"({_NAME})[^\s,]* was not found in the cache", raw)
     if missing or "Network connectivity is disabled" in raw:
         names = ", ".join(dict.fromkeys(missing)) or "what is asked for"

@@ -286,9 +286,11 @@ def test_a_change_fetches_from_an_index_that_wants_a_login(
     with serve_index(index, login="me:s3cret") as private:
         lines = ("--pypi", f"--index-url {private.with_login}", "--pypi", "other")
         done = envmgr("install", "-y", "-p", tmp_path / "env", *lines)
-    assert done.code == 0, done.err
+        assert done.code == 0, done.err
+        later = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "part")
+        assert (later.code, "put it into ~/.netrc" in later.err) == (1, True), later.err
     assert installed(envmgr, tmp_path / "env") == {"other": "1.0 pypi"}
-    assert "s3cret" not in done.out + done.err
+    assert "s3cret" not in done.out + done.err + later.err
 
 
 def test_a_wheel_is_fetched_with_the_query_of_its_url(
@@ -336,6 +338,8 @@ def test_a_local_project_is_linked_editable(envmgr: Envmgr, create: Any, tmp_pat
     assert told == {"url": project.as_uri(), "dir_info": {"editable": True}}
     assert (info / "REQUESTED").exists()
     assert (tmp_path / "env" / SITE / "link.pth").read_text().strip() == str(project)
+    again = envmgr("update", "-y", "-p", tmp_path / "env", "mine")
+    assert (again.code, "is built anew" in again.err) == (0, True), again.err
     assert envmgr("remove", "-y", "-p", tmp_path / "env", "mine").code == 0
     assert envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "part").code == 0
     assert installed(envmgr, tmp_path / "env") == {"part": "1.0 pypi"}
