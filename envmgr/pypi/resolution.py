@@ -146,7 +146,8 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     ``candidates`` in the request these are what the conda solve should choose. ``requested`` are the names that the
     items ask for themselves. ``missing_extras`` are
     (name, extra) of provided distributions whose ``requires_dist`` does not know the extra that somebody asks for.
-    ``uploaded`` has the time of upload of each name's file, in milliseconds since the Unix epoch, where the index
+    ``uploaded`` has the time of upload of each name's file, but for those that items hold to one version, in
+    milliseconds since the Unix epoch, where the index
     tells it. ``credential_urls`` are URLs with logins, for `Context.with_credentials`, and are shown nowhere.
     ``tool`` is what resolved, such as ``uv 0.9.1``; ``warnings`` are sentences.
     """

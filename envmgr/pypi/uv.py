@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.models.record import PYPI_PREFIX
 from envmgr.pypi.git_login import git_variables, without_git_login
@@ -207,7 +209,7 @@ class _Resolution:
         ]
         if refused:
             return PypiRefusal(tool=str(self._tool), reasons=tuple(refused), names=frozenset(locked.unsummed))
-        said = read_warnings(finished.stderr)
+        pinned, said = self._pinned(), read_warnings(finished.stderr)
         extras = [found for text in said for found in _EXTRA.findall(text) if found[0] in self._stubs]
         hosts = [index.login_url(host_url(index.url)) for index in self._options.all_indexes if index.user]
         return PypiSolution(
@@ -218,11 +220,21 @@ class _Resolution:
             requested=self._requested(locked),
             missing_extras=tuple(extras),
             credential_urls=(*locked.written, *hosts),
-            uploaded=locked.uploaded,
+            uploaded={name: then for name, then in locked.uploaded.items() if name not in pinned},
             warnings=tuple(
                 text for text in said if not any(name in self._stubs for name, _ in _EXTRA.findall(text))
             ),
         )
+
+    def _pinned(self) -> frozenset[str]:
+        """The names that lines hold to one version, so that there is no other to look for."""
+        found = set()
+        for line in self._lines:
+            if line.name is not None and not line.is_direct:
+                specifiers = Requirement(line.text).specifier
+                if any(each.operator in ("==", "===") and "*" not in each.version for each in specifiers):
+                    found.add(line.name)
+        return frozenset(found)
 
     def _requested(self, locked: Locked) -> frozenset[str]:
         """The names that the items say, and those that only the projects behind paths and URLs could tell."""
@@ -256,7 +268,9 @@ class _Resolution:
         if told.unreachable is not None:
             hint = "Run the same once without --offline." if self._request.offline else None
             if told.wants_login:
-                hint = "Logins are kept nowhere: write the option with its login again, or put it into ~/.netrc."
+                hint = (
+                    "Logins are kept nowhere: write the option with its login again, or put it into ~/.netrc."
+                )
             raise ChannelError(told.unreachable, hint=hint)
         involved = told.names & self._stubs.keys()
         hint = told.hints[0] if told.hints else None

@@ -300,6 +300,17 @@ def test_a_sum_in_a_url_asks_for_none_of_other_lines(
     assert told.reasons
 
 
+def test_whether_a_file_is_old_counts_only_where_another_may_be_taken(
+    index: LocalIndex, environ: dict[str, str]
+) -> None:
+    for name in ("tool", "other", "many"):
+        index.wheel(name, "1.0", uploaded="2020-01-01T00:00:00Z")
+    with serve_index(index) as served:
+        served_environ = {**environ, "PIP_INDEX_URL": served.url}
+        found = solution(request("tool==1.0", "other", "many==1.*"), served_environ)
+    assert found.uploaded.keys() == {"other", "many"}
+
+
 def test_macos_that_is_not_known_counts_as_one_that_wheels_are_made_for() -> None:
     python = PackageRecord(name="python", version="3.12.4", build="0")
     unknown, known = (virtual_record("__osx", version) for version in ("0", "14.5"))
