@@ -379,7 +379,8 @@ class _Examined(Struct):
                 "note",
                 f"pip installed {_count(rest, 'distribution')}: {_some(rest)}.",
                 "They are in no generation, and a solve does not know them.",
-                None,
+                f"{self.command('install', '--pypi', 'NAME')} takes one over, {self.command('remove', 'NAME')} "
+                "takes it away.",
                 {"distributions": rest},
             )
 

@@ -9,6 +9,7 @@ tried when no version helps; both are finite, and so are the rounds.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
+    from envmgr.ops.context import Context
     from envmgr.ops.provided import Providers
     from envmgr.ops.resolve import Resolving
     from envmgr.pypi.resolution import Candidate, Provided, PypiItem, PypiSource, Strategy
@@ -151,7 +153,9 @@ def ask_pypi(
     request = request if what_conda_provides else replace(request, provided=())
 
     def resolve(request: PypiRequest) -> PypiSolution | PypiRefusal:
-        return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
+        with contextlib.ExitStack() as stack:
+            request = replace(request, work_dir=_work_dir(stack, context))
+            return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
 
     answer: PypiSolution | PypiRefusal | None = None
     try:
@@ -166,6 +170,18 @@ def ask_pypi(
             return resolve(replace(request, prefix_python=python))
     assert isinstance(answer, PypiRefusal)
     return answer
+
+
+def _work_dir(stack: contextlib.ExitStack, context: Context) -> Path | None:
+    """A folder that is swept after a kill, for as long as *stack* lasts; None where there can be none."""
+    from envmgr.packages.work_area import work_area
+
+    layer = context.settings.pkgs_dirs[0]
+    try:
+        layer.mkdir(parents=True, exist_ok=True)
+        return stack.enter_context(work_area(layer)).folder
+    except OSError:
+        return None
 
 
 def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiRequest:
@@ -251,13 +267,11 @@ class _JointSearch(Struct):
         self, records: tuple[PackageRecord, ...], answer: PypiSolution
     ) -> tuple[PackageRecord, ...] | None:
         """Other conda packages, where these lead PyPI's half back to releases of long ago; else None."""
-        from envmgr.ops.pypi_intent import name_of
         from envmgr.pypi.held_back import aged, held_back
 
         self.compared = True
         context = self.question.providers.context
         names = aged(answer, self.question.exclude_newer or int(context.clock.now() * 1000))
-        names -= {name_of(item.text) for item in self.question.items if "==" in item.text}
         if not names:
             return None
         free = ask_pypi(records, self.question, with_sources=False, what_conda_provides=False)

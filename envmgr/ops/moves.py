@@ -29,8 +29,8 @@ class Moves(Struct, frozen=True):
     """What moves: the records before and after, all of each, and the packages that were named now.
 
     ``kind`` is that of the change, None for a new environment. ``again`` are linked anew where they stay.
-    ``requested`` are the Python distributions that PyPI items name themselves, None where none was resolved; ``built``
-    those that come once they are built from sources.
+    ``requested`` are the Python distributions that PyPI items name themselves, None where none was resolved;
+    ``built`` those that come once they are built from sources.
     """
 
     before: Sequence[PackageRecord]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -13,7 +15,6 @@ from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
@@ -72,10 +73,11 @@ def build_sources(
 
 def planner(
     subdir: str, context: Context, *, dry_run: bool, here: tuple[Path, PackageRecord | None] | None = None
-) -> Callable[[Sequence[PackageRecord]], contextlib.AbstractContextManager[Path]] | None:
-    """What gives the Python of a planned environment on *subdir*; None where a dry run would have to make one.
+) -> Callable[[Sequence[PackageRecord]], contextlib.AbstractContextManager[Path]]:
+    """What gives a Python that tells what source distributions need: that of the planned environment on *subdir*.
 
-    *here* is the environment that is to change, with its package python: where that stays, nothing is made.
+    *here* is the environment that is to change, with its package python: where that stays, nothing is made. A dry
+    run makes nothing, and another platform's Python cannot run here: then it is the one that runs envmgr.
     """
 
     @contextlib.contextmanager
@@ -85,17 +87,19 @@ def planner(
         if here is not None and here[1] is not None and here[1] == python_of(records):
             yield here[0] / "bin" / "python"
             return
-        if dry_run:
-            raise SolveError(
-                "source distributions must be built before it is known what they need, and a dry run makes no "
-                "environment to build them in.",
-                hint="Run it without --dry-run, or ask for versions that have wheels.",
+        if dry_run or subdir != context.settings.subdir:
+            version = ".".join(map(str, sys.version_info[:2]))
+            why = "a dry run makes no environment" if dry_run else f"those of {subdir} cannot run here"
+            context.reporter.warned(
+                f"what source distributions need was asked of them with Python {version} of this machine: {why}."
             )
+            yield Path(sys.executable)
+            return
         packages = obtain([record for record in records if not record.is_pypi], context)
         with planned_python(packages, subdir, context) as python:
             yield python
 
-    return None if dry_run and here is None else planned
+    return planned
 
 
 @contextlib.contextmanager

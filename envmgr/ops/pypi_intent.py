@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from envmgr.prefix.generation import AskedFor, PypiIntent
 
+_VARIABLE_OPTION = re.compile(r"\s*--?[a-z][a-z-]*[ =].*\$\{[A-Z0-9_]+\}")
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
@@ -34,7 +36,10 @@ def intent_of(items: Iterable[PypiItem], context: Context) -> PypiIntent:
     from envmgr.pypi.items import without_login
     from envmgr.pypi.requirement_files import gather
 
-    gathered = gather(items, context.environ)
+    items = tuple(items)
+    # A variable in an option is kept as such: it may be a login, and is asked for again each time.
+    variable = [each.text.strip() for each in items if _VARIABLE_OPTION.match(each.text)]
+    gathered = gather([each for each in items if each.text.strip() not in variable], context.environ)
 
     def placed(line: RequirementLine) -> AskedFor:
         file = None if line.source.file is None else str(expanded(line.source.file, context))
@@ -47,8 +52,17 @@ def intent_of(items: Iterable[PypiItem], context: Context) -> PypiIntent:
     return PypiIntent(
         requirements=tuple(map(placed, gathered.requirements)),
         constraints=tuple(line.shown for line in gathered.constraints),
-        options=tuple(dict.fromkeys([*options, *files])),
+        options=tuple(dict.fromkeys([*options, *files, *map(_kept, variable)])),
     )
+
+
+def _kept(text: str) -> str:
+    """An option with variables, as it is kept: a login that is all variables is no secret."""
+    from envmgr.models.credentials import without_credentials_in_text
+
+    login = re.search(r"://([^/@\s]+)@", text)
+    by_variables = login is not None and re.fullmatch(r"(\$\{[A-Z0-9_]+\}:?)+", login[1])
+    return text if by_variables else without_credentials_in_text(text)
 
 
 def merged_intent(earlier: PypiIntent, newer: PypiIntent) -> PypiIntent:

@@ -78,7 +78,7 @@ def resolve_with_pip(
     refusal: PypiRefusal | None = None
     for stubs in _stub_sets(request):
         for preferred in _preferences(request):
-            with tempfile.TemporaryDirectory(prefix="envmgr-pip-") as folder:
+            with tempfile.TemporaryDirectory(prefix="envmgr-pip-", dir=request.work_dir) as folder:
                 attempt = _Attempt(request, gathered, options, tool, Path(folder), stubs, preferred)
                 outcome = attempt.outcome(runner, environ)
             if isinstance(outcome, PypiSolution):

@@ -76,8 +76,9 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     metadata can be read, and what needs a build to be known is refused. Without ``allow_sources`` only wheels of
     indexes are taken, and a refusal comes sooner: a joint plan asks this way first, since source distributions of
     long ago promise to work with anything. ``constraints`` are further PEP 508 constraints of the caller, without
-    source lines. ``stubs_dir`` is a folder of ours where stub wheels are kept between
-    commands, so that uv's cache knows them again; None: they are made anew each time.
+    source lines. ``stubs_dir`` is a folder of ours where stub wheels are kept between commands, so that uv's cache
+    knows them again; None: they are made anew each time. ``work_dir`` takes private files while it is resolved
+    (None: the system's folder for such).
     """
 
     items: tuple[PypiItem, ...]
@@ -94,6 +95,7 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     strategy: Strategy = "highest"
     prefix_python: Path | None = None
     stubs_dir: Path | None = None
+    work_dir: Path | None = None
 
 
 class PypiSource(Struct, frozen=True, kw_only=True):

@@ -60,7 +60,7 @@ def resolve_with_uv(
     environ: Mapping[str, str],
 ) -> PypiSolution | PypiRefusal:
     """As `envmgr.pypi.resolve.resolve_pypi`, for what was *gathered* from the items and their *options*."""
-    with tempfile.TemporaryDirectory(prefix="envmgr-uv-") as folder:
+    with tempfile.TemporaryDirectory(prefix="envmgr-uv-", dir=request.work_dir) as folder:
         return _Resolution(request, gathered, options, tool, runner, environ, Path(folder)).outcome()
 
 

@@ -268,8 +268,10 @@ def test_sources_are_built_with_the_planned_python_and_kept(
     envmgr: Envmgr, create: Any, index: LocalIndex, served: Served, tmp_path: Path
 ) -> None:
     index.sdist("raw", "1.0", ["part"])
-    refused = create("python", pypi=("raw",), dry_run=True)
-    assert (refused.code, "no wheels of raw fit" in refused.err) == (1, True), refused.err
+    planned = create("python", pypi=("raw",), dry_run=True, json=True)
+    assert planned.code == 0, planned.out
+    assert [each["name"] for each in planned.json["pypi"]["build"]] == ["raw"]
+    assert "part" in {each["name"] for each in planned.json["actions"]["LINK"]}
     done = create("python", pypi=("raw",))
     assert done.code == 0, done.err
     assert installed(envmgr, tmp_path / "env") == {"raw": "1.0 pypi", "part": "1.0 pypi"}
@@ -406,6 +408,23 @@ def test_explicit_archives_and_pypi_items_go_together(
     done = envmgr("create", "-y", "-p", tmp_path / "copy", "-f", tmp_path / "exact.txt", "--pypi", "app")
     assert done.code == 0, done.err
     assert installed(envmgr, tmp_path / "copy") == {"app": "1.0 pypi", "lib": "2.0 conda", "part": "1.0 pypi"}
+
+
+def test_a_login_in_variables_is_asked_for_again_and_never_kept(
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve_index(index, login="ann:s3cr3t") as closed:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://{closed.address}/nothing")
+        monkeypatch.setenv("INDEX_USER", "ann")
+        monkeypatch.setenv("INDEX_PASSWORD", "s3cr3t")
+        option = f"--index-url http://${{INDEX_USER}}:${{INDEX_PASSWORD}}@{closed.address}/simple"
+        done = create("python", pypi=(option, "other"))
+        assert done.code == 0, done.err
+        more = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "part")
+        assert more.code == 0, more.err
+    assert set(installed(envmgr, tmp_path / "env")) == {"other", "part"}
+    told = b"".join(path.read_bytes() for path in (tmp_path / "env").rglob("*") if path.is_file())
+    assert b"s3cr3t" not in told and b"${INDEX_PASSWORD}" in told
 
 
 def test_a_requirement_file_is_read_with_its_lines(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
