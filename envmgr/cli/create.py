@@ -9,6 +9,7 @@ from envmgr.cli.options import (
     add_channels,
     add_confirmation,
     add_files,
+    add_groups,
     add_linking,
     add_output,
     add_pypi,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from envmgr.cli.progress import TerminalReporter
     from envmgr.ops.context import Context
     from envmgr.ops.create import Created, CreatePlan, CreateRequest
+    from envmgr.ops.lock_use import LockUse
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     add_target(made)
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'python >=3.11'")
     add_pypi(made)
-    add_files(made, "environment.yml or explicit file")
+    add_files(made, "environment.yml, lock or explicit file")
     made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     made.add_argument("--only-deps", action="store_true", help="only what the named packages need")
@@ -42,6 +44,15 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="without those of the setting create_default_packages",
     )
+    add_groups(made)
+    lock = made.add_mutually_exclusive_group()
+    lock.add_argument(
+        "--locked", action="store_true", help="the lock beside the file has to be current, and is used"
+    )
+    lock.add_argument(
+        "--frozen", action="store_true", help="use the lock beside the file as it is, current or not"
+    )
+    lock.add_argument("--without-lock", action="store_true", help="solve, also where a current lock is there")
     add_linking(made, "create nothing")
     add_channels(made)
     add_solving(made)
@@ -82,8 +93,17 @@ def _request(options: argparse.Namespace, arguments: Sequence[str]) -> CreateReq
         copy=bool(options.copy),
         default_packages=not options.no_default_packages,
         tell_notices=not (options.json or options.quiet),
+        lock=_lock_use(options),
         command_line=("envmgr", "create", *arguments),
     )
+
+
+def _lock_use(options: argparse.Namespace) -> LockUse:
+    if options.locked:
+        return "locked"
+    if options.frozen:
+        return "frozen"
+    return "none" if options.without_lock else "fresh"
 
 
 def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[CreatePlan], bool]:
@@ -91,8 +111,11 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
 
     from envmgr.cli.plan import is_shown, show_creation
     from envmgr.cli.question import may_proceed
+    from envmgr.cli.render import note
 
     def confirm(plan: CreatePlan) -> bool:
+        if plan.lock is not None and not (options.quiet or options.json):
+            note(f"Using the lock {plan.lock}.")
         if is_shown(options, context):
             show_creation(plan, context, verbose=options.verbose)
         return may_proceed(options, context)
@@ -111,6 +134,8 @@ def _write_json(created: Created, options: argparse.Namespace, reporter: Termina
         "UNLINK": [],
     }
     outcome = {"success": True, "dry_run": options.dry_run, "prefix": str(plan.prefix), "actions": actions}
+    if plan.lock is not None:
+        outcome["lock"] = plan.lock
     if plan.pypi is not None:
         outcome["pypi"] = pypi_fields(plan.pypi)
     write_json(

@@ -148,8 +148,8 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-p", "--prefix", metavar="PREFIX", help="the environment's folder")
 
 
-def add_channels(parser: argparse.ArgumentParser) -> None:
-    """-c CHANNEL and what goes with it."""
+def add_channels(parser: argparse.ArgumentParser, *, several_platforms: bool = False) -> None:
+    """-c CHANNEL and what goes with it; with *several_platforms*, --platform gives a list, ``platforms``."""
     group = parser.add_argument_group("channels")
     group.add_argument(
         "-c",
@@ -190,9 +190,20 @@ def add_channels(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--channel-priority", choices=["strict", "flexible", "disabled"], help="default: strict"
     )
-    group.add_argument(
-        "--platform", "--subdir", dest="subdir", metavar="SUBDIR", help="solve for this platform"
-    )
+    if several_platforms:
+        group.add_argument(
+            "--platform",
+            "--subdir",
+            dest="platforms",
+            action="append",
+            default=[],
+            metavar="SUBDIR",
+            help="for this platform (repeatable; default: those of the files, else this machine's)",
+        )
+    else:
+        group.add_argument(
+            "--platform", "--subdir", dest="subdir", metavar="SUBDIR", help="solve for this platform"
+        )
     group.add_argument(
         "--offline", action="store_true", default=None, help="use only what is cached or local"
     )
@@ -251,6 +262,20 @@ def add_files(parser: argparse.ArgumentParser, files: str) -> None:
     )
 
 
+def add_groups(parser: argparse.ArgumentParser) -> None:
+    """--group NAME, which mamba calls --category."""
+    parser.add_argument(
+        "--group",
+        "--category",
+        action="append",
+        default=[],
+        dest="groups",
+        metavar="NAME",
+        help="of a lock: bring this group of packages (of conda-lock.yml beside `main`; of pixi.lock: this "
+        "environment; repeatable)",
+    )
+
+
 def add_pypi(parser: argparse.ArgumentParser) -> None:
     """--pypi LINE."""
     parser.add_argument(
@@ -288,6 +313,7 @@ def asked_of(options: argparse.Namespace) -> Asked:
         channels=tuple(options.channel),
         override_channels=options.override_channels,
         subdir=options.subdir,
+        groups=tuple(getattr(options, "groups", ())),
     )
 
 

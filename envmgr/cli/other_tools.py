@@ -101,7 +101,6 @@ NOT_THERE: Final = {
     "--allow-uninstall": "the plan shows what goes",
     "--always-copy": "say --copy",
     "--cacert-path": "the setting ssl_verify takes the path of certificates",
-    "--category": "it is for files that envmgr does not read",
     "--channel-alias": "say ENVMGR_CHANNEL_ALIAS=URL",
     "--extra-safety-checks": "say envmgr config set extra_safety_checks true",
     "--safety-checks": "everything is checked when it is unpacked; envmgr verify compares all files",

@@ -15,7 +15,7 @@ from envmgr.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FileKind = Literal["explicit", "environment", "specs"]
+FileKind = Literal["explicit", "environment", "specs", "lock"]
 
 _SPEC_LINE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\s*([=<>!~].*)?(\s+#.*)?")
 _TABLE_HEAD: Final = re.compile(r"^#\s*Name\s+Version\s+Build", re.MULTILINE)
@@ -31,6 +31,8 @@ def kind_of_file(text: str, file: str) -> FileKind:
     """
     if is_explicit(text):
         return "explicit"
+    if _looks_like_lock(text):
+        return "lock"
     named = file.lower().endswith(
         (".yml", ".yaml", ".json")
     )  # JSON is YAML, and what `export --json` writes.
@@ -54,6 +56,12 @@ def _holds_specs(text: str) -> bool:
 
 def _looks_like_environment(text: str) -> bool:
     return "dependencies" in _keys(text) and not _SECTION.search(text)
+
+
+def _looks_like_lock(text: str) -> bool:
+    """Whether it has the keys of conda-lock.yml (CEP 37) or of pixi.lock, of any version."""
+    keys = _keys(text)
+    return {"metadata", "package"} <= keys or {"environments", "packages"} <= keys
 
 
 def _keys(text: str) -> set[str]:
@@ -84,16 +92,6 @@ _OTHERS: Final[tuple[tuple[Callable[[str, bool], bool], str, str | None], ...]] 
         lambda text, named: not named and bool({"workspace", "dependencies", "tool.pixi"} & _sections(text)),
         "a pixi manifest",
         "Make an environment.yml with `pixi project export conda-environment`.",
-    ),
-    (
-        lambda text, _: {"version", "metadata", "package"} <= _keys(text),
-        "a lock file of conda-lock",
-        "Make an explicit file with `conda-lock render --kind explicit`.",
-    ),
-    (
-        lambda text, _: {"version", "environments", "packages"} <= _keys(text),
-        "a lock file of pixi",
-        "Make an explicit file with `pixi project export conda-explicit-spec`.",
     ),
     (
         lambda text, _: {"package", "requirements"} <= _keys(text) or {"recipe", "outputs"} <= _keys(text),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct, field
 
 from envmgr.errors import DataError
-from envmgr.models.document import LINE_BREAK, decode_document, quoted
+from envmgr.models.document import LARGEST_DOCUMENT_BYTES, LINE_BREAK, decode_document, quoted
 from envmgr.models.yaml_problem import refuse_merge_markers, syntax_error, template_problem
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ class _Open(Struct):
     children: list[Node] = field(default_factory=list)
 
 
-def read_yaml(source: str | bytes, *, file: str) -> Node | None:
+def read_yaml(source: str | bytes, *, file: str, most_bytes: int = LARGEST_DOCUMENT_BYTES) -> Node | None:
     """The document in *source* as nodes; None for a file without any value.
 
     Raises DataError, one sentence with *file* and line, for everything that is not one YAML document.
     """
-    text = decode_document(source, file=file)
+    text = decode_document(source, file=file, most_bytes=most_bytes)
     refuse_merge_markers(text, file=file)
     import yaml
 

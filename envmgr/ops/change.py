@@ -76,7 +76,7 @@ def _change(
     number = None
     if not plan.is_nothing or not same_requests:
         with cache_in_use(context):
-            packages = ready.prepare(plan, explicit=bool(wanted.explicit))
+            packages = ready.prepare(plan, wanted)
             if request.download_only:
                 return Changed(plan, done=False)
             plan = ready.with_built(plan)

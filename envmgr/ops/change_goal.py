@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import PrefixError, UsageError
-from envmgr.models.record import is_pypi_name
+from envmgr.models.record import PYPI_PREFIX, is_pypi_name
 from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.change_pypi import pypi_change, remove_from_pypi
 from envmgr.ops.change_state import State, earlier_lines, in_order, not_installed
@@ -57,6 +57,8 @@ def choose_goal(request: ChangeRequest, wanted: EnvironmentRequest, state: State
         case "repair":
             ordered = in_order(state.records, state.requested)
             return Goal(ordered, state.requested, again=request.again, intent=state.intent)
+    if wanted.locked is not None:
+        return _with_lock(request, wanted, state, context)
     if wanted.explicit:
         return _with_archives(wanted, state)
     return _solved(request, wanted, state, context)
@@ -275,6 +277,41 @@ def _with_archives(wanted: EnvironmentRequest, state: State) -> Goal:
     conda = [record for record in state.conda if record.name not in names]
     together = (*conda, *coming, *state.wheels)
     return Goal(together, requested, specs=tuple(record.dist_name for record in coming), intent=state.intent)
+
+
+def _with_lock(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
+    """The packages of a lock in the place of what the environment has of their names."""
+    from msgspec.structs import replace
+
+    from envmgr.ops.locked import fixed_part
+    from envmgr.ops.pypi_intent import intent_of, merged_intent
+
+    assert wanted.locked is not None
+    archives = _with_archives(wanted, state)
+    asked: dict[str, tuple[str, ...]] = {}
+    for line in wanted.requirements:
+        asked[line.spec.name] = (*asked.get(line.spec.name, ()), str(line.spec))
+    requested = {**state.requested, **asked} if asked else archives.requested
+    intent = merged_intent(state.intent, intent_of(wanted.pypi, context)) if wanted.pypi else state.intent
+    part = fixed_part(wanted.locked, wanted.subdir, context)
+    goal = replace(
+        archives,
+        specs=tuple(str(line.spec) for line in wanted.requirements) or archives.specs,
+        channels=tuple(channel.url for channel in wanted.channels),
+        asking=asking_of(request.asked, wanted, context),
+        intent=intent,
+        requested=requested,
+    )
+    if part is None:
+        return goal
+    coming = {record.name for record in part.wheels} | {f"{PYPI_PREFIX}{each.name}" for each in part.sources}
+    wheels = (*(record for record in state.wheels if record.name not in coming), *part.wheels)
+    return replace(
+        goal,
+        records=(*(record for record in archives.records if not record.is_pypi), *wheels),
+        requested={**requested, **requested_by(intent, wheels)},
+        pypi=replace(part, answer=replace(part.answer, wheels=wheels)),
+    )
 
 
 def difference(state: State, goal: Goal) -> tuple[tuple[PackageRecord, ...], tuple[PackageRecord, ...]]:

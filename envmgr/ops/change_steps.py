@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from envmgr.ops.change_state import State
     from envmgr.ops.context import Context
     from envmgr.ops.joint import PypiPart
+    from envmgr.ops.request import EnvironmentRequest
     from envmgr.packages.store import PackageCache
     from envmgr.packages.unpacked import CachedPackage
     from envmgr.prefix.generation import Generation
@@ -52,12 +53,14 @@ class AgreedChange(Struct):
             self._caches.append(PackageCache(self.context.settings.pkgs_dirs))
         return self._caches[0]
 
-    def prepare(self, plan: ChangePlan, *, explicit: bool) -> dict[PackageRecord, CachedPackage]:
+    def prepare(self, plan: ChangePlan, wanted: EnvironmentRequest) -> dict[PackageRecord, CachedPackage]:
         """The packages of *plan*, in the cache; what only they tell is settled, unless they are only downloaded."""
-        packages = self.obtain(plan.link)
+        from envmgr.ops.locked import with_locked_depends
+
+        packages = with_locked_depends(self.obtain(plan.link), wanted.locked)
         if self.request.download_only:
             return packages
-        if explicit:
+        if wanted.explicit:
             self.put_in_order(packages)
         if self.goal.pypi is not None:
             self.settle_pypi(packages, self.goal.pypi)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from envmgr.errors import UsageError
 from envmgr.ops.channels import channel_lists
 from envmgr.ops.linking import LinkRequest, link_packages
+from envmgr.ops.lock_use import LockUse, with_lock_beside
 from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, read_request
 from envmgr.ops.resolve import ResolveOptions, resolving
 from envmgr.prefix.generation import PypiIntent
@@ -32,6 +33,7 @@ class CreateRequest(Struct, frozen=True):
 
     With ``default_packages``, those of the setting `create_default_packages` come too, except to lists of archives
     and clones. With ``tell_notices`` the channels are asked for their notices while packages are downloaded.
+    ``lock`` says whether a lock beside the files takes the place of a solve.
     """
 
     asked: Asked
@@ -44,6 +46,7 @@ class CreateRequest(Struct, frozen=True):
     copy: bool = False
     default_packages: bool = True
     tell_notices: bool = False
+    lock: LockUse = "fresh"
     command_line: tuple[str, ...] = ()
 
 
@@ -51,7 +54,7 @@ class CreatePlan(Struct, frozen=True):
     """What a creation will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
 
     ``asked`` are the packages that were named. ``pypi`` tells how the Python distributions in ``link`` were found,
-    and what has to be built first.
+    and what has to be built first. ``lock`` is the lock that names the packages, None where they were solved for.
     """
 
     prefix: Path
@@ -60,6 +63,7 @@ class CreatePlan(Struct, frozen=True):
     variables: Mapping[str, str]
     pypi: PypiPart | None = None
     asked: tuple[Requirement, ...] = ()
+    lock: str | None = None
 
 
 class Created(Struct, frozen=True):
@@ -126,12 +130,14 @@ def _obtain(
     """
     from envmgr.ops.explicit import dependencies_first
     from envmgr.ops.fetch import obtain
+    from envmgr.ops.locked import with_locked_depends
     from envmgr.ops.pypi_builds import build_sources, plan_again
 
     context = context.with_credentials(plan.pypi.credential_urls) if plan.pypi is not None else context
     packages = obtain(plan.link, context)
     conda = [record for record in plan.link if not record.is_pypi]
     if wanted.explicit:
+        packages = with_locked_depends(packages, wanted.locked)
         complete = {packages[record].record: packages[record] for record in conda}
         packages = {record: complete[record] for record in dependencies_first(list(complete))} | {
             record: package for record, package in packages.items() if record.is_pypi
@@ -162,7 +168,9 @@ def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
     wanted = read_request(asked, context)
     if request.clone:
         wanted = _cloned(request.clone, wanted, context)
-    elif not wanted.explicit and request.default_packages:
+    else:
+        wanted = with_lock_beside(asked, wanted, request.options, request.lock, context)
+    if not (request.clone or wanted.explicit or wanted.locked) and request.default_packages:
         wanted = with_default_packages(wanted, context)
     for warning in wanted.warnings:
         context.reporter.warned(warning)
@@ -248,6 +256,12 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         from envmgr.ops.explicit import cloned_records
 
         return _Answer(cloned_records(request.clone, context))
+    if wanted.locked is not None:
+        from envmgr.ops.explicit import explicit_records
+        from envmgr.ops.locked import fixed_part
+
+        records = explicit_records(wanted.explicit)
+        return _Answer(records, fixed_part(wanted.locked, wanted.subdir, context))
     if wanted.explicit:
         from envmgr.ops.explicit import explicit_records
 
@@ -296,6 +310,7 @@ def _plan(prefix: Path, answer: _Answer, wanted: EnvironmentRequest, context: Co
         variables=wanted.variables,
         asked=wanted.requirements,
         pypi=answer.pypi,
+        lock=wanted.locked.file if wanted.locked is not None else None,
     )
 
 

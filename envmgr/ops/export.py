@@ -5,7 +5,6 @@ An export holds no path of this machine and no secret. What a format cannot carr
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from msgspec import Struct, field
@@ -27,10 +26,6 @@ ExportFormat: TypeAlias = Literal["yaml", "json", "explicit", "requirements"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 _CONDAS_NAMES = {"yml": "yaml", "environment-yaml": "yaml", "environment-json": "json"}
-# Names of variables whose values are nobody else's business.
-_SECRET_NAME = re.compile(
-    r"(?i)(^|_)(TOKEN|PASSWORD|PASSWD|PASS|SECRET|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY)(S|_ID)?($|_)"
-)
 
 
 class ExportRequest(Struct, frozen=True):
@@ -292,30 +287,12 @@ class _Writing(Struct):
         return shown
 
     def _variables(self) -> dict[str, str]:
-        from envmgr.models.credentials import without_credentials_in_text
+        from envmgr.ops.variables import travelling_variables
 
-        kept = {}
-        for name, value in sorted(self.holdings.variables.items()):
-            shown = without_credentials_in_text(value)
-            if _SECRET_NAME.search(name):
-                self.left_out.append(
-                    f"the variable {name} is left out, since its name says that it is a secret."
-                )
-            elif shown != value:
-                self.left_out.append(f"the variable {name} is left out, since it holds a login.")
-            elif self._is_inside(value):
-                self.left_out.append(
-                    f"the variable {name} is left out, since it names a folder of this machine."
-                )
-            else:
-                kept[name] = value
+        places = [str(place) for place in (self.holdings.prefix, self.context.home)]
+        kept, left_out = travelling_variables(self.holdings.variables, places)
+        self.left_out += left_out
         return kept
-
-    def _is_inside(self, value: str) -> bool:
-        """Whether *value* names the environment or something in the user's home."""
-        return any(
-            str(place) in value for place in (self.holdings.prefix, self.context.home) if str(place) != "/"
-        )
 
     def _explicit(self) -> str:
         from envmgr.envfile.explicit import explicit_lines

@@ -64,12 +64,14 @@ class PypiPart(Struct, frozen=True):
     """PyPI's half of a plan: the question and its answer, and the distributions that conda was taken to provide.
 
     ``steered`` are conda packages that are others than without the PyPI items, with what they would have been.
+    What is ``fixed`` comes from a lock, and is not resolved anew whatever conda's packages turn out to provide.
     """
 
     question: PypiQuestion
     answer: PypiSolution
     provided: tuple[Provided, ...]
     steered: tuple[str, ...] = ()
+    fixed: bool = False
 
     @property
     def wheels(self) -> tuple[PackageRecord, ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from envmgr.envfile.explicit import ExplicitPackage
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
+    from envmgr.ops.locked import LockedPackages
     from envmgr.prefix.generation import Asking
     from envmgr.pypi.resolution import PypiItem
 
@@ -50,7 +51,10 @@ _LARGEST_FILE_BYTES = 100_000_000
 
 
 class Asked(Struct, frozen=True):
-    """The words of the request, as typed; ``pypi`` are lines for pip: requirements, paths, URLs, options."""
+    """The words of the request, as typed; ``pypi`` are lines for pip: requirements, paths, URLs, options.
+
+    ``groups`` are those of locks among the files, their usual ones where none is named.
+    """
 
     specs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -58,13 +62,15 @@ class Asked(Struct, frozen=True):
     override_channels: bool = False
     subdir: str | None = None
     pypi: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 class EnvironmentRequest(Struct, frozen=True):
     """What one environment should hold.
 
     Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact
-    archives and nothing is solved. ``pypi`` are the lines for pip of files and of the command line.
+    archives and nothing is solved; then ``locked`` is what a lock has beside them, and the requirements tell what
+    it was made for. ``pypi`` are the lines for pip of files and of the command line.
     ``written_urls`` are the URLs as the user wrote them: only these may hold credentials.
     """
 
@@ -78,6 +84,7 @@ class EnvironmentRequest(Struct, frozen=True):
     prefix: str | None
     warnings: tuple[str, ...]
     written_urls: tuple[str, ...] = ()
+    locked: LockedPackages | None = None
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
@@ -90,7 +97,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     subdir = check_subdir(asked.subdir) if asked.subdir else context.settings.subdir
     pieces = _Pieces()
     for path in asked.files:
-        _read_file(path, subdir, context, pieces)
+        _read_file(path, asked, subdir, context, pieces)
     for spec in asked.specs:
         if spec.split("#", 1)[0].endswith(_ARCHIVES):
             pieces.explicit.append(_direct_package(spec, context))
@@ -101,7 +108,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     _check_explicit_platform(subdir, pieces)
     written = (*file.requirements, *pieces.requirements)
     requirements = tuple(with_real_channel(each, context) for each in written)
-    if pieces.explicit and requirements:
+    if pieces.explicit and (requirements if pieces.locked is None else pieces.is_mixed):
         raise UsageError(
             "exact packages and specs cannot be mixed in one request.",
             hint="Name either archives and explicit files, or specs and environment files.",
@@ -122,7 +129,9 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
             *(_written_channel(each) for each in written),
             *(each.url.rpartition("/")[0] for each in pieces.explicit),
             *credential_urls(context.settings),
+            *(pieces.locked.written_urls if pieces.locked is not None else ()),
         ),
+        locked=pieces.locked,
     )
 
 
@@ -169,6 +178,17 @@ class _Pieces(Struct):
     explicit: list[ExplicitPackage] = field(default_factory=list)
     requirements: list[Requirement] = field(default_factory=list)
     platforms: list[tuple[str | None, str]] = field(default_factory=list)
+    locked: LockedPackages | None = None
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether there is more than one lock."""
+        assert self.locked is not None
+        return (
+            bool(self.requirements)
+            or len(self.environments) > 1
+            or len(self.explicit) > len(self.locked.conda)
+        )
 
 
 def parse_requirement(text: str) -> Requirement:
@@ -178,13 +198,28 @@ def parse_requirement(text: str) -> Requirement:
     return Requirement(parse_match_spec(text), Source(None, None, text))
 
 
-def _read_file(path: str, subdir: str, context: Context, pieces: _Pieces) -> None:
+def environment_files(asked: Asked, subdir: str, context: Context) -> tuple[EnvironmentFile, ...]:
+    """The environment files among the files of *asked*, as they are for *subdir*; raises DataError."""
+    pieces = _Pieces()
+    for path in asked.files:
+        _read_file(path, asked, subdir, context, pieces)
+    return tuple(pieces.environments)
+
+
+def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: _Pieces) -> None:
     from envmgr.envfile.explicit import parse_explicit, parse_specs_file
     from envmgr.envfile.other_formats import kind_of_file
 
     content = _content(path, context)
     kind = kind_of_file(content.decode("utf-8", "replace"), path)
-    if kind == "environment":
+    if kind == "lock":
+        from envmgr.ops.locked import read_locked
+
+        lock = read_locked(content, path, subdir, asked.groups, context)
+        pieces.environments.append(lock.environment)
+        pieces.explicit.extend(lock.packages.conda)
+        pieces.locked = lock.packages
+    elif kind == "environment":
         from envmgr.envfile.environment_yml import parse_environment
 
         pieces.environments.append(parse_environment(content, file=path, subdir=subdir))

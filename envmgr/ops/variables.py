@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from envmgr.errors import PrefixError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.ops.context import Context
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Activation sets these itself, after the environment's own.
 _ACTIVATIONS = ("PATH", "CONDA_PREFIX", "CONDA_SHLVL", "CONDA_DEFAULT_ENV", "CONDA_PROMPT_MODIFIER")
+
+# Names of variables whose values are nobody else's business.
+_SECRET_NAME = re.compile(
+    r"(?i)(^|_)(TOKEN|PASSWORD|PASSWD|PASS|SECRET|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY)(S|_ID)?($|_)"
+)
 
 
 def read_variables(prefix: Path, context: Context) -> dict[str, str]:
@@ -95,3 +100,27 @@ def _alone(prefix: Path, context: Context, *, override_frozen: bool) -> Iterator
         except OSError as error:
             raise PrefixError(f"the variables of {prefix} cannot be written: {error.strerror}.") from error
         refresh(prefix, context)
+
+
+def travelling_variables(
+    variables: Mapping[str, str], places: Iterable[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Those of *variables* that others may see, by name, and a sentence for each of the rest.
+
+    Secrets stay, and what names one of the *places* of this machine.
+    """
+    from envmgr.models.credentials import without_credentials_in_text
+
+    kept, left_out = {}, []
+    here = [place for place in places if place != "/"]
+    for name, value in sorted(variables.items()):
+        shown = without_credentials_in_text(value)
+        if _SECRET_NAME.search(name):
+            left_out.append(f"the variable {name} is left out, since its name says that it is a secret.")
+        elif shown != value:
+            left_out.append(f"the variable {name} is left out, since it holds a login.")
+        elif any(place in value for place in here):
+            left_out.append(f"the variable {name} is left out, since it names a folder of this machine.")
+        else:
+            kept[name] = value
+    return kept, tuple(left_out)

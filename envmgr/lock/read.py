@@ -1,0 +1,38 @@
+"""Tells the formats of locks apart by what they hold, and reads each with its module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envmgr.errors import DataError
+from envmgr.lock.conda_lock_v1 import read_conda_lock
+from envmgr.lock.fields import Fields
+from envmgr.lock.locked import LARGEST_LOCK_BYTES
+from envmgr.lock.pixi_v6 import NEWEST, read_pixi_lock
+from envmgr.models.yaml_document import read_yaml
+
+if TYPE_CHECKING:
+    from envmgr.lock.locked import Lock
+
+_LAST_WITH_PACKAGE_LIST = 3
+
+
+def read_lock(content: str | bytes, *, file: str) -> Lock:
+    """The lock in *content*, conda-lock.yml or pixi.lock of any version.
+
+    Raises DataError with *file* and the line for a text that is none, also for a conflict of a merge in it.
+    """
+    root = read_yaml(content, file=file, most_bytes=LARGEST_LOCK_BYTES)
+    if root is None:
+        raise DataError(f"{file} is empty, and no lock file.", file=file)
+    top = Fields(root, file, "a lock file")
+    version = top.number("version")
+    if version is None:
+        version = 1
+    if "environments" in top.nodes:
+        if version > NEWEST:
+            top.refuse_key("version", f"{NEWEST} or lower")
+        return read_pixi_lock(root, file=file)
+    if not 1 <= version <= _LAST_WITH_PACKAGE_LIST:
+        top.refuse_key("version", "1")
+    return read_conda_lock(root, file=file)

@@ -1,0 +1,216 @@
+"""Makes, checks and updates locks: what environment files ask for, as exact packages for several platforms.
+
+Each platform is planned as `create` plans it, conda's half and PyPI's together, for the machine that its profile
+tells (`envmgr.lock.profile`) and not for this one. What an earlier lock holds stays where it can; a platform whose
+inputs are the same is not asked again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envmgr.errors import DataError, UsageError
+from envmgr.lock.conda_lock_text import conda_lock_text
+from envmgr.lock.inputs import INDEXES, differences, inputs_in
+from envmgr.lock.locked import LARGEST_LOCK_BYTES, Lock
+from envmgr.ops.lock_inputs import LOCK_NAME, Asking, options_of, platforms_of, read_target, relative_sources
+from envmgr.ops.lock_request import Checked, Locked, LockedPlatform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from envmgr.ops.context import Context
+    from envmgr.ops.lock_inputs import Target
+    from envmgr.ops.lock_request import LockRequest
+    from envmgr.ops.resolve import ResolveOptions
+
+_USUAL_FILES = ("environment.yml", "environment.yaml")
+
+
+def lock(request: LockRequest, context: Context) -> Locked:
+    """Plan every platform and write the lock; nothing is written where one has no solution.
+
+    Raises UsageError, DataError, ChannelError and SolveError, the last with the platform it is about.
+    """
+    plan = _plan(request, context)
+    _check_names(request, plan)
+    known = plan.earlier
+    done = tuple(_lock_platform(target, request, plan) for target in plan.targets)
+    for each in done:
+        for warning in each.warnings:
+            context.reporter.warned(warning)
+    text = conda_lock_text(_lock_of(plan, done))
+    written = known is None or plan.content != text.encode()
+    if written and not request.dry_run:
+        from envmgr.config.own_file import write_own_text
+
+        write_own_text(plan.file, text)
+    return Locked(plan.file, done, written)
+
+
+def check_lock(request: LockRequest, context: Context) -> Checked:
+    """Compare the lock with what the files ask for now; no channel is asked, and nothing is changed.
+
+    Raises DataError where there is no lock or it cannot be read.
+    """
+    plan = _plan(request, context, must_exist=True)
+    assert plan.earlier is not None
+    outdated = {target.subdir: why for target in plan.targets if (why := _outdated(plan.earlier, target))}
+    targets = {target.subdir for target in plan.targets}
+    outdated |= {
+        subdir: ("the files do not ask for this platform",)
+        for subdir in plan.earlier.platforms
+        if subdir not in targets
+    }
+    return Checked(plan.file, outdated)
+
+
+class _Plan(Struct, frozen=True):
+    """Where the lock is, what it held, and what it is to be made of."""
+
+    file: Path
+    sources: tuple[str, ...]
+    targets: tuple[Target, ...]
+    earlier: Lock | None
+    content: bytes
+    options: ResolveOptions
+
+
+def _plan(request: LockRequest, context: Context, *, must_exist: bool = False) -> _Plan:
+    from envmgr.ops.environments import expanded
+
+    files = request.asked.files or _usual_files(request, context)
+    place = (
+        expanded(request.file, context)
+        if request.file is not None
+        else expanded(files[0], context).parent / LOCK_NAME
+    )
+    _check_file_name(place)
+    asked = replace(request.asked, files=tuple(files))
+    content, earlier = _earlier(place, context, must_exist=must_exist)
+    known = (
+        {each: found for each in earlier.platforms if (found := inputs_in(earlier, each))} if earlier else {}
+    )
+    options = request.options
+    if known and not request.update_all:
+        options = options_of(next(iter(known.values())).options, options)
+    subdirs = request.platforms or platforms_of(asked, context)
+    subdirs = subdirs or (tuple(earlier.platforms) if earlier is not None else (context.settings.subdir,))
+    asking = Asking(asked, options, request.virtual, known)
+    targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
+    sources = relative_sources(files, place.parent, context)
+    return _Plan(place, sources, targets, earlier, content, options)
+
+
+def _usual_files(request: LockRequest, context: Context) -> tuple[str, ...]:
+    """The sources of the lock that was named, else the environment.yml of this folder."""
+    from envmgr.ops.environments import expanded
+
+    place = expanded(request.file or LOCK_NAME, context)
+    if place.exists():
+        _, earlier = _earlier(place, context, must_exist=False)
+        if earlier is not None and earlier.sources:
+            return tuple(str(place.parent / each) for each in earlier.sources)
+    found = next((name for name in _USUAL_FILES if (context.cwd / name).exists()), None)
+    if found is None:
+        raise UsageError(
+            "no file was named, and there is no environment.yml here.", hint="Name the files with -f FILE."
+        )
+    return (found,)
+
+
+def _check_file_name(place: Path) -> None:
+    if place.suffix not in (".yml", ".yaml") or "conda-lock" not in place.name:
+        raise UsageError(
+            f"the name of a lock holds `conda-lock` and ends in .yml or .yaml, and {place.name} does not (CEP 37).",
+            hint="Other tools find it by that.",
+        )
+
+
+def _earlier(place: Path, context: Context, *, must_exist: bool) -> tuple[bytes, Lock | None]:
+    """The lock as it is; None where there is none, or (with a warning) none that can be read."""
+    from envmgr.lock.read import read_lock
+
+    try:
+        with place.open("rb") as file:
+            content = file.read(LARGEST_LOCK_BYTES + 1)
+        return content, read_lock(content, file=str(place))
+    except FileNotFoundError:
+        if must_exist:
+            raise DataError(
+                f"there is no lock {place}.", hint="envmgr lock makes it.", file=str(place)
+            ) from None
+    except OSError as error:
+        raise DataError(f"{place} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+    except DataError as error:
+        if must_exist:
+            raise
+        context.reporter.warned(f"the lock is made anew, since it cannot be read: {error}")
+    return b"", None
+
+
+def _outdated(earlier: Lock, target: Target) -> tuple[str, ...]:
+    """Why *earlier* is not what *target* asks for; nothing where it is."""
+    if target.subdir not in earlier.platforms:
+        return ("it has no packages for this platform",)
+    then = inputs_in(earlier, target.subdir)
+    if then is None:
+        return ("another tool made it, so that it cannot be told what for",)
+    if earlier.content_hash.get(target.subdir) == target.inputs.content_hash:
+        return ()
+    return tuple(differences(then, target.inputs)) or ("its content hash is another one",)
+
+
+def _check_names(request: LockRequest, plan: _Plan) -> None:
+    held = {
+        package.name
+        for packages in (plan.earlier.platforms.values() if plan.earlier is not None else ())
+        for package in packages
+    }
+    for name in request.update:
+        if name not in held:
+            raise UsageError(
+                f"the lock holds no package {name}, so that it could be updated.",
+                hint="What is new belongs into the environment file.",
+            )
+
+
+def _lock_platform(target: Target, request: LockRequest, plan: _Plan) -> LockedPlatform:
+    earlier = plan.earlier
+    moving = bool(request.update) or request.update_all
+    if earlier is not None and not moving and not _outdated(earlier, target):
+        indexes = dict(
+            line.split("=", 1) for line in earlier.notes.get(INDEXES, "").split("\n") if "=" in line
+        )
+        return LockedPlatform(
+            target.subdir, earlier.platforms[target.subdir], target.inputs, indexes=indexes, is_kept=True
+        )
+    from envmgr.ops.lock_solve import solve_platform
+
+    standing = () if earlier is None else earlier.platforms.get(target.subdir, ())
+    return solve_platform(target, standing, replace(request, options=plan.options))
+
+
+def _lock_of(plan: _Plan, done: Sequence[LockedPlatform]) -> Lock:
+    notes: dict[str, str] = {}
+    indexes: dict[str, str] = {}
+    channels: dict[str, None] = {}
+    for each in done:
+        notes |= each.inputs.notes(each.subdir)
+        indexes |= each.indexes
+        channels |= dict.fromkeys(each.inputs.channels)
+    if indexes:
+        notes[INDEXES] = "\n".join(f"{name}={url}" for name, url in sorted(indexes.items()))
+    return Lock(
+        file=plan.file.name,
+        format="conda-lock",
+        platforms={each.subdir: each.packages for each in done},
+        channels=tuple(channels),
+        sources=plan.sources,
+        content_hash={each.subdir: each.inputs.content_hash for each in done},
+        notes=dict(sorted(notes.items())),
+    )

@@ -1,0 +1,176 @@
+"""Reads what a lock is to be made of, for each platform, from the files and options of a request."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envmgr.errors import DataError, UsageError
+from envmgr.lock.inputs import LockInputs
+from envmgr.lock.locked import MAIN
+from envmgr.lock.profile import default_profile, overrides, with_words
+from envmgr.ops.request import environment_files, read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envmgr.ops.context import Context
+    from envmgr.ops.request import Asked, EnvironmentRequest
+    from envmgr.ops.resolve import ResolveOptions
+
+
+LOCK_NAME = "conda-lock.yml"
+
+
+class Target(Struct, frozen=True):
+    """One platform of a lock: the request for it, what the lock says of that, and a context that looks like it.
+
+    ``groups`` maps the names of what was asked for, of conda's packages and as ``pypi:NAME``, to their groups.
+    """
+
+    subdir: str
+    wanted: EnvironmentRequest
+    inputs: LockInputs
+    context: Context
+    groups: Mapping[str, frozenset[str]]
+    left_out: tuple[str, ...] = ()
+
+
+class Asking(Struct, frozen=True):
+    """What the inputs depend on: *virtual* are words of the user, *known* what an earlier lock was made of."""
+
+    asked: Asked
+    options: ResolveOptions
+    virtual: tuple[str, ...] = ()
+    known: Mapping[str, LockInputs] = {}
+
+
+def platforms_of(asked: Asked, context: Context) -> tuple[str, ...]:
+    """The ``platforms`` of the files; none where they say nothing."""
+    files = environment_files(asked, context.settings.subdir, context)
+    return tuple(dict.fromkeys(platform for file in files for platform in file.platforms))
+
+
+def read_target(asking: Asking, subdir: str, context: Context) -> Target:
+    """The request for *subdir*; raises UsageError and DataError as `read_request`, and for what no lock can hold.
+
+    A folder of this machine is a channel of the lock only where the command line names it.
+    """
+    known = asking.known.get(subdir)
+    profile = default_profile(subdir) if known is None else known.virtual_packages
+    profile = with_words(profile, asking.virtual, subdir)
+    there = replace(context, environ={**context.environ, **overrides(profile)})
+    asked = replace(asking.asked, subdir=subdir)
+    wanted = read_request(asked, there)
+    if wanted.explicit or wanted.locked is not None:
+        raise UsageError(
+            "a lock is made of specs, and exact packages are none.", hint="Name environment files with -f."
+        )
+    _check_channels(wanted, asked, there)
+    intent = _intent(wanted, there)
+    groups = _groups(asked, subdir, there)
+    variables, left_out = _variables(wanted, there)
+    inputs = LockInputs(
+        channels=tuple(channel.url for channel in wanted.channels),
+        specs=tuple(dict.fromkeys(str(each.spec) for each in wanted.requirements)),
+        pypi=intent[0],
+        constraints=intent[1],
+        groups={name: ",".join(sorted(found)) for name, found in sorted(groups.items()) if found != {MAIN}},
+        virtual_packages=profile,
+        options=option_texts(asking.options),
+        variables=variables,
+    )
+    return Target(subdir, wanted, inputs, there, groups, left_out)
+
+
+def option_texts(options: ResolveOptions) -> dict[str, str]:
+    """The options that change an answer, by name, where they are not the usual ones."""
+    usual = {"strategy": "highest"}
+    found = {
+        "strategy": options.strategy,
+        "channel_priority": options.channel_priority,
+        "exclude_newer": None if options.exclude_newer is None else str(options.exclude_newer),
+    }
+    return {name: text for name, text in found.items() if text and usual.get(name) != text}
+
+
+def options_of(texts: Mapping[str, str], options: ResolveOptions) -> ResolveOptions:
+    """*options*, with what a lock was made with (*texts*) where they say nothing themselves."""
+    said = option_texts(options)
+    kept = {name: text for name, text in texts.items() if name not in said}
+    moment = kept.get("exclude_newer", "")
+    if moment.isascii() and moment.isdigit() and len(moment) < 19:
+        options = replace(options, exclude_newer=int(moment))
+    strategy, priority = kept.get("strategy"), kept.get("channel_priority")
+    if strategy in ("lowest", "lowest-direct"):
+        options = replace(options, strategy=strategy)
+    if priority in ("strict", "flexible", "disabled"):
+        options = replace(options, channel_priority=priority)
+    return options
+
+
+def relative_sources(files: Sequence[str], folder: Path, context: Context) -> tuple[str, ...]:
+    """The paths of *files* from the lock's *folder*, with slashes (CEP 37, ``sources``)."""
+    from envmgr.ops.environments import expanded
+
+    return tuple(Path(os.path.relpath(expanded(file, context), folder)).as_posix() for file in files)
+
+
+def _check_channels(wanted: EnvironmentRequest, asked: Asked, context: Context) -> None:
+    from envmgr.ops.channels import parse_channels
+
+    given = {
+        each.url
+        for each in parse_channels([name for name in asked.channels if name != "nodefaults"], context)
+    }
+    for channel in wanted.channels:
+        if channel.url.startswith("file:") and channel.url not in given:
+            raise DataError(
+                f"the channel {channel.url} is a folder of this machine, which a lock cannot hold for others.",
+                hint=f"Add -c {channel.url}, if the lock is for this machine alone.",
+                channel=channel.url,
+            )
+
+
+def _intent(wanted: EnvironmentRequest, context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The lines for pip, and its constraints; raises DataError for items that only this machine has."""
+    from envmgr.ops.pypi_intent import intent_of
+    from envmgr.pypi.items import names_place_here
+
+    if not wanted.pypi:
+        return (), ()
+    intent = intent_of(wanted.pypi, context)
+    for each in intent.requirements:
+        if each.spec.startswith("-e ") or names_place_here(each.spec):
+            place = f"{each.file}:{each.line}" if each.file else "command line"
+            raise DataError(
+                f"{place}: a file or folder of this machine cannot be in a lock: {each.spec.rpartition('/')[2]}.",
+                hint="Install it into the finished environment, or lock a release of it.",
+            )
+    options = [text for text in intent.options if not names_place_here(text)]
+    return (*options, *(each.spec for each in intent.requirements)), intent.constraints
+
+
+def _groups(asked: Asked, subdir: str, context: Context) -> dict[str, frozenset[str]]:
+    from envmgr.ops.pypi_intent import name_of
+
+    found: dict[str, set[str]] = {}
+    for file in environment_files(asked, subdir, context):
+        group = file.category or MAIN
+        for line in file.requirements:
+            found.setdefault(line.spec.name, set()).add(group)
+        for item in file.subsections.get("pip", ()):
+            name = None if item.text.startswith("-") else name_of(item.text)
+            if name is not None:
+                found.setdefault(f"pypi:{name}", set()).add(group)
+    return {name: frozenset(groups) for name, groups in found.items()}
+
+
+def _variables(wanted: EnvironmentRequest, context: Context) -> tuple[dict[str, str], tuple[str, ...]]:
+    from envmgr.ops.variables import travelling_variables
+
+    return travelling_variables(wanted.variables, [str(context.home)])

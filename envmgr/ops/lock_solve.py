@@ -1,0 +1,287 @@
+"""Plans one platform of a lock, from what an earlier lock held, and writes its packages down as a lock has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from envmgr.errors import DataError, SolveError
+from envmgr.lock.locked import MAIN, LockedPackage
+from envmgr.models.record import PYPI_PREFIX
+from envmgr.ops.lock_request import LockedPlatform, Move
+from envmgr.ops.locked import joined_depends
+from envmgr.pypi.resolution import PypiSolution
+
+if TYPE_CHECKING:
+    import contextlib
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.context import Context
+    from envmgr.ops.joint import PypiPart, PypiQuestion
+    from envmgr.ops.lock_inputs import Target
+    from envmgr.ops.lock_request import LockRequest
+    from envmgr.ops.resolve import Resolving
+    from envmgr.pypi.resolution import PypiSource
+
+
+def solve_platform(target: Target, standing: Sequence[LockedPackage], request: LockRequest) -> LockedPlatform:
+    """The packages for *target*; of those in *standing* stays what can, but what *request* lets move.
+
+    Raises SolveError that names the platform, and DataError for what no lock can hold.
+    """
+    context = target.context.with_credentials(target.wanted.written_urls)
+    before = () if request.update_all else _records_of(standing)
+    try:
+        records, part = _solved(target, before, standing, request, context)
+    except SolveError as error:
+        raise SolveError(f"{target.subdir}: {error}", hint=error.hint, **error.facts) from None
+    packages = tuple(_packages(target, records, part))
+    return LockedPlatform(
+        target.subdir,
+        packages,
+        target.inputs,
+        moves=tuple(_moves(target, standing, packages, records, request, context)),
+        indexes=_indexes(part),
+        warnings=tuple(_warnings(target, records, part)),
+    )
+
+
+def _solved(
+    target: Target,
+    before: tuple[PackageRecord, ...],
+    standing: Sequence[LockedPackage],
+    request: LockRequest,
+    context: Context,
+) -> tuple[tuple[PackageRecord, ...], PypiPart | None]:
+    from envmgr.ops.joint import resolve_jointly
+
+    wanted = target.wanted
+    if not (wanted.requirements or wanted.pypi):
+        return (), None
+    with _session(target, before, request, context) as session:
+        if not wanted.pypi:
+            return session.told(session.records()), None
+        question = _question(target, () if request.update_all else standing, request, context)
+        records, part = resolve_jointly(session, question)
+        return session.told(records), part
+
+
+def _session(
+    target: Target, before: tuple[PackageRecord, ...], request: LockRequest, context: Context
+) -> contextlib.AbstractContextManager[Resolving]:
+    from envmgr.ops.resolve import Standing, resolving, resolving_change
+
+    wanted = target.wanted
+    if not before:
+        return resolving(wanted.requirements, wanted.channels, target.subdir, request.options, context)
+    named = frozenset(request.update)
+    standing = Standing(before, "named" if named else "keep", named, prune=True)
+    return resolving_change(
+        wanted.requirements, standing, wanted.channels, target.subdir, request.options, context
+    )
+
+
+def _question(
+    target: Target, standing: Sequence[LockedPackage], request: LockRequest, context: Context
+) -> PypiQuestion:
+    from envmgr.ops.joint import PypiQuestion
+    from envmgr.ops.provided import Providers
+    from envmgr.ops.pypi_builds import planner
+
+    return PypiQuestion(
+        target.wanted.pypi,
+        target.subdir,
+        Providers(context),
+        preferred={each.name: each.version for each in standing if each.kind == "pypi"},
+        upgrade=frozenset(request.update),
+        planned=planner(target.subdir, context, dry_run=False),
+        exclude_newer=request.options.exclude_newer,
+        strategy=request.options.strategy,
+    )
+
+
+def _records_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
+    """The conda packages of a lock as records, as far as it tells; a channel that has them knows the rest."""
+    from envmgr.envfile.explicit import ExplicitPackage
+    from envmgr.models.channel import is_url
+    from envmgr.ops.explicit import explicit_records
+
+    conda = {each.url: each for each in standing if each.kind == "conda" and is_url(each.url)}
+    bare = explicit_records(
+        [ExplicitPackage(each.url, each.md5, each.sha256, each.source) for each in conda.values()]
+    )
+    return tuple(
+        replace(record, depends=[f"{name} {rest}".strip() for name, rest in each.dependencies])
+        for record, each in zip(bare, conda.values(), strict=True)
+    )
+
+
+def _packages(
+    target: Target, records: Sequence[PackageRecord], part: PypiPart | None
+) -> Iterator[LockedPackage]:
+    groups = _reached(target, records)
+    for record in records:
+        if not (record.sha256 or record.md5):
+            raise DataError(f"the channel tells no checksum of {record.dist_name}, which a lock has to hold.")
+        yield LockedPackage(
+            kind="conda",
+            name=record.name,
+            version=record.version,
+            build=record.build,
+            url=record.url,
+            md5=record.md5,
+            sha256=record.sha256,
+            dependencies=joined_depends(record.depends),
+            groups=groups[record.name],
+        )
+    if part is None:
+        return
+    shared = _groups_of_pypi(target)
+    for record in part.wheels:
+        if record.sha256 is None:
+            raise _unsummed(f"{record.shown_name} {record.version}")
+        yield LockedPackage(
+            kind="pypi",
+            name=record.shown_name,
+            version=record.version,
+            url=_public(record.url, record.shown_name),
+            sha256=record.sha256,
+            groups=_asked_in(target, f"{PYPI_PREFIX}{record.shown_name}") or shared,
+        )
+    for source in part.sources:
+        yield _source(source, _asked_in(target, f"{PYPI_PREFIX}{source.name}") or shared)
+
+
+def _source(source: PypiSource, groups: tuple[str, ...]) -> LockedPackage:
+    if source.kind not in ("sdist", "archive") or source.version is None or source.subdirectory:
+        raise DataError(
+            f"{source.name} is built from {'a repository' if source.kind == 'vcs' else source.url}, and a lock"
+            " holds only files with a checksum and a version (CEP 37).",
+            hint="Install it into the finished environment, or ask for a release of it.",
+        )
+    if source.sha256 is None:
+        raise _unsummed(f"{source.name} {source.version}")
+    return LockedPackage(
+        kind="pypi",
+        name=source.name,
+        version=source.version,
+        url=_public(source.url, source.name),
+        sha256=source.sha256,
+        groups=groups,
+    )
+
+
+def _public(url: str, name: str) -> str:
+    if url.startswith("file:"):
+        raise DataError(
+            f"{name} would come from a folder of this machine, {url.rpartition('/')[0]}, which a lock cannot hold.",
+            hint="Ask for it from an index that others reach.",
+        )
+    return url
+
+
+def _unsummed(what: str) -> DataError:
+    return DataError(
+        f"the index tells no SHA-256 of {what}, which a lock has to hold.",
+        hint="Ask the index's keeper for hashes in its pages (PEP 503).",
+    )
+
+
+def _reached(target: Target, records: Sequence[PackageRecord]) -> dict[str, tuple[str, ...]]:
+    """The groups of each conda package: those of who needs it; ``main`` alone where that does."""
+    needs = {record.name: [name for name, _ in joined_depends(record.depends)] for record in records}
+    found: dict[str, set[str]] = {name: set() for name in needs}
+    roots = {name: set(_asked_in(target, name)) for name in needs}
+    if target.wanted.pypi and "python" in roots:
+        roots["python"] |= set(_groups_of_pypi(target))
+    waiting = [(name, group) for name, groups in roots.items() for group in groups]
+    while waiting:
+        name, group = waiting.pop()
+        if group in found[name]:
+            continue
+        found[name].add(group)
+        waiting += [(need, group) for need in needs[name] if need in needs]
+    return {name: _ordered(groups) for name, groups in found.items()}
+
+
+def _asked_in(target: Target, name: str) -> tuple[str, ...]:
+    return _ordered(target.groups[name]) if name in target.groups else ()
+
+
+def _groups_of_pypi(target: Target) -> tuple[str, ...]:
+    """The groups of distributions that only came along: what needs whom is not known before they are there."""
+    asked = {
+        group for name, groups in target.groups.items() if name.startswith(PYPI_PREFIX) for group in groups
+    }
+    return _ordered(asked)
+
+
+def _ordered(groups: Iterable[str]) -> tuple[str, ...]:
+    found = sorted(groups)
+    return (MAIN,) if MAIN in found or not found else tuple(found)
+
+
+def _indexes(part: PypiPart | None) -> dict[str, str]:
+    """The indexes of PyPI that packages are from: the most frequent one as ``*``, others by the package's name."""
+    if part is None:
+        return {}
+    found = {
+        record.shown_name: record.channel for record in part.wheels if "direct_url" not in record.extra
+    } | {source.name: source.index for source in part.sources if source.index}
+    if not found:
+        return {}
+    usual = min(Counter(found.values()).items(), key=lambda each: (-each[1], each[0]))[0]
+    return {"*": usual} | {name: url for name, url in found.items() if url != usual}
+
+
+def _moves(
+    target: Target,
+    standing: Sequence[LockedPackage],
+    packages: Sequence[LockedPackage],
+    records: Sequence[PackageRecord],
+    request: LockRequest,
+    context: Context,
+) -> Iterator[Move]:
+    if not standing:
+        return
+    from envmgr.host.probe import virtual_packages
+    from envmgr.ops.chosen import machine_of
+    from envmgr.solver.moves import tell_moves
+
+    machine = machine_of(virtual_packages(target.subdir, context.environ))
+    before = _records_of(standing)
+    reasons = tell_moves(
+        before, records, set(request.update), lines=target.wanted.requirements, machine=machine
+    )
+    then, now = {each.key: each for each in standing}, {each.key: each for each in packages}
+    for key in sorted({*then, *now}):
+        old, new = then.get(key), now.get(key)
+        if old is not None and new is not None and old.url == new.url:
+            continue
+        kind, name = key
+        why = reasons.get(name) if kind == "conda" else _why_of_pypi(name, target, request)
+        yield Move(name, _shown(old), _shown(new), why)
+
+
+def _why_of_pypi(name: str, target: Target, request: LockRequest) -> str:
+    asked = name in request.update or f"{PYPI_PREFIX}{name}" in target.groups
+    return "asked for" if asked else "needed by a PyPI package"
+
+
+def _shown(package: LockedPackage | None) -> str | None:
+    return None if package is None else f"{package.version} {package.build}".strip()
+
+
+def _warnings(target: Target, records: Sequence[PackageRecord], part: PypiPart | None) -> Iterator[str]:
+    yield from target.wanted.warnings
+    yield from target.left_out
+    for record in records:
+        if not record.sha256:
+            yield f"{record.dist_name} has only an MD5 in its channel, and so in the lock."
+        elif not record.md5:
+            yield f"{record.dist_name} has no MD5 in its channel, without which conda-lock refuses the lock."
+    answer = part.answer if part is not None else PypiSolution(tool="")
+    yield from answer.warnings

@@ -1,0 +1,327 @@
+"""envmgr lock, and creating from locks: real uv, a served channel and a served index of our own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.builders import make_channel, pkg, script
+from tests.pypi.local_index import LocalIndex, metadata, serve_index
+from tests.servers import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.command import Envmgr, Outcome
+
+pytest.importorskip("uv", reason="uv resolves what these tests ask for")
+
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+START = script(f'exec "{os.path.realpath(sys.executable)}" "$@"')
+PLATFORMS = ("linux-64", "osx-arm64", "win-64")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("served")
+    packages = [
+        pkg("app", "1.0", depends=["lib >=1", "lib <9", "python"], noarch="python"),
+        pkg("dist", "2.0", noarch="python", depends=["python"], files=distribution("dist", "2.0")),
+        pkg("tester", "5", noarch="python", depends=["lib", "helper", "python"]),
+        pkg("helper", "1", noarch="generic"),
+        pkg("new-glibc", "1", depends=["__glibc >=2.30"]),
+    ]
+    for subdir in PLATFORMS:
+        name = "bin/python" if subdir != "win-64" else "python.exe"
+        packages += [
+            pkg("python", f"{VERSION}.0", subdir=subdir, files={name: START, f"bin/python{VERSION}": START}),
+            pkg("lib", "1.0", subdir=subdir, files={"share/lib": "one"}),
+            pkg("lib", "2.0", "b_1", subdir=subdir, files={"share/lib": "two"}),
+        ]
+    make_channel(made / "main", packages)
+    return made
+
+
+def distribution(name: str, version: str) -> dict[str, str]:
+    info = f"site-packages/{name}-{version}.dist-info"
+    return {
+        f"site-packages/{name}/__init__.py": "",
+        f"{info}/METADATA": metadata(name, version, (), (), None),
+    }
+
+
+@pytest.fixture(scope="module")
+def channel(folder: Path) -> Iterator[str]:
+    with serve(folder) as server:
+        yield f"{server.url}/main"
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalIndex]:
+    made = LocalIndex(tmp_path / "index")
+    made.wheel("wheely", "1.0", ["part", "dist"])
+    made.wheel("part", "1.0")
+    made.wheel("onlylinux", "1.0", tag="py3-none-manylinux_2_28_x86_64")
+    made.wheel("onlylinux", "1.0", tag="py3-none-macosx_11_0_arm64")
+    made.wheel("onlylinux", "1.0", tag="py3-none-win_amd64")
+    made.sdist("source", "3.0")
+    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    with serve_index(made) as found:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", found.url)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("ENVMGR_ADD_PIP_AS_PYTHON_DEPENDENCY", "false")
+        yield made
+
+
+@pytest.fixture
+def write(tmp_path: Path, channel: str) -> Callable[..., Path]:
+    """Writes an environment file with the channel of these tests."""
+
+    def written(*specs: str, pip: tuple[str, ...] = (), name: str = "environment.yml", **keys: Any) -> Path:
+        dependencies: list[Any] = [*specs, *([{"pip": list(pip)}] if pip else [])]
+        content = {"channels": [channel, "nodefaults"], "dependencies": dependencies, **keys}
+        place = tmp_path / "project" / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(yaml.safe_dump(content, sort_keys=False))
+        return place
+
+    return written
+
+
+@pytest.fixture
+def locked(envmgr: Envmgr) -> Callable[..., Any]:
+    """Locks, and gives the lock as its text says it."""
+
+    def made(file: Path, *options: object) -> Any:
+        done = envmgr("lock", "-f", file, *options)
+        assert done.code == 0, done.err
+        return yaml.safe_load((file.parent / "conda-lock.yml").read_text())
+
+    return made
+
+
+def names(lock: Any, subdir: str = "linux-64") -> dict[str, str]:
+    return {each["name"]: str(each["version"]) for each in lock["package"] if each["platform"] == subdir}
+
+
+def state(envmgr: Envmgr, prefix: Path) -> Any:
+    """All that tells what an environment is: records, what was asked for, files with their content."""
+    listed = envmgr("list", "-p", prefix, "--json").json
+    export = envmgr("export", "-p", prefix, "--from-history").out
+    files = {
+        path.relative_to(prefix).as_posix(): path.read_bytes() if path.suffix != ".pyc" else b""
+        for path in sorted(prefix.rglob("*"))
+        if path.is_file() and not path.is_symlink() and "conda-meta/" not in path.as_posix()
+    }
+    depends = {
+        path.name: yaml.safe_load(path.read_text())["depends"]
+        for path in sorted((prefix / "conda-meta").glob("*.json"))
+    }
+    return listed, export, files, depends
+
+
+def created(envmgr: Envmgr, prefix: Path, *words: object) -> Outcome:
+    done = envmgr("create", "-y", "-p", prefix, *words)
+    assert done.code == 0, done.err
+    return done
+
+
+def test_one_lock_holds_all_platforms_with_both_kinds_and_the_target_s_wheels(
+    write: Any, locked: Any, index: LocalIndex
+) -> None:
+    file = write("app", "dist", pip=("wheely", "onlylinux"), platforms=list(PLATFORMS))
+    lock = locked(file)
+    assert lock["metadata"]["platforms"] == sorted(PLATFORMS)
+    for subdir in PLATFORMS:
+        assert names(lock, subdir) == {
+            "app": "1.0", "dist": "2.0", "lib": "2.0", "python": f"{VERSION}.0",
+            "onlylinux": "1.0", "part": "1.0", "wheely": "1.0",
+        }  # fmt: skip
+    urls = {each["platform"]: each["url"] for each in lock["package"] if each["name"] == "onlylinux"}
+    assert [url.rpartition("-")[2][:5] for _, url in sorted(urls.items())] == ["manyl", "macos", "win_a"]
+    assert all(len(each["hash"]["sha256"]) == 64 for each in lock["package"])
+    assert lock["metadata"]["sources"] == ["environment.yml"]
+    assert next(each for each in lock["package"] if each["name"] == "app")["dependencies"]["lib"] == ">=1,<9"
+
+
+def test_an_environment_from_a_lock_is_the_one_from_the_request(
+    envmgr: Envmgr,
+    write: Any,
+    locked: Any,
+    index: LocalIndex,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = write("app", "dist", pip=("wheely",), variables={"MODE": "fast"})
+    locked(file)
+    monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / "one"))
+    created(envmgr, tmp_path / "env", "-f", file, "--without-lock")
+    plain = state(envmgr, tmp_path / "env")
+    for number, words in enumerate(((file,), (file.parent / "conda-lock.yml",))):
+        monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / f"other{number}"))
+        (tmp_path / "env").rename(tmp_path / f"away{number}")
+        created(envmgr, tmp_path / "env", "-f", *words)
+        for one, other in zip(state(envmgr, tmp_path / "env"), plain, strict=True):
+            assert one == other
+
+
+def test_a_second_run_writes_the_same_bytes_and_asks_no_channel(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, folder: Path
+) -> None:
+    file = write("app", "dist", pip=("wheely",), platforms=["linux-64", "osx-arm64"])
+    locked(file)
+    place = file.parent / "conda-lock.yml"
+    first = place.read_bytes()
+    done = envmgr("lock", "-f", file, "--offline", "--json").json
+    assert (done["written"], [each["kept"] for each in done["platforms"].values()]) == (False, [True, True])
+    place.unlink()
+    locked(file)
+    assert place.read_bytes() == first
+    locked(file, "--update-all")
+    assert place.read_bytes() == first
+    for unwelcome in (str(file.parent), str(Path.home()), str(folder)):
+        assert unwelcome not in first.decode()
+
+
+def test_a_changed_file_moves_only_what_it_has_to(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex
+) -> None:
+    locked(write("lib <2", "helper"))
+    file = write("lib", "helper", "python")
+    checked = envmgr("lock", "--check", "-f", file)
+    assert (checked.code, "linux-64: the spec lib is new" in checked.err) == (1, True)
+    assert names(locked(file)) == {"lib": "1.0", "helper": "1", "python": f"{VERSION}.0"}
+    assert envmgr("lock", "--check", "-f", file).code == 0
+    done = envmgr("lock", "-f", file, "--update", "lib")
+    assert "lib 1.0 0 -> 2.0 b_1  (asked for)" in done.err
+    assert names(yaml.safe_load((file.parent / "conda-lock.yml").read_text()))["lib"] == "2.0"
+
+
+def test_virtual_packages_of_the_target_count_and_are_recorded(
+    envmgr: Envmgr, write: Any, locked: Any
+) -> None:
+    file = write("new-glibc")
+    refused = envmgr("lock", "-f", file)
+    assert (refused.code, "linux-64" in refused.err, "__glibc" in refused.err) == (1, True, True)
+    lock = locked(file, "--virtual", "linux-64:__glibc=99.1")
+    assert "__glibc=99.1" in lock["metadata"]["custom_metadata"]["envmgr.linux-64.virtual_packages"]
+    assert envmgr("lock", "--check", "-f", file).code == 0
+    used = envmgr("create", "-y", "-n", "x", "-f", file.parent / "conda-lock.yml")
+    assert used.code == 0, used.err
+    lock = (file.parent / "conda-lock.yml").read_text().replace(">=2.30", ">=98")
+    (file.parent / "other-conda-lock.yml").write_text(lock)
+    refused = envmgr("create", "-y", "-n", "y", "-f", file.parent / "other-conda-lock.yml")
+    assert (refused.code, "needs __glibc >=98, and this machine has __glibc" in refused.err) == (1, True)
+
+
+def test_a_stale_lock_is_not_used_and_locked_refuses_it(
+    envmgr: Envmgr, write: Any, locked: Any, tmp_path: Path
+) -> None:
+    locked(write("lib <2"))
+    file = write("lib")
+    fresh = created(envmgr, tmp_path / "a", "-f", file)
+    assert "is not current: the spec lib is new" in fresh.err
+    refused = envmgr("create", "-y", "-p", tmp_path / "b", "-f", file, "--locked")
+    assert (refused.code, (tmp_path / "b").exists()) == (1, False)
+    frozen = created(envmgr, tmp_path / "b", "-f", file, "--frozen")
+    assert "Using the lock" in frozen.err
+    found = {name: envmgr("list", "-p", tmp_path / name, "--json").json[0]["version"] for name in "ab"}
+    assert found == {"a": "2.0", "b": "1.0"}
+    (file.parent / "conda-lock.yml").unlink()
+    assert envmgr("create", "-y", "-p", tmp_path / "c", "-f", file, "--locked").code == 1
+
+
+def test_groups_of_files_are_chosen_when_the_lock_is_used(
+    envmgr: Envmgr, write: Any, locked: Any, tmp_path: Path, index: LocalIndex
+) -> None:
+    base, dev = write("lib"), write("tester", name="dev.yml", category="dev")
+    lock = locked(base, "-f", dev)
+    groups = {each["name"]: (each["category"], each["optional"]) for each in lock["package"]}
+    assert groups == {
+        "lib": ("main", False), "tester": ("dev", True), "helper": ("dev", True), "python": ("dev", True),
+    }  # fmt: skip
+    place = base.parent / "conda-lock.yml"
+    created(envmgr, tmp_path / "main", "-f", place)
+    created(envmgr, tmp_path / "dev", "-f", place, "--group", "dev")
+    found = {
+        name: sorted(each["name"] for each in envmgr("list", "-p", tmp_path / name, "--json").json)
+        for name in ("main", "dev")
+    }
+    assert found == {"main": ["lib"], "dev": ["helper", "lib", "python", "tester"]}
+    assert "has no group 'docs'" in envmgr("create", "-n", "x", "-f", place, "--group", "docs").err
+
+
+def test_a_lock_for_other_platforms_says_which_it_has(
+    envmgr: Envmgr, write: Any, locked: Any, tmp_path: Path
+) -> None:
+    file = write("lib")
+    locked(file, "--platform", "osx-arm64", "--platform", "win-64")
+    refused = envmgr("create", "-y", "-n", "x", "-f", file.parent / "conda-lock.yml")
+    assert "has no packages for linux-64; it has them for osx-arm64, win-64" in refused.err
+    planned = envmgr(
+        "create",
+        "-n",
+        "x",
+        "-f",
+        file.parent / "conda-lock.yml",
+        "--platform",
+        "win-64",
+        "--dry-run",
+        "--json",
+    )
+    assert [each["platform"] for each in planned.json["actions"]["LINK"]] == ["win-64"]
+
+
+def test_an_archive_that_is_not_the_locked_one_is_refused(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    file = write("python", pip=("part",))
+    lock = locked(file)
+    text = (file.parent / "conda-lock.yml").read_text()
+    for name in ("python", "part"):
+        digest = next(each["hash"]["sha256"] for each in lock["package"] if each["name"] == name)
+        (file.parent / "bad-conda-lock.yml").write_text(text.replace(digest, "0" * 63 + "a"))
+        refused = envmgr("create", "-y", "-p", tmp_path / "env", "-f", file.parent / "bad-conda-lock.yml")
+        assert (refused.code, (tmp_path / "env").exists()) == (1, False), refused.err
+
+
+def test_what_a_lock_cannot_hold_is_refused_with_its_place(
+    envmgr: Envmgr, write: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    file = write("python", pip=("-e ./mine",))
+    refused = envmgr("lock", "-f", file)
+    assert (refused.code, "environment.yml:" in refused.err, str(tmp_path / "project/mine") in refused.err) == (
+        1, True, False,
+    )  # fmt: skip
+    assert not (file.parent / "conda-lock.yml").exists()
+
+
+def test_a_lock_is_installed_into_an_environment_beside_what_it_has(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path, channel: str
+) -> None:
+    created(envmgr, tmp_path / "env", "-c", channel, "--override-channels", "helper", "lib=1")
+    file = write("lib", "python", pip=("part",))
+    locked(file)
+    done = envmgr("install", "-y", "-p", tmp_path / "env", "-f", file.parent / "conda-lock.yml")
+    assert done.code == 0, done.err
+    found = {each["name"]: each["version"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json}
+    assert found == {"helper": "1", "lib": "2.0", "part": "1.0", "python": f"{VERSION}.0"}
+    asked = envmgr("export", "-p", tmp_path / "env", "--from-history").out
+    assert yaml.safe_load(asked)["dependencies"] == ["helper", "lib", "python", {"pip": ["part"]}]
+
+
+def test_a_source_distribution_is_locked_by_its_checksum_and_built(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    file = write("python", pip=("source",))
+    (source,) = [each for each in locked(file)["package"] if each["name"] == "source"]
+    assert (source["version"], source["url"].rpartition("/")[2]) == ("3.0", "source-3.0.tar.gz")
+    created(envmgr, tmp_path / "env", "-f", file.parent / "conda-lock.yml")
+    listed = envmgr("list", "-p", tmp_path / "env", "--json").json
+    assert ("source", "3.0", "pypi") in [(each["name"], each["version"], each["channel"]) for each in listed]
