@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from envmgr.errors import DataError, SolveError
 from envmgr.lock.locked import MAIN, LockedPackage
 from envmgr.models.record import PYPI_PREFIX
+from envmgr.ops.lock_records import records_of
 from envmgr.ops.lock_request import LockedPlatform, Move
 from envmgr.ops.locked import joined_depends
 from envmgr.pypi.resolution import PypiSolution
@@ -33,7 +32,7 @@ def solve_platform(target: Target, standing: Sequence[LockedPackage], request: L
     Raises SolveError that names the platform, and DataError for what no lock can hold.
     """
     context = target.context.with_credentials(target.wanted.written_urls)
-    before = () if request.update_all else _records_of(standing)
+    before = () if request.update_all else records_of(standing)
     try:
         records, part = _solved(target, before, standing, request, context)
     except SolveError as error:
@@ -100,22 +99,6 @@ def _question(
         planned=planner(target.subdir, context, dry_run=False),
         exclude_newer=request.options.exclude_newer,
         strategy=request.options.strategy,
-    )
-
-
-def _records_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
-    """The conda packages of a lock as records, as far as it tells; a channel that has them knows the rest."""
-    from envmgr.envfile.explicit import ExplicitPackage
-    from envmgr.models.channel import is_url
-    from envmgr.ops.explicit import explicit_records
-
-    conda = {each.url: each for each in standing if each.kind == "conda" and is_url(each.url)}
-    bare = explicit_records(
-        [ExplicitPackage(each.url, each.md5, each.sha256, each.source) for each in conda.values()]
-    )
-    return tuple(
-        replace(record, depends=[f"{name} {rest}".strip() for name, rest in each.dependencies])
-        for record, each in zip(bare, conda.values(), strict=True)
     )
 
 
@@ -252,7 +235,7 @@ def _moves(
     from envmgr.solver.moves import tell_moves
 
     machine = machine_of(virtual_packages(target.subdir, context.environ))
-    before = _records_of(standing)
+    before = records_of(standing)
     reasons = tell_moves(
         before, records, set(request.update), lines=target.wanted.requirements, machine=machine
     )

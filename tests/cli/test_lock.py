@@ -325,3 +325,33 @@ def test_a_source_distribution_is_locked_by_its_checksum_and_built(
     created(envmgr, tmp_path / "env", "-f", file.parent / "conda-lock.yml")
     listed = envmgr("list", "-p", tmp_path / "env", "--json").json
     assert ("source", "3.0", "pypi") in [(each["name"], each["version"], each["channel"]) for each in listed]
+
+
+def test_a_lock_that_was_edited_by_hand_is_checked_for_what_it_holds(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex
+) -> None:
+    file = write("app")
+    locked(file)
+    place = file.parent / "conda-lock.yml"
+    blocks = place.read_text().split("- name: ")
+    place.write_text("- name: ".join(each for each in blocks if not each.startswith("lib")))
+    checked = envmgr("lock", "--check", "-f", file, "--json")
+    assert (checked.code, checked.json["outdated"]) == (
+        1, {"linux-64": ["app-1.0-0 needs lib >=1,<9, and the lock has none"]},
+    )  # fmt: skip
+
+
+def test_py_rattler_reads_the_same_packages(write: Any, locked: Any, index: LocalIndex) -> None:
+    rattler = pytest.importorskip("rattler")
+    file = write("app", "dist", pip=("wheely",), platforms=["linux-64", "win-64"])
+    lock = locked(file)
+    read = rattler.LockFile.from_path(str(file.parent / "conda-lock.yml")).default_environment()
+    for platform in read.platforms():
+        found = {
+            each.location: (each.hashes.sha256.hex() if each.hashes else None)
+            for each in read.packages(platform)
+        }
+        subdir = str(getattr(platform, "name", platform))
+        assert found == {
+            each["url"]: each["hash"]["sha256"] for each in lock["package"] if each["platform"] == subdir
+        }

@@ -148,11 +148,11 @@ def test_no_reader_takes_a_text_for_anything_else(text: str) -> None:
 
 GOOD = CONDA_LOCKS["2 to 4"]
 HOSTILE = {
-    "a conflict of a merge": (GOOD.replace("package:\n", "<<<<<<< HEAD\npackage:\n>>>>>>> x\n"), ":7: an unresolved"),
+    "a conflict of a merge": (GOOD.replace("package:", "<<<<<<< HEAD\npackage:\n"), ":7: an unresolved"),
     "a package twice": (GOOD + PACKAGES.replace("DEPENDS", "{}"), ":12: zlib for linux-64 was already given"),
     "a key twice": (GOOD.replace("optional: false", "name: x"), "`name` was already given"),
     "a checksum that is none": (GOOD.replace(MD5, MD5[:-1]), "`md5` of `hash` is 31 characters long"),
-    "an unknown platform": (GOOD.replace("platform: linux-64", "platform: x"), "`platform` of a package is one of"),
+    "an unknown platform": (GOOD.replace("platform: linux-64", "platform: x"), "`platform` of a package is one"),
     "a list for a text": (GOOD.replace("name: zlib", "name: [zlib]"), "`name` of a package is a text"),
     "no packages": (GOOD.partition("package:")[0], ":1: a lock file has no `package`"),
     "another version": (GOOD.replace("version: 1\n", "version: 9\n", 1), "`version` of a lock file is 1"),
