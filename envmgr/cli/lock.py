@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         "--update",
         action="append",
         default=[],
-        metavar="NAME",
+        metavar="PKG",
         help="let this package take its newest version, and move as little else as possible (repeatable)",
     )
     what.add_argument("--update-all", action="store_true", help="plan anew, whatever the lock holds")

@@ -263,14 +263,14 @@ def add_files(parser: argparse.ArgumentParser, files: str) -> None:
 
 
 def add_groups(parser: argparse.ArgumentParser) -> None:
-    """--group NAME, which mamba calls --category."""
+    """--group GROUP, which mamba calls --category."""
     parser.add_argument(
         "--group",
         "--category",
         action="append",
         default=[],
         dest="groups",
-        metavar="NAME",
+        metavar="GROUP",
         help="of a lock: bring this group of packages (of conda-lock.yml beside `main`; of pixi.lock: this "
         "environment; repeatable)",
     )

@@ -15,12 +15,13 @@ from envmgr.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FileKind = Literal["explicit", "environment", "specs", "lock"]
+FileKind = Literal["explicit", "environment", "specs", "lock", "pylock"]
 
 _SPEC_LINE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\s*([=<>!~].*)?(\s+#.*)?")
 _TABLE_HEAD: Final = re.compile(r"^#\s*Name\s+Version\s+Build", re.MULTILINE)
 _KEY: Final = re.compile(r"^([A-Za-z_]+):", re.MULTILINE)
 _SECTION: Final = re.compile(r"^\s*\[+([A-Za-z_.-]+)\]+\s*$", re.MULTILINE)
+_PYLOCK: Final = re.compile(r"""^lock-version\s*=\s*["']""", re.MULTILINE)
 _DOCKER: Final = re.compile(r"\s*(#.*\n\s*)*FROM\s+\S+", re.IGNORECASE)
 
 
@@ -33,6 +34,8 @@ def kind_of_file(text: str, file: str) -> FileKind:
         return "explicit"
     if _looks_like_lock(text):
         return "lock"
+    if _PYLOCK.search(text[: _first_section(text)]):
+        return "pylock"
     named = file.lower().endswith(
         (".yml", ".yaml", ".json")
     )  # JSON is YAML, and what `export --json` writes.
@@ -62,6 +65,12 @@ def _looks_like_lock(text: str) -> bool:
     """Whether it has the keys of conda-lock.yml (CEP 37) or of pixi.lock, of any version."""
     keys = _keys(text)
     return {"metadata", "package"} <= keys or {"environments", "packages"} <= keys
+
+
+def _first_section(text: str) -> int:
+    """Where the first section begins: other locks have such a key later on."""
+    found = _SECTION.search(text)
+    return found.start() if found else len(text)
 
 
 def _keys(text: str) -> set[str]:

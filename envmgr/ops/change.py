@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.errors import PrefixError
+from envmgr.errors import PrefixError, UsageError
 from envmgr.ops.change_goal import choose_goal, difference
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.change_state import read_state
@@ -54,6 +54,10 @@ def _change(
     from envmgr.prefix.store import PrefixStore
 
     wanted = read_request(request.asked, context)
+    if wanted.pylock is not None:
+        raise UsageError(
+            f"{wanted.pylock.file} is for new environments.", hint="envmgr create -f makes one of it."
+        )
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)

@@ -107,9 +107,9 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     from envmgr.ops.create import with_default_packages
 
     wanted = read_request(request.asked, context)
-    if wanted.explicit:
+    if wanted.explicit or wanted.locked is not None or wanted.pylock is not None:
         raise UsageError(
-            "an explicit list says nothing of who needs whom.",
+            "a list of exact packages is no plan that could be asked about.",
             hint="Ask about the environment made from it, with -n or -p.",
         )
     wanted = with_default_packages(wanted, context)

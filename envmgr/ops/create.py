@@ -273,7 +273,13 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         return _Answer()
     with resolving(wanted.requirements, wanted.channels, wanted.subdir, request.options, context) as session:
         if not wanted.pypi:
-            return _Answer(session.told(session.records()))
+            records = session.told(session.records())
+            if wanted.pylock is not None:
+                from envmgr.ops.pylock_use import pylock_part
+
+                part = pylock_part(wanted.pylock, request.asked.groups, records, wanted, context)
+                return _Answer(records, part)
+            return _Answer(records)
         records, part = resolve_jointly(session, _question(request, wanted, context))
         return _Answer(session.told(records), part)
 
@@ -324,7 +330,7 @@ def _apply(
     from envmgr.ops.environments import joined_registry
     from envmgr.ops.pypi_intent import requested_by
 
-    intent = _intent(request, wanted, context)
+    intent = _intent(request, wanted, plan, context)
     linking = LinkRequest(
         prefix=plan.prefix,
         subdir=wanted.subdir,
@@ -347,8 +353,16 @@ def _apply(
     return Created(plan, done=True, messages=messages)
 
 
-def _intent(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> PypiIntent:
-    """What the environment is to hold of PyPI: a clone what its source is to hold."""
+def _intent(
+    request: CreateRequest, wanted: EnvironmentRequest, plan: CreatePlan, context: Context
+) -> PypiIntent:
+    """What the environment is to hold of PyPI: a clone what its source is to hold, all of a pylock.toml."""
+    if wanted.pylock is not None:
+        from envmgr.ops.environments import expanded
+        from envmgr.ops.pypi_intent import intent_of_records
+
+        file = str(expanded(wanted.pylock.file, context))
+        return intent_of_records([record for record in plan.link if record.is_pypi], file)
     if request.clone is None:
         from envmgr.ops.pypi_intent import intent_of
 

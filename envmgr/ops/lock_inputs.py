@@ -66,7 +66,7 @@ def read_target(asking: Asking, subdir: str, context: Context) -> Target:
     there = replace(context, environ={**context.environ, **overrides(profile)})
     asked = replace(asking.asked, subdir=subdir)
     wanted = read_request(asked, there)
-    if wanted.explicit or wanted.locked is not None:
+    if wanted.explicit or wanted.locked is not None or wanted.pylock is not None:
         raise UsageError(
             "a lock is made of specs, and exact packages are none.", hint="Name environment files with -f."
         )

@@ -37,7 +37,7 @@ def with_lock_beside(
 
     Raises UsageError and DataError where *use* asks for a lock that is not there, or not current.
     """
-    if use == "none" or wanted.locked is not None:
+    if use == "none" or wanted.locked is not None or wanted.pylock is not None:
         return wanted
     place = _place(asked, wanted, use, context)
     if place is None:

@@ -86,7 +86,7 @@ def locked_environment(lock: Lock, subdir: str, groups: Sequence[str], context: 
         tuple(taking.sources),
         tuple(taking.written),
     )
-    return LockedEnvironment(packages, _environment(lock, inputs))
+    return LockedEnvironment(packages, _environment(lock, inputs, chosen))
 
 
 def check_machine(packages: Iterable[LockedPackage], subdir: str, context: Context) -> None:
@@ -265,13 +265,20 @@ class _Taking:
         )
 
 
-def _environment(lock: Lock, inputs: LockInputs | None) -> EnvironmentFile:
-    """The lock's inputs as an environment file says them; only channels where another tool made it."""
+def _environment(lock: Lock, inputs: LockInputs | None, chosen: Sequence[LockedPackage]) -> EnvironmentFile:
+    """The lock's inputs as an environment file says them.
+
+    Where another tool made it, those are the channels, and the distributions of PyPI, lest a later change take them
+    for what nobody asked for.
+    """
     from envmgr.envfile.spec_line import parse_requirement
 
     channels = tuple(without_credentials_in_text(each.rstrip("/")) for each in lock.channels)
     if inputs is None:
-        return EnvironmentFile(channels=channels, nodefaults=True)
+        pins = tuple(
+            Item(f"{each.name}=={each.version}", each.source) for each in chosen if each.kind == "pypi"
+        )
+        return EnvironmentFile(channels=channels, nodefaults=True, subsections={"pip": pins} if pins else {})
     requirements: list[Requirement] = [
         parse_requirement(text, Source(lock.file, None, text)) for text in inputs.specs
     ]

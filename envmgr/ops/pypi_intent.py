@@ -65,6 +65,20 @@ def _kept(text: str) -> str:
     return text if by_variables else without_credentials_in_text(text)
 
 
+def intent_of_records(records: Iterable[PackageRecord], file: str) -> PypiIntent:
+    """The exact distributions *records*, as lines that ask for just these; the lock *file* did."""
+    lines = []
+    for record in records:
+        direct = record.extra.get("direct_url")
+        text = f"{record.shown_name}=={record.version}"
+        if isinstance(direct, dict):
+            commit = direct.get("vcs_info", {}).get("commit_id")
+            url = direct.get("url", "")
+            text = f"{record.shown_name} @ {f'git+{url}@{commit}' if commit else url}"
+        lines.append(AskedFor(text, file, None))
+    return PypiIntent(requirements=tuple(lines))
+
+
 def merged_intent(earlier: PypiIntent, newer: PypiIntent) -> PypiIntent:
     """Both, where what is asked for *newer* takes the place of what was asked for by the same name."""
     names = {name_of(each.spec) for each in newer.requirements} - {None}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from envmgr.envfile.environment_file import EnvironmentFile
     from envmgr.envfile.explicit import ExplicitPackage
+    from envmgr.lock.pylock_v1 import Pylock
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
     from envmgr.ops.locked import LockedPackages
@@ -68,10 +69,10 @@ class Asked(Struct, frozen=True):
 class EnvironmentRequest(Struct, frozen=True):
     """What one environment should hold.
 
-    Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact
-    archives and nothing is solved; then ``locked`` is what a lock has beside them, and the requirements tell what
-    it was made for. ``pypi`` are the lines for pip of files and of the command line.
-    ``written_urls`` are the URLs as the user wrote them: only these may hold credentials.
+    Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact archives
+    and nothing is solved; then ``locked`` is what a lock has beside them, and the requirements tell what it was
+    made for. ``pypi`` are the lines for pip of files and of the command line; ``pylock`` has exact distributions in
+    their place. ``written_urls`` are the URLs as the user wrote them: only these may hold credentials.
     """
 
     requirements: tuple[Requirement, ...]
@@ -85,6 +86,7 @@ class EnvironmentRequest(Struct, frozen=True):
     warnings: tuple[str, ...]
     written_urls: tuple[str, ...] = ()
     locked: LockedPackages | None = None
+    pylock: Pylock | None = None
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
@@ -103,6 +105,8 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
             pieces.explicit.append(_direct_package(spec, context))
         else:
             pieces.requirements.append(parse_requirement(spec))
+    if pieces.pylock is not None:
+        _add_python(pieces.pylock, asked, pieces)
     file = _merged(pieces.environments, context)
     _check_platform(subdir, file, asked)
     _check_explicit_platform(subdir, pieces)
@@ -132,6 +136,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
             *(pieces.locked.written_urls if pieces.locked is not None else ()),
         ),
         locked=pieces.locked,
+        pylock=pieces.pylock,
     )
 
 
@@ -179,6 +184,7 @@ class _Pieces(Struct):
     requirements: list[Requirement] = field(default_factory=list)
     platforms: list[tuple[str | None, str]] = field(default_factory=list)
     locked: LockedPackages | None = None
+    pylock: Pylock | None = None
 
     @property
     def is_mixed(self) -> bool:
@@ -196,6 +202,22 @@ def parse_requirement(text: str) -> Requirement:
     from envmgr.models.match_spec import parse_match_spec
 
     return Requirement(parse_match_spec(text), Source(None, None, text))
+
+
+def _add_python(pylock: Pylock, asked: Asked, pieces: _Pieces) -> None:
+    """Ask for the Python of *pylock* where nobody else does; it takes the place of all other items for PyPI."""
+    from envmgr.envfile.spec_line import parse_requirement as parse_line
+
+    files = pieces.environments
+    if pieces.explicit or asked.pypi or any(file.subsections for file in files):
+        raise UsageError(
+            f"{pylock.file} is exact, and cannot be mixed with exact archives or other items for PyPI.",
+            hint="Name it alone, or beside conda packages that are asked for by specs.",
+        )
+    lines = [*pieces.requirements, *(line for file in files for line in file.requirements)]
+    if not any(line.spec.name == "python" for line in lines):
+        text = pylock.python_spec
+        pieces.requirements.append(parse_line(text, Source(pylock.file, None, text)))
 
 
 def environment_files(asked: Asked, subdir: str, context: Context) -> tuple[EnvironmentFile, ...]:
@@ -219,6 +241,12 @@ def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: _
         pieces.environments.append(lock.environment)
         pieces.explicit.extend(lock.packages.conda)
         pieces.locked = lock.packages
+    elif kind == "pylock":
+        from envmgr.lock.pylock_v1 import read_pylock_file
+
+        if pieces.pylock is not None:
+            raise UsageError(f"{pieces.pylock.file} and {path} cannot be mixed.", hint="Name one of them.")
+        pieces.pylock = read_pylock_file(content, file=path)
     elif kind == "environment":
         from envmgr.envfile.environment_yml import parse_environment
 

@@ -48,7 +48,8 @@ class Locked(Struct, frozen=True):
 class LockReading(Struct, frozen=True):
     """What the reading depends on: *folder* is the lock's, *names* those that stubs stand for.
 
-    *sums* maps a name to the sums (``sha256:...``) that its items allow.
+    *sums* maps a name to the sums (``sha256:...``) that its items allow. *extras* and *groups* are those that
+    markers of the lock can ask for (PEP 751).
     """
 
     folder: str
@@ -56,6 +57,8 @@ class LockReading(Struct, frozen=True):
     target: PypiTarget
     options: IndexOptions
     sums: Mapping[str, tuple[str, ...]]
+    extras: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
 
 
 def read_pylock(text: str, reading: LockReading) -> Locked:
@@ -66,10 +69,15 @@ def read_pylock(text: str, reading: LockReading) -> Locked:
         document = toml.decode(text)
     except DecodeError as error:
         raise DataError(f"the lock that uv wrote cannot be read: {error}.") from None
+    return read_document(document, reading)
+
+
+def read_document(document: Mapping[str, Any], reading: LockReading) -> Locked:
+    """`read_pylock`, of a lock whose form is known to be right."""
     parts = _Parts(reading)
     for package in document.get("packages", []):
         marker = package.get("marker")
-        if marker is None or reading.target.marker_holds(marker):
+        if marker is None or reading.target.marker_holds(marker, reading.extras, reading.groups):
             parts.take(package)
     return parts.locked()
 

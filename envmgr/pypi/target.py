@@ -16,6 +16,7 @@ from envmgr.models.platform import machine_type, operating_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
     from packaging.tags import Tag
@@ -159,13 +160,20 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
             return "riscv64-unknown-linux"
         raise DataError(f"uv cannot resolve PyPI packages for the platform {self.subdir}.")
 
-    def marker_holds(self, marker: str) -> bool:
-        """Whether a marker (PEP 508) holds there, without any extra. Raises DataError for one that is none."""
-        from packaging.markers import InvalidMarker, Marker
+    def marker_holds(
+        self, marker: str, extras: frozenset[str] = frozenset(), groups: frozenset[str] = frozenset()
+    ) -> bool:
+        """Whether a marker (PEP 508, 751) holds there, with these extras and groups of dependencies.
 
+        Raises DataError for one that is none.
+        """
+        from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+
+        known: dict[str, str | AbstractSet[str]] = {**self.markers, "extra": ""}
+        known |= {"extras": extras, "dependency_groups": groups}
         try:
-            return Marker(marker).evaluate({**self.markers, "extra": ""})
-        except InvalidMarker:
+            return Marker(marker).evaluate(known, context="lock_file")
+        except (InvalidMarker, UndefinedEnvironmentName):
             raise DataError(f"`{marker}` is no environment marker (PEP 508).") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -355,3 +356,82 @@ def test_py_rattler_reads_the_same_packages(write: Any, locked: Any, index: Loca
         assert found == {
             each["url"]: each["hash"]["sha256"] for each in lock["package"] if each["platform"] == subdir
         }
+
+
+def test_what_a_lock_of_another_tool_brought_stays_with_later_changes(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path, channel: str
+) -> None:
+    file = write("lib <2", "python", pip=("wheely",), name="environment.yml")
+    lock = locked(write("lib <2", "dist", "python", pip=("wheely",)))
+    del lock["metadata"]["custom_metadata"]
+    (file.parent / "conda-lock.yml").write_text(yaml.safe_dump(lock))
+    created(envmgr, tmp_path / "env", "-f", file.parent / "conda-lock.yml")
+    done = envmgr("install", "-y", "-p", tmp_path / "env", "helper")
+    assert done.code == 0, done.err
+    found = {each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json}
+    assert found == {"lib", "dist", "python", "wheely", "part", "helper"}
+
+
+PYLOCK = """\
+lock-version = "1.0"
+requires-python = ">=3.8"
+environments = ["sys_platform == 'linux'"]
+dependency-groups = ["dev"]
+created-by = "a test"
+"""
+
+
+@pytest.fixture
+def pylock(index: LocalIndex, tmp_path: Path) -> Path:
+    """A lock with a wheel, one for Windows alone, one of a group, and one that conda has, too."""
+    text = PYLOCK
+    for name, file, marker in (
+        ("part", "part-1.0-py3-none-any.whl", ""),
+        ("wheely", "wheely-1.0-py3-none-any.whl", "'dev' in dependency_groups"),
+        ("onlylinux", "onlylinux-1.0-py3-none-win_amd64.whl", "sys_platform == 'win32'"),
+    ):
+        content = (index.folder / "files" / file).read_bytes()
+        text += f'[[packages]]\nname = "{name}"\nversion = "1.0"\n'
+        text += f'marker = "{marker}"\n' if marker else ""
+        text += f'wheels = [{{name = "{file}", url = "{(index.folder / "files" / file).as_uri()}", '
+        text += f'hashes = {{sha256 = "{hashlib.sha256(content).hexdigest()}"}}}}]\n'
+    text += '[[packages]]\nname = "dist"\nversion = "2.0"\n'
+    text += f'wheels = [{{url = "https://x.org/dist-2.0-py3-none-any.whl", hashes = {{sha256 = "{"0" * 64}"}}}}]\n'
+    place = tmp_path / "pylock.toml"
+    place.write_text(text)
+    return place
+
+
+def test_a_pylock_brings_exact_distributions_beside_conda_packages(
+    envmgr: Envmgr, write: Any, pylock: Path, tmp_path: Path
+) -> None:
+    file = write("dist", "lib")
+    for name, groups, extra in (("plain", (), set()), ("dev", ("--group", "dev"), {"wheely"})):
+        created(envmgr, tmp_path / name, "-f", file, "-f", pylock, *groups)
+        listed = envmgr("list", "-p", tmp_path / name, "--json").json
+        found = {each["name"]: each["channel"] for each in listed}
+        assert found.keys() == {"dist", "lib", "python", "part", *extra}
+        assert (found["part"], found["dist"] != "pypi") == ("pypi", True)
+    assert envmgr("install", "-y", "-p", tmp_path / "dev", "helper").code == 0
+    assert "wheely" in {each["name"] for each in envmgr("list", "-p", tmp_path / "dev", "--json").json}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (('version = "2.0"', 'version = "2.1"'), "has dist 2.1, and the conda package dist-2.0"),
+        (('">=3.8"', '">=4"'), "python >=4"),
+        (("'linux'", "'darwin'"), "is not for Python"),
+        (("sha256 =", "sha512 ="), "has no SHA-256 of part"),
+        (('lock-version = "1.0"', 'lock-version = "2.0"'), "lock-version 2.0"),
+        (("[[packages]]", "[[packages]]\nx = {y = [}"), "is no pylock.toml"),
+        (('name = "part"', "name = 1"), "`$.packages[0].name`"),
+    ],
+)
+def test_a_pylock_that_does_not_fit_is_refused(
+    envmgr: Envmgr, write: Any, pylock: Path, tmp_path: Path, change: tuple[str, str], why: str
+) -> None:
+    pylock.write_text(pylock.read_text().replace(*change))
+    refused = envmgr("create", "-y", "-p", tmp_path / "env", "-f", write("dist"), "-f", pylock)
+    assert (refused.code, (tmp_path / "env").exists()) == (1, False), refused.err
+    assert why in refused.err

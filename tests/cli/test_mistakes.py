@@ -171,8 +171,6 @@ def test_files_with_the_ending_of_others_are_read_as_what_they_are(
         ("pyproject.toml", "[project]\nname = 'a'\n", "environment.yml"),
         ("Pipfile", "[packages]\nnumpy = '*'\n", "pipenv requirements"),
         ("pixi.toml", "[workspace]\n[dependencies]\nnumpy = '*'\n", "conda-environment"),
-        ("conda-lock.yml", "version: 1\nmetadata: {}\npackage: []\n", "--kind explicit"),
-        ("pixi.lock", "version: 6\nenvironments: {}\npackages: []\n", "conda-explicit-spec"),
         ("meta.yaml", "package:\n  name: a\nrequirements:\n  run: []\n", "envmgr build"),
         ("e.json", '{"name": "x"}\n', "without --json"),
         ("Dockerfile", "# c\n\nFROM debian\n", None),

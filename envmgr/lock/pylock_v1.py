@@ -1,0 +1,123 @@
+"""Reads the form of pylock.toml, version 1 (PEP 751), so that what reads its packages need not look again. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from envmgr.errors import DataError
+from envmgr.lock.locked import LARGEST_LOCK_BYTES
+from envmgr.models.document import decode_document
+
+_Hashes = dict[str, str]
+
+
+class _File(Struct, rename="kebab"):
+    """A wheel, a source distribution or an archive."""
+
+    hashes: _Hashes = field(default_factory=dict)
+    name: str | None = None
+    url: str | None = None
+    path: str | None = None
+    size: int | None = None
+    subdirectory: str | None = None
+
+
+class _Repository(Struct, rename="kebab"):
+    type: str
+    commit_id: str
+    url: str | None = None
+    path: str | None = None
+    requested_revision: str | None = None
+    subdirectory: str | None = None
+
+
+class _Directory(Struct, rename="kebab"):
+    path: str
+    editable: bool = False
+    subdirectory: str | None = None
+
+
+class _Package(Struct, rename="kebab"):
+    name: str
+    version: str | None = None
+    marker: str | None = None
+    index: str | None = None
+    wheels: list[_File] = field(default_factory=list)
+    sdist: _File | None = None
+    archive: _File | None = None
+    vcs: _Repository | None = None
+    directory: _Directory | None = None
+
+
+class _Document(Struct, rename="kebab"):
+    lock_version: str
+    packages: list[_Package]
+    requires_python: str | None = None
+    environments: list[str] = field(default_factory=list)
+    extras: list[str] = field(default_factory=list)
+    dependency_groups: list[str] = field(default_factory=list)
+    default_groups: list[str] = field(default_factory=list)
+
+
+class Pylock(Struct, frozen=True):
+    """The document of *file*, whose form was checked, and what it says of all its packages.
+
+    ``groups`` are those of dependencies that it has, ``usual`` the ones that come where none is named; ``extras``
+    are named like groups.
+    """
+
+    file: str
+    document: dict[str, Any]
+    requires_python: str | None = None
+    environments: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
+
+    @property
+    def python_spec(self) -> str:
+        """What it asks conda for, where nothing else asks for a Python."""
+        return f"python {''.join((self.requires_python or '').split())}".strip()
+
+
+def read_pylock_file(content: bytes, *, file: str) -> Pylock:
+    """The lock in *content*; raises DataError with the place in it for what is none."""
+    text = decode_document(content, file=file, most_bytes=LARGEST_LOCK_BYTES)
+    try:
+        document = msgspec.toml.decode(text)
+        checked = msgspec.convert(document, _Document)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f"{file} is no pylock.toml: {str(error).rstrip('.')}.", file=file) from None
+    if not checked.lock_version.startswith("1."):
+        raise DataError(
+            f"{file} has the lock-version {checked.lock_version}, and only 1 is known.", file=file
+        )
+    for package in checked.packages:
+        kinds = [package.archive, package.vcs, package.directory]
+        files = [each for each in (*package.wheels, package.sdist, package.archive, package.vcs) if each]
+        if not files and package.directory is None:
+            raise DataError(f"{file}: {package.name} has no file that could be installed.", file=file)
+        if sum(each is not None for each in kinds) > 1 or any(not (each.url or each.path) for each in files):
+            raise DataError(f"{file}: it is not told where {package.name} comes from.", file=file)
+        if any(each.version is None for each in (package,) if package.wheels or package.sdist):
+            raise DataError(f"{file}: {package.name} has files and no version.", file=file)
+    try:
+        SpecifierSet(checked.requires_python or "")
+    except InvalidSpecifier:
+        raise DataError(
+            f"{file}: requires-python is `{checked.requires_python}`, which is no range of versions.",
+            file=file,
+        ) from None
+    return Pylock(
+        file,
+        document,
+        checked.requires_python,
+        tuple(checked.environments),
+        tuple(checked.dependency_groups),
+        tuple(checked.extras),
+        tuple(checked.default_groups),
+    )
