@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAIN = "main"
 """The group of conda-lock.yml that is always there (CEP 37, ``category``)."""
 
-LARGEST_LOCK_BYTES = 100_000_000
+LARGEST_LOCK_BYTES = 50_000_000
 
 
 class LockedPackage(Struct, frozen=True, kw_only=True):

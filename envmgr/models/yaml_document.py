@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 DEEPEST_NESTING = 64
 """Levels of lists and mappings; environment files need five, recipes about ten."""
 
+MOST_VALUES = 4_000_000
+"""Values in one document, which take 600 MB; only locks can come near, and the largest have half a million."""
+
 Kind = Literal["text", "null", "boolean", "number", "date", "list", "mapping"]
 
 _KINDS: dict[str, Kind] = {
@@ -123,7 +126,9 @@ def _compose(events: Iterator[Any], text: str, file: str) -> Node | None:
     composer = _Composer(text, file)
     documents = 0
     event: Any
-    for event in events:
+    for number, event in enumerate(events):
+        if number > MOST_VALUES:
+            raise _refusal(file, _line(event), f"more than {MOST_VALUES} values are too many for one file")
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:

@@ -106,10 +106,21 @@ def _plan(request: LockRequest, context: Context, *, must_exist: bool = False) -
         options = options_of(next(iter(known.values())).options, options)
     subdirs = request.platforms or platforms_of(asked, context)
     subdirs = subdirs or (tuple(earlier.platforms) if earlier is not None else (context.settings.subdir,))
+    _check_words(request, subdirs)
     asking = Asking(asked, options, request.virtual, known)
     targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
     sources = relative_sources(files, place.parent, context)
     return _Plan(place, sources, targets, earlier, content, options)
+
+
+def _check_words(request: LockRequest, subdirs: Sequence[str]) -> None:
+    for word in request.virtual:
+        subdir, mark, _ = word.partition("=")[0].rpartition(":")
+        if mark and subdir not in subdirs:
+            raise UsageError(
+                f"'{word}' is about the platform {subdir}, for which nothing is locked.",
+                hint=f"The platforms are {', '.join(subdirs)}.",
+            )
 
 
 def _usual_files(request: LockRequest, context: Context) -> tuple[str, ...]:
