@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--lockfile", metavar="FILE", help="the lock (default: conda-lock.yml beside the first file)"
     )
+    made.add_argument(
+        "--pixi", metavar="FILE", help="write the same packages as pixi.lock (version 6), too, into FILE"
+    )
     what = made.add_mutually_exclusive_group()
     what.add_argument(
         "--check",
@@ -89,6 +92,7 @@ def _request(options: argparse.Namespace) -> LockRequest:
         update=tuple(options.update),
         update_all=options.update_all,
         dry_run=options.dry_run,
+        pixi=options.pixi,
         options=solving_options(options),
     )
 
@@ -137,6 +141,8 @@ def _tell_locked(locked: Locked, options: argparse.Namespace) -> None:
         note(f"Wrote {locked.file}.")
     else:
         note(f"{locked.file} stays as it is.")
+    if locked.pixi is not None:
+        note(f"Wrote {locked.pixi}.")
 
 
 def _as_json(locked: Locked, options: argparse.Namespace) -> dict[str, Any]:
@@ -147,6 +153,7 @@ def _as_json(locked: Locked, options: argparse.Namespace) -> dict[str, Any]:
         "dry_run": options.dry_run,
         "file": str(locked.file),
         "written": locked.written and not options.dry_run,
+        "pixi": str(locked.pixi) if locked.pixi is not None else None,
         "platforms": {
             each.subdir: {
                 "packages": len(each.packages),

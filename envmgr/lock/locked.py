@@ -12,6 +12,8 @@ from envmgr.models.requirement import Source
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from envmgr.models.record import PackageRecord
+
 MAIN = "main"
 """The group of conda-lock.yml that is always there (CEP 37, ``category``)."""
 
@@ -23,7 +25,8 @@ class LockedPackage(Struct, frozen=True, kw_only=True):
 
     ``url`` may hold what a lock was written with, logins too; it is shown nowhere. ``dependencies`` are a package's
     name and what is asked of it, of conda in MatchSpec's words, of PyPI in those of PEP 440. ``index`` is the URL
-    of the index of PyPI where the lock names it. ``size`` is in bytes.
+    of the index of PyPI where the lock names it. ``size`` is in bytes. ``record`` is all that a channel says of a
+    package that was just solved for, None where a lock was read.
     """
 
     kind: Literal["conda", "pypi"]
@@ -38,6 +41,7 @@ class LockedPackage(Struct, frozen=True, kw_only=True):
     index: str = ""
     size: int | None = None
     source: Source = Source(None, None, "")
+    record: PackageRecord | None = None
 
     @property
     def key(self) -> tuple[str, str]:

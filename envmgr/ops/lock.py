@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from envmgr.errors import DataError, UsageError
 from envmgr.lock.conda_lock_text import conda_lock_text
 from envmgr.lock.inputs import INDEXES, differences, inputs_in
-from envmgr.lock.locked import LARGEST_LOCK_BYTES, Lock
+from envmgr.lock.locked import LARGEST_LOCK_BYTES, MAIN, Lock
 from envmgr.ops.lock_inputs import LOCK_NAME, Asking, options_of, platforms_of, read_target, relative_sources
 from envmgr.ops.lock_records import unfulfilled
 from envmgr.ops.lock_request import Checked, Locked, LockedPlatform
@@ -45,13 +45,38 @@ def lock(request: LockRequest, context: Context) -> Locked:
     for each in done:
         for warning in each.warnings:
             context.reporter.warned(warning)
-    text = conda_lock_text(_lock_of(plan, done))
+    made = _lock_of(plan, done)
+    text = conda_lock_text(made)
     written = known is None or plan.content != text.encode()
     if written and not request.dry_run:
         from envmgr.config.own_file import write_own_text
 
         write_own_text(plan.file, text)
-    return Locked(plan.file, done, written)
+    return Locked(plan.file, done, written, _write_pixi(request, made, done, context))
+
+
+def _write_pixi(
+    request: LockRequest, made: Lock, done: Sequence[LockedPlatform], context: Context
+) -> Path | None:
+    if request.pixi is None or request.dry_run:
+        return None
+    from envmgr.config.own_file import write_own_text
+    from envmgr.lock.pixi_text import pixi_lock_text
+    from envmgr.ops.environments import expanded
+
+    for platform in done:
+        for each in platform.packages:
+            record = each.record
+            if record is not None and record.subdir == "noarch" and record.noarch_kind is None:
+                raise DataError(
+                    f"{record.dist_name} is not in its channel any more, and the lock does not tell of which kind"
+                    " it is, which pixi.lock has to say.",
+                    hint=f"envmgr lock --update {record.name} brings one that is there.",
+                )
+    file = expanded(request.pixi, context)
+    indexes = dict.fromkeys(url for each in done for _, url in sorted(each.indexes.items()))
+    write_own_text(file, pixi_lock_text(made, tuple(indexes)))
+    return file
 
 
 def check_lock(request: LockRequest, context: Context) -> Checked:
@@ -221,7 +246,8 @@ def _lock_platforms(request: LockRequest, plan: _Plan) -> tuple[LockedPlatform, 
 
 def _lock_platform(target: Target, request: LockRequest, plan: _Plan) -> LockedPlatform:
     earlier = plan.earlier
-    moving = bool(request.update) or request.update_all
+    # pixi.lock has facts that conda-lock.yml has not: then the channels are asked, and everything stays.
+    moving = bool(request.update) or request.update_all or request.pixi is not None
     if earlier is not None and not moving and not _outdated(earlier, target):
         indexes = dict(
             line.split("=", 1) for line in earlier.notes.get(INDEXES, "").split("\n") if "=" in line
@@ -250,6 +276,7 @@ def _lock_of(plan: _Plan, done: Sequence[LockedPlatform]) -> Lock:
         format="conda-lock",
         platforms={each.subdir: each.packages for each in done},
         channels=tuple(channels),
+        always=(MAIN,),
         sources=plan.sources,
         content_hash={each.subdir: each.inputs.content_hash for each in done},
         notes=dict(sorted(notes.items())),

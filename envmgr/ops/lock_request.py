@@ -22,6 +22,7 @@ class LockRequest(Struct, frozen=True):
 
     ``file`` is the lock's path, None for conda-lock.yml beside the first file. ``virtual`` are words such as
     ``linux-64:__glibc=2.17``. The names in ``update`` may move, with ``update_all`` everything.
+    ``pixi`` is a path for the same packages as pixi.lock.
     """
 
     asked: Asked
@@ -31,6 +32,7 @@ class LockRequest(Struct, frozen=True):
     update: tuple[str, ...] = ()
     update_all: bool = False
     dry_run: bool = False
+    pixi: str | None = None
     options: ResolveOptions = field(default_factory=ResolveOptions)
 
 
@@ -56,11 +58,12 @@ class LockedPlatform(Struct, frozen=True):
 
 
 class Locked(Struct, frozen=True):
-    """The lock that was made; ``written`` says whether *file* is another than before."""
+    """The lock that was made; ``written`` says whether *file* is another than before; *pixi* is the second file."""
 
     file: Path
     platforms: tuple[LockedPlatform, ...]
     written: bool
+    pixi: Path | None = None
 
 
 class Checked(Struct, frozen=True):

@@ -119,6 +119,7 @@ def _packages(
             sha256=record.sha256,
             dependencies=joined_depends(record.depends),
             groups=groups[record.name],
+            record=record,
         )
     if part is None:
         return

@@ -435,3 +435,30 @@ def test_a_pylock_that_does_not_fit_is_refused(
     refused = envmgr("create", "-y", "-p", tmp_path / "env", "-f", write("dist"), "-f", pylock)
     assert (refused.code, (tmp_path / "env").exists()) == (1, False), refused.err
     assert why in refused.err
+
+
+def test_pixi_lock_says_the_same_to_py_rattler_and_to_us(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    rattler = pytest.importorskip("rattler")
+    base, dev = write("app", "dist", pip=("wheely",)), write("tester", name="dev.yml", category="dev")
+    lock = locked(base, "-f", dev, "--platform", "linux-64", "--platform", "win-64")
+    before = (base.parent / "conda-lock.yml").read_bytes()
+    place = base.parent / "pixi.lock"
+    done = envmgr("lock", "-f", base, "-f", dev, "--pixi", place)
+    assert (done.code, (base.parent / "conda-lock.yml").read_bytes() == before) == (0, True), done.err
+    read = rattler.LockFile.from_path(str(place))
+    urls = {each["url"] for each in lock["package"] if each["platform"] == "linux-64"}
+    main = {
+        each["url"] for each in lock["package"] if each["platform"] == "linux-64" and not each["optional"]
+    }
+    for name, expected in (("default", main), ("dev", urls)):
+        environment = read.environment(name)
+        (platform,) = [each for each in environment.platforms() if each.name == "linux-64"]
+        found = {each.location: each for each in environment.packages(platform)}
+        assert found.keys() == expected
+    record = next(each.package_record for url, each in found.items() if "/app-1.0" in url)
+    assert (record.depends, record.noarch.python) == (["lib >=1", "lib <9", "python"], True)
+    created(envmgr, tmp_path / "env", "-f", place)
+    listed = {each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json}
+    assert listed == {"app", "lib", "python", "dist", "wheely", "part"}
