@@ -124,6 +124,6 @@ def _unquoted(pairs: Mapping[str, str]) -> dict[str, str]:
             value = json.loads(text)
         except ValueError:
             continue
-        if isinstance(value, str):
+        if isinstance(value, str) and name.isidentifier() and name.isascii():
             found[name] = value
     return found

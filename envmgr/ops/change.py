@@ -13,7 +13,7 @@ from envmgr.ops.change_goal import choose_goal, difference
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.change_state import read_state
 from envmgr.ops.change_steps import AgreedChange
-from envmgr.ops.request import read_request
+from envmgr.ops.request import check_groups, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,7 @@ def _change(
     from envmgr.prefix.store import PrefixStore
 
     wanted = read_request(request.asked, context)
+    check_groups(request.asked, wanted)
     if wanted.pylock is not None:
         raise UsageError(
             f"{wanted.pylock.file} is for new environments.", hint="envmgr create -f makes one of it."

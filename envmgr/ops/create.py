@@ -12,7 +12,7 @@ from envmgr.errors import UsageError
 from envmgr.ops.channels import channel_lists
 from envmgr.ops.linking import LinkRequest, link_packages
 from envmgr.ops.lock_use import LockUse, with_lock_beside
-from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, read_request
+from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, check_groups, read_request
 from envmgr.ops.resolve import ResolveOptions, resolving
 from envmgr.prefix.generation import PypiIntent
 
@@ -106,7 +106,7 @@ def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePl
 def _pending_notices(
     request: CreateRequest, plan: CreatePlan, wanted: EnvironmentRequest, context: Context
 ) -> PendingNotices | None:
-    if request.clone or not (request.tell_notices and wanted.requirements):
+    if request.clone or wanted.locked or not (request.tell_notices and wanted.requirements):
         return None
     from envmgr.ops.notices import ask_for_notices
 
@@ -170,6 +170,7 @@ def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
         wanted = _cloned(request.clone, wanted, context)
     else:
         wanted = with_lock_beside(asked, wanted, request.options, request.lock, context)
+    check_groups(asked, wanted)
     if not (request.clone or wanted.explicit or wanted.locked) and request.default_packages:
         wanted = with_default_packages(wanted, context)
     for warning in wanted.warnings:

@@ -16,6 +16,7 @@ from envmgr.errors import DataError, UsageError
 from envmgr.lock.conda_lock_text import conda_lock_text
 from envmgr.lock.inputs import INDEXES, differences, inputs_in
 from envmgr.lock.locked import LARGEST_LOCK_BYTES, MAIN, Lock
+from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.lock_inputs import LOCK_NAME, Asking, options_of, platforms_of, read_target, relative_sources
 from envmgr.ops.lock_records import unfulfilled
 from envmgr.ops.lock_request import Checked, Locked, LockedPlatform
@@ -209,12 +210,12 @@ def _outdated(earlier: Lock, target: Target) -> tuple[str, ...]:
 
 def _check_names(request: LockRequest, plan: _Plan) -> None:
     held = {
-        package.name
+        normalized_name(package.name) if package.kind == "pypi" else package.name
         for packages in (plan.earlier.platforms.values() if plan.earlier is not None else ())
         for package in packages
     }
     for name in request.update:
-        if name not in held:
+        if name not in held and normalized_name(name) not in held:
             raise UsageError(
                 f"the lock holds no package {name}, so that it could be updated.",
                 hint="What is new belongs into the environment file.",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from envmgr.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -15,19 +17,28 @@ if TYPE_CHECKING:
 
 
 def records_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
-    """The conda packages of a lock as records, as far as it tells; a channel that has them knows the rest."""
+    """The conda packages of a lock as records, as far as it tells; a channel that has them knows the rest.
+
+    Raises DataError with the place of a package whose URL is none of an archive.
+    """
     from envmgr.envfile.explicit import ExplicitPackage
     from envmgr.models.channel import is_url
     from envmgr.ops.explicit import explicit_records
+    from envmgr.ops.locked import told_of
 
-    conda = {each.url: each for each in standing if each.kind == "conda" and is_url(each.url)}
-    bare = explicit_records(
-        [ExplicitPackage(each.url, each.md5, each.sha256, each.source) for each in conda.values()]
-    )
-    return tuple(
-        replace(record, depends=[f"{name} {rest}".strip() for name, rest in each.dependencies])
-        for record, each in zip(bare, conda.values(), strict=True)
-    )
+    found: dict[str, PackageRecord] = {}
+    for each in standing:
+        # Other tools leave variables and paths in URLs, which no channel's record has.
+        if each.kind != "conda" or not is_url(each.url) or "$" in each.url:
+            continue
+        with told_of(each):
+            package = ExplicitPackage(each.url, each.md5, each.sha256, each.source)
+            (record,) = explicit_records([package])
+            if record.name != each.name.lower():
+                raise DataError(f"{each.name} has the URL of {record.dist_name}.")
+        depends = [f"{name} {rest}".strip() for name, rest in each.dependencies]
+        found.setdefault(record.name, replace(record, depends=depends))
+    return tuple(found.values())
 
 
 def unfulfilled(lock: Lock, target: Target) -> Iterator[str]:
@@ -36,8 +47,10 @@ def unfulfilled(lock: Lock, target: Target) -> Iterator[str]:
     A lock that was edited or merged by hand can say that it is current, and not hold together.
     """
     from envmgr.models.match_spec import parse_match_spec
+    from envmgr.ops.locked import told_of
 
     held = {record.name: record for record in records_of(lock.platforms[target.subdir])}
+    placed = {each.name.lower(): each for each in lock.platforms[target.subdir] if each.kind == "conda"}
 
     def missing(text: str, who: str) -> Iterator[str]:
         spec = parse_match_spec(text)
@@ -53,4 +66,5 @@ def unfulfilled(lock: Lock, target: Target) -> Iterator[str]:
         for text in record.depends:
             # What is in brackets may ask for facts that a lock does not tell, and may have a condition.
             if not text.startswith("__") and "[" not in text:
-                yield from missing(text, f"{record.dist_name} needs")
+                with told_of(placed[record.name]):
+                    yield from missing(text, f"{record.dist_name} needs")

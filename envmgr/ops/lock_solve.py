@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from envmgr.errors import DataError, SolveError
 from envmgr.lock.locked import MAIN, LockedPackage
 from envmgr.models.record import PYPI_PREFIX
+from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.lock_records import records_of
 from envmgr.ops.lock_request import LockedPlatform, Move
 from envmgr.ops.locked import joined_depends
@@ -95,7 +96,7 @@ def _question(
         target.subdir,
         Providers(context),
         preferred={each.name: each.version for each in standing if each.kind == "pypi"},
-        upgrade=frozenset(request.update),
+        upgrade=frozenset(map(normalized_name, request.update)),
         planned=planner(target.subdir, context, dry_run=False),
         exclude_newer=request.options.exclude_newer,
         strategy=request.options.strategy,
@@ -251,7 +252,7 @@ def _moves(
 
 
 def _why_of_pypi(name: str, target: Target, request: LockRequest) -> str:
-    asked = name in request.update or f"{PYPI_PREFIX}{name}" in target.groups
+    asked = name in map(normalized_name, request.update) or f"{PYPI_PREFIX}{name}" in target.groups
     return "asked for" if asked else "needed by a PyPI package"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +20,7 @@ from envmgr.models.requirement import Requirement, Source
 from envmgr.pypi.resolution import PypiSolution, PypiSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.lock.inputs import LockInputs
@@ -77,7 +78,8 @@ def locked_environment(lock: Lock, subdir: str, groups: Sequence[str], context: 
     inputs = inputs_in(lock, subdir)
     taking = _Taking(lock, folder, inputs, context)
     for each in chosen:
-        taking.take(each)
+        with told_of(each):
+            taking.take(each)
     packages = LockedPackages(
         lock.file,
         tuple(taking.conda),
@@ -87,6 +89,17 @@ def locked_environment(lock: Lock, subdir: str, groups: Sequence[str], context: 
         tuple(taking.written),
     )
     return LockedEnvironment(packages, _environment(lock, inputs, chosen))
+
+
+@contextlib.contextmanager
+def told_of(package: LockedPackage) -> Iterator[None]:
+    """Where something is wrong with *package*, say where it stands."""
+    try:
+        yield
+    except DataError as error:
+        if "line" in error.facts:
+            raise
+        raise DataError(f"{package.source}: {error}", hint=error.hint, **error.facts) from None
 
 
 def check_machine(packages: Iterable[LockedPackage], subdir: str, context: Context) -> None:
@@ -101,7 +114,8 @@ def check_machine(packages: Iterable[LockedPackage], subdir: str, context: Conte
             if not name.startswith("__") or "when" in rest:
                 continue
             if (name, rest) not in answers:
-                spec = parse_match_spec(f"{name} {rest}".strip())
+                with told_of(package):
+                    spec = parse_match_spec(f"{name} {rest}".strip())
                 answers[name, rest] = any(map(spec.matches, virtual.records(name)))
             if not answers[name, rest]:
                 here = next((f"{each.name} {each.version}" for each in virtual.records(name)), f"no {name}")
@@ -200,7 +214,7 @@ class _Taking:
 
         if not (package.sha256 or package.md5):
             raise self._refusal(package, "has no checksum, so that nobody could tell whether it is the same")
-        name, version, build, _ = split_distribution(split_url(url)[2] or url.rpartition("/")[2])
+        name, version, build, _ = split_distribution(split_url(url)[2])
         said = (package.name.lower(), package.version, package.build or build)
         if said != (name.lower(), version, build):
             raise self._refusal(package, f"has the URL of {name}-{version}-{build}")
@@ -272,19 +286,29 @@ def _environment(lock: Lock, inputs: LockInputs | None, chosen: Sequence[LockedP
     for what nobody asked for.
     """
     from envmgr.envfile.spec_line import parse_requirement
+    from envmgr.pypi.items import names_place_here
 
     channels = tuple(without_credentials_in_text(each.rstrip("/")) for each in lock.channels)
+    places = {each: Source(lock.file, None, each) for each in channels}
     if inputs is None:
         pins = tuple(
             Item(f"{each.name}=={each.version}", each.source) for each in chosen if each.kind == "pypi"
         )
-        return EnvironmentFile(channels=channels, nodefaults=True, subsections={"pip": pins} if pins else {})
+        return EnvironmentFile(
+            channels=channels,
+            channel_sources=places,
+            nodefaults=True,
+            subsections={"pip": pins} if pins else {},
+        )
     requirements: list[Requirement] = [
         parse_requirement(text, Source(lock.file, None, text)) for text in inputs.specs
     ]
-    items = tuple(Item(text, Source(lock.file, None, text)) for text in inputs.pypi)
+    # A lock leads to no file of this machine, whoever wrote it.
+    lines = [text for text in inputs.pypi if not names_place_here(text)]
+    items = tuple(Item(text, Source(lock.file, None, text)) for text in lines)
     return EnvironmentFile(
         channels=channels,
+        channel_sources=places,
         nodefaults=True,
         requirements=tuple(requirements),
         subsections={"pip": items} if items else {},

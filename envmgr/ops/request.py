@@ -42,6 +42,7 @@ __all__ = [
     "Asked",
     "EnvironmentRequest",
     "asking_of",
+    "check_groups",
     "parse_channels",
     "parse_requirement",
     "read_request",
@@ -138,6 +139,15 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         locked=pieces.locked,
         pylock=pieces.pylock,
     )
+
+
+def check_groups(asked: Asked, wanted: EnvironmentRequest) -> None:
+    """Raise UsageError where groups were named, and no lock is used that could have any."""
+    if asked.groups and wanted.locked is None and wanted.pylock is None:
+        raise UsageError(
+            f"there is no lock that could have the group '{asked.groups[0]}'.",
+            hint="Name a lock with -f, or leave out --group.",
+        )
 
 
 def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Asking:

@@ -462,3 +462,26 @@ def test_pixi_lock_says_the_same_to_py_rattler_and_to_us(
     created(envmgr, tmp_path / "env", "-f", place)
     listed = {each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json}
     assert listed == {"app", "lib", "python", "dist", "wheely", "part"}
+
+
+def test_a_lock_reads_no_file_of_the_machine_and_names_its_own_faults(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    file = write("python", pip=("part",))
+    locked(file)
+    place = file.parent / "conda-lock.yml"
+    text = place.read_text()
+    (tmp_path / "secret.txt").write_text("other\n")
+    place.write_text(
+        text.replace("envmgr.linux-64.pypi: part", f"envmgr.linux-64.pypi: -r {tmp_path}/secret.txt")
+    )
+    created(envmgr, tmp_path / "env", "-f", place)
+    assert "other" not in envmgr("export", "-p", tmp_path / "env", "--from-history").out
+    place.write_text(text.replace("python-3", "other-3"))
+    refused = envmgr("create", "-y", "-n", "x", "-f", place)
+    assert f"{place}:" in refused.err
+    assert "has the URL of other-3" in refused.err
+    assert (
+        "there is no lock that could have the group 'dev'"
+        in envmgr("create", "-n", "x", "-f", file, "--without-lock", "--group", "dev").err
+    )
