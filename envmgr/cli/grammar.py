@@ -24,10 +24,9 @@ VALUES: Final = {
     "NAME": "environment", "ENV": "environment", "[OLD] NEW": "environment", "PREFIX": "folders",
     "FOLDER": "folders", "FILE": "files", "RECIPE": "files", "SPEC": "package", "PACKAGE": "installed",
     "REGEX": "installed", "CHANNEL": "channel", "SUBDIR": "platform", "KEY": "setting", "VARIABLE": "variable",
-    "SHELL": "shell", "FORMAT": "format", "COMMAND ...": "program", "VALUE": "", "NAME=VALUE": "", "VAR=VALUE": "",
-    "NAME=VERSION": "", "PKG": "", "GROUP": "",
-    "N": "", "NUMBER": "", "WHEN": "", "HOST": "", "TOKEN": "", "USER": "", "PASSWORD": "", "ID": "", "SECRET": "",
-    "LINE": "",
+    "SHELL": "shell", "FORMAT": "format", "COMMAND ...": "program", "VALUE": "", "NAME=VALUE": "",
+    "VAR=VALUE": "", "NAME=VERSION": "", "PKG": "", "GROUP": "", "N": "", "NUMBER": "", "WHEN": "", "HOST": "",
+    "TOKEN": "", "USER": "", "PASSWORD": "", "ID": "", "SECRET": "", "LINE": "",
 }  # fmt: skip
 """What completes a value, by the word that help shows for it; "" where nothing can."""
 
