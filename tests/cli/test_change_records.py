@@ -133,7 +133,7 @@ def test_a_repair_is_checked(envmgr, prefix):
 
 
 def test_contested_paths_are_known_after_another_tool_changed_the_environment(envmgr, prefix):
-    assert envmgr("install", "-p", prefix, "-y", "other").code == 0
+    assert envmgr("install", "-p", prefix, "-y", "other", "base").code == 0
     take_away(prefix, "other")
     assert envmgr("install", "-p", prefix, "-y", "third").code == 0
     assert envmgr("remove", "-p", prefix, "-y", "third").code == 0
