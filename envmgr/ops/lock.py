@@ -96,7 +96,7 @@ def check_lock(request: LockRequest, context: Context) -> Checked:
     outdated |= {
         subdir: ("the files do not ask for this platform",)
         for subdir in plan.earlier.platforms
-        if subdir not in targets
+        if subdir not in targets and not request.platforms
     }
     return Checked(plan.file, outdated)
 

@@ -129,7 +129,11 @@ def _outdated(
     if then is None:
         return ("another tool made it, so that it cannot be told what for",)
     options = options_of(then.options, options)
-    now = read_target(Asking(asked, options, known={subdir: then}), subdir, context).inputs
+    try:
+        now = read_target(Asking(asked, options, known={subdir: then}), subdir, context).inputs
+    except DataError as error:
+        # What no lock can hold was not there when this one was made.
+        return (str(error).rstrip("."),)
     if option_texts(options) == then.options and lock.content_hash.get(subdir) == now.content_hash:
         return ()
     return tuple(differences(then, now)) or ("its content hash is another one",)

@@ -485,3 +485,16 @@ def test_a_lock_reads_no_file_of_the_machine_and_names_its_own_faults(
         "there is no lock that could have the group 'dev'"
         in envmgr("create", "-n", "x", "-f", file, "--without-lock", "--group", "dev").err
     )
+
+
+def test_what_no_lock_can_hold_is_created_without_the_lock(
+    envmgr: Envmgr, write: Any, folder: Path, tmp_path: Path
+) -> None:
+    here = (folder / "main").as_uri()
+    file = write("lib", channels=[here, "nodefaults"])
+    refused = envmgr("lock", "-f", file)
+    assert (refused.code, "is a folder of this machine" in refused.err) == (1, True)
+    assert envmgr("lock", "-f", file, "-c", here).code == 0
+    assert "is a folder of this machine" in created(envmgr, tmp_path / "env", "-f", file).err
+    assert envmgr("create", "-y", "-p", tmp_path / "other", "-f", file, "--locked").code == 1
+    assert "Using the lock" in created(envmgr, tmp_path / "other", "-f", file, "-c", here, "--locked").err
