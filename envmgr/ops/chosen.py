@@ -109,7 +109,7 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     wanted = read_request(request.asked, context)
     if wanted.explicit or wanted.locked is not None or wanted.pylock is not None:
         raise UsageError(
-            "a list of exact packages is no plan that could be asked about.",
+            "an explicit list says nothing of who needs whom.",
             hint="Ask about the environment made from it, with -n or -p.",
         )
     wanted = with_default_packages(wanted, context)
