@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from envmgr.lock.conda_lock_blocks import FIRST_LINE
 from envmgr.lock.locked import MAIN
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def conda_lock_text(lock: Lock) -> str:
 
 
 def _lines(lock: Lock) -> Iterator[str]:
-    yield "# Made by `envmgr lock` (CEP 37). Edit the files below `sources` instead, and run it again."
+    yield FIRST_LINE
     yield "version: 1"
     yield "metadata:"
     yield from _texts("content_hash", lock.content_hash)

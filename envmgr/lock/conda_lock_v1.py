@@ -18,13 +18,21 @@ from envmgr.models.document import quoted
 from envmgr.models.requirement import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from envmgr.models.yaml_document import Node
 
 _KINDS: dict[str, Literal["conda", "pypi"]] = {"conda": "conda", "pip": "pypi", "pypi": "pypi"}
 
 
-def read_conda_lock(root: Node, *, file: str) -> Lock:
-    """The lock in the document *root*; raises DataError with file and line for what is none."""
+_Placed = tuple[LockedPackage, str]
+
+
+def read_conda_lock(root: Node, *, file: str, packages: Sequence[_Placed] | None = None) -> Lock:
+    """The lock in the document *root*; raises DataError with file and line for what is none.
+
+    *packages*, with their platforms, are those that were read already; otherwise they are in the document.
+    """
     top = Fields(root, file, "a lock file")
     meta = top.mapping("metadata")
     if meta is None:
@@ -33,7 +41,7 @@ def read_conda_lock(root: Node, *, file: str) -> Lock:
     return Lock(
         file=file,
         format="conda-lock",
-        platforms=_platforms(top, meta),
+        platforms=_platforms(top, meta, _packages(top) if packages is None else packages),
         channels=tuple(_channel(each, file) for each in meta.items("channels")),
         always=(MAIN,),
         sources=meta.texts("sources"),
@@ -44,30 +52,38 @@ def read_conda_lock(root: Node, *, file: str) -> Lock:
     )
 
 
-def _platforms(top: Fields, meta: Fields) -> dict[str, tuple[LockedPackage, ...]]:
-    found: dict[str, dict[tuple[str, str], LockedPackage]] = {each: {} for each in meta.texts("platforms")}
+def _packages(top: Fields) -> Iterator[_Placed]:
     if top.get("package") is None:
         top.refuse_key("package", "a list")
     for node in top.items("package"):
         fields = Fields(node, top.file, "a package")
-        package = _package(fields)
+        yield _package(fields), fields.text("platform")
+
+
+def _platforms(
+    top: Fields, meta: Fields, packages: Iterable[_Placed]
+) -> dict[str, tuple[LockedPackage, ...]]:
+    found: dict[str, dict[tuple[str, str], LockedPackage]] = {each: {} for each in meta.texts("platforms")}
+    for package, subdir in packages:
         if package.name.startswith("__"):
             continue
-        subdir = fields.text("platform")
+        line = package.source.line or 1
         if subdir not in found:
-            fields.refuse_key("platform", "one of those in `metadata`")
+            top.refuse(
+                line, f"{package.name} is for {quoted(subdir)}, which is none of the platforms in `metadata`"
+            )
         known = found[subdir].get(package.key)
         if known is None:
             found[subdir][package.key] = package
             continue
         if known.url != package.url or set(known.groups) & set(package.groups):
-            fields.refuse(
-                node.line,
+            top.refuse(
+                line,
                 f"{package.name} for {subdir} was already given on line {known.source.line}"
                 + ("" if known.url == package.url else ", with another file"),
             )
         found[subdir][package.key] = replace(known, groups=(*known.groups, *package.groups))
-    return {subdir: tuple(packages.values()) for subdir, packages in found.items()}
+    return {subdir: tuple(chosen.values()) for subdir, chosen in found.items()}
 
 
 def _package(fields: Fields) -> LockedPackage:

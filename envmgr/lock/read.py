@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError
+from envmgr.lock.conda_lock_blocks import read_blocks, split_blocks
 from envmgr.lock.conda_lock_v1 import read_conda_lock
 from envmgr.lock.fields import Fields
 from envmgr.lock.locked import LARGEST_LOCK_BYTES
 from envmgr.lock.pixi_v6 import NEWEST, read_pixi_lock
+from envmgr.models.document import LINE_BREAK, decode_document
 from envmgr.models.yaml_document import read_yaml
 
 if TYPE_CHECKING:
@@ -22,7 +24,14 @@ def read_lock(content: str | bytes, *, file: str) -> Lock:
 
     Raises DataError with *file* and the line for a text that is none, also for a conflict of a merge in it.
     """
-    root = read_yaml(content, file=file, most_bytes=LARGEST_LOCK_BYTES)
+    text = decode_document(content, file=file, most_bytes=LARGEST_LOCK_BYTES)
+    parts = split_blocks(text)
+    if parts is not None:
+        packages = read_blocks(parts[1], file=file, line=len(LINE_BREAK.split(parts[0])))
+        head = read_yaml(parts[0], file=file) if packages is not None else None
+        if head is not None:
+            return read_conda_lock(head, file=file, packages=packages)
+    root = read_yaml(text, file=file, most_bytes=LARGEST_LOCK_BYTES)
     if root is None:
         raise DataError(f"{file} is empty, and no lock file.", file=file)
     top = Fields(root, file, "a lock file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from envmgr.errors import DataError, EnvmgrError
 from envmgr.lock.conda_lock_text import conda_lock_text, scalar
@@ -134,7 +135,32 @@ def test_what_is_written_is_read_again() -> None:
         (each.name, each.version, each.url, each.build, each.groups, each.dependencies) for each in packages
     ]
     assert (again.notes, again.channels) == (notes, lock.channels)
+    assert read_lock(conda_lock_text(lock).partition("\n")[2], file="f").platforms == moved_up(again)
     assert conda_lock_text(again) == conda_lock_text(lock)
+
+
+def moved_up(lock: Lock) -> dict[str, tuple[LockedPackage, ...]]:
+    """The packages, a line further up."""
+    return {
+        subdir: tuple(
+            replace(each, source=replace(each.source, line=each.source.line - 1)) for each in packages
+        )
+        for subdir, packages in lock.platforms.items()
+    }
+
+
+def test_our_own_form_is_left_to_yaml_where_it_was_touched() -> None:
+    package = LockedPackage(
+        kind="conda", name="a", version="1", url="https://x.org/a", md5=MD5, sha256=SHA, build="0"
+    )
+    text = conda_lock_text(Lock(file="f", format="x", platforms={"win-64": (package,)}))
+    touched = text.replace("  version: '1'\n", "  version: '1'  # Somebody was here.\n")
+    (one,), (other,) = (read_lock(each, file="f").platforms["win-64"] for each in (text, touched))
+    assert one == other
+    with pytest.raises(DataError, match="`md5` of `hash` is 31 characters"):
+        read_lock(text.replace(MD5, MD5[1:]), file="f")
+    with pytest.raises(DataError, match=f"^f:{one.source.line}: a is for `win-32`"):
+        read_lock(text.replace("platform: win-64", "platform: win-32"), file="f")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +178,7 @@ HOSTILE = {
     "a package twice": (GOOD + PACKAGES.replace("DEPENDS", "{}"), ":12: zlib for linux-64 was already given"),
     "a key twice": (GOOD.replace("optional: false", "name: x"), "`name` was already given"),
     "a checksum that is none": (GOOD.replace(MD5, MD5[:-1]), "`md5` of `hash` is 31 characters long"),
-    "an unknown platform": (GOOD.replace("platform: linux-64", "platform: x"), "`platform` of a package is one"),
+    "an unknown platform": (GOOD.replace("platform: linux-64", "platform: x"), "zlib is for `x`, which"),
     "a list for a text": (GOOD.replace("name: zlib", "name: [zlib]"), "`name` of a package is a text"),
     "no packages": (GOOD.partition("package:")[0], ":1: a lock file has no `package`"),
     "another version": (GOOD.replace("version: 1\n", "version: 9\n", 1), "`version` of a lock file is 1"),
