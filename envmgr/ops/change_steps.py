@@ -55,9 +55,11 @@ class AgreedChange(Struct):
 
     def prepare(self, plan: ChangePlan, wanted: EnvironmentRequest) -> dict[PackageRecord, CachedPackage]:
         """The packages of *plan*, in the cache; what only they tell is settled, unless they are only downloaded."""
-        from envmgr.ops.locked import with_locked_depends
+        packages = self.obtain(plan.link)
+        if wanted.locked is not None:
+            from envmgr.ops.locked import with_locked_depends
 
-        packages = with_locked_depends(self.obtain(plan.link), wanted.locked)
+            packages = with_locked_depends(packages, wanted.locked)
         if self.request.download_only:
             return packages
         if wanted.explicit:

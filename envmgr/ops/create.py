@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from envmgr.errors import UsageError
 from envmgr.ops.channels import channel_lists
 from envmgr.ops.linking import LinkRequest, link_packages
-from envmgr.ops.lock_use import LockUse, with_lock_beside
 from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, check_groups, read_request
 from envmgr.ops.resolve import ResolveOptions, resolving
 from envmgr.prefix.generation import PypiIntent
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.ops.joint import PypiPart, PypiQuestion
+    from envmgr.ops.lock_use import LockUse
     from envmgr.ops.notices import PendingNotices, ToldNotices
     from envmgr.packages.unpacked import CachedPackage
 
@@ -130,14 +130,16 @@ def _obtain(
     """
     from envmgr.ops.explicit import dependencies_first
     from envmgr.ops.fetch import obtain
-    from envmgr.ops.locked import with_locked_depends
     from envmgr.ops.pypi_builds import build_sources, plan_again
 
     context = context.with_credentials(plan.pypi.credential_urls) if plan.pypi is not None else context
     packages = obtain(plan.link, context)
     conda = [record for record in plan.link if not record.is_pypi]
     if wanted.explicit:
-        packages = with_locked_depends(packages, wanted.locked)
+        if wanted.locked is not None:
+            from envmgr.ops.locked import with_locked_depends
+
+            packages = with_locked_depends(packages, wanted.locked)
         complete = {packages[record].record: packages[record] for record in conda}
         packages = {record: complete[record] for record in dependencies_first(list(complete))} | {
             record: package for record, package in packages.items() if record.is_pypi
@@ -168,7 +170,9 @@ def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
     wanted = read_request(asked, context)
     if request.clone:
         wanted = _cloned(request.clone, wanted, context)
-    else:
+    elif asked.files or request.lock in ("locked", "frozen"):
+        from envmgr.ops.lock_use import with_lock_beside
+
         wanted = with_lock_beside(asked, wanted, request.options, request.lock, context)
     check_groups(asked, wanted)
     if not (request.clone or wanted.explicit or wanted.locked) and request.default_packages:

@@ -139,11 +139,9 @@ def fixed_part(locked: LockedPackages, subdir: str, context: Context) -> PypiPar
 
 
 def with_locked_depends(
-    packages: Mapping[PackageRecord, CachedPackage], locked: LockedPackages | None
+    packages: Mapping[PackageRecord, CachedPackage], locked: LockedPackages
 ) -> dict[PackageRecord, CachedPackage]:
     """*packages* whose records need what the lock says, where channels had mended what archives say."""
-    if locked is None:
-        return dict(packages)
     found = dict(packages)
     for record, package in packages.items():
         whole = package.record
