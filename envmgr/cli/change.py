@@ -84,7 +84,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Ch
 def _write_json(
     changed: Changed, options: argparse.Namespace, reporter: TerminalReporter, facts: Mapping[str, Any]
 ) -> None:
-    from envmgr.cli.render import pypi_fields, record_fields, write_json
+    from envmgr.cli.render import placement_fields, pypi_fields, record_fields, write_json
 
     plan = changed.plan
     actions: dict[str, Any] = {
@@ -107,6 +107,8 @@ def _write_json(
     }
     if plan.pypi is not None:
         outcome["pypi"] = pypi_fields(plan.pypi)
+    if plan.placed:
+        outcome["mapped"] = placement_fields(plan.placed)
     if plan.is_nothing:
         outcome["message"] = "All requested packages already installed."
     seconds = {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}

@@ -9,7 +9,6 @@ from envmgr.cli.options import (
     add_channels,
     add_confirmation,
     add_files,
-    add_groups,
     add_linking,
     add_output,
     add_pypi,
@@ -35,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     add_target(made)
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'python >=3.11'")
     add_pypi(made)
-    add_files(made, "environment.yml, lock or explicit file")
+    add_files(made, "environment.yml, lock, explicit file, or file of a project (docs/inputs.md)")
     made.add_argument("--clone", metavar="ENV", help="use exactly the packages of this environment")
     made.add_argument("--no-deps", action="store_true", help="only the named packages")
     made.add_argument("--only-deps", action="store_true", help="only what the named packages need")
@@ -44,7 +43,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="without those of the setting create_default_packages",
     )
-    add_groups(made)
     lock = made.add_mutually_exclusive_group()
     lock.add_argument(
         "--locked", action="store_true", help="the lock beside the file has to be current, and is used"
@@ -124,7 +122,7 @@ def _confirmation(options: argparse.Namespace, context: Context) -> Callable[[Cr
 
 
 def _write_json(created: Created, options: argparse.Namespace, reporter: TerminalReporter) -> None:
-    from envmgr.cli.render import pypi_fields, record_fields, write_json
+    from envmgr.cli.render import placement_fields, pypi_fields, record_fields, write_json
 
     plan = created.plan
     actions: dict[str, Any] = {
@@ -138,6 +136,8 @@ def _write_json(created: Created, options: argparse.Namespace, reporter: Termina
         outcome["lock"] = plan.lock
     if plan.pypi is not None:
         outcome["pypi"] = pypi_fields(plan.pypi)
+    if plan.placed:
+        outcome["mapped"] = placement_fields(plan.placed)
     write_json(
         {**outcome, "seconds": {phase.value: round(each, 3) for phase, each in reporter.seconds.items()}}
     )

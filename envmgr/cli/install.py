@@ -8,7 +8,6 @@ from envmgr.cli.change import change_parser, run_change
 from envmgr.cli.options import (
     add_channels,
     add_files,
-    add_groups,
     add_linking,
     add_pypi,
     add_solving,
@@ -31,8 +30,7 @@ def parser() -> CommandParser:
     made = change_parser("install", "Bring packages into an environment.")
     made.add_argument("specs", nargs="*", metavar="SPEC", help="a package, for example 'numpy >=2'")
     add_pypi(made)
-    add_files(made, "environment.yml, lock, explicit file or list of specs")
-    add_groups(made)
+    add_files(made, "environment.yml, lock, explicit file, list of specs, or file of a project")
     movement = made.add_mutually_exclusive_group()
     movement.add_argument(
         "--freeze-installed",

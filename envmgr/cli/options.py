@@ -260,10 +260,19 @@ def add_files(parser: argparse.ArgumentParser, files: str) -> None:
     parser.add_argument(
         "-f", "--file", action="append", default=[], metavar="FILE", help=f"{files} (repeatable)"
     )
-
-
-def add_groups(parser: argparse.ArgumentParser) -> None:
-    """--group GROUP, which mamba calls --category."""
+    parser.add_argument(
+        "--prefer",
+        choices=["conda", "pypi"],
+        default="pypi",
+        help="where the Python requirements of projects' files come from (default: pypi)",
+    )
+    parser.add_argument(
+        "--extra",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of a project's file, this extra, too (repeatable)",
+    )
     parser.add_argument(
         "--group",
         "--category",
@@ -271,8 +280,8 @@ def add_groups(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="groups",
         metavar="GROUP",
-        help="of a lock: bring this group of packages (of conda-lock.yml beside `main`; of pixi.lock: this "
-        "environment; repeatable)",
+        help="of a file, this group, too; of a lock, this group of packages (of pixi.lock: this environment; "
+        "repeatable)",
     )
 
 
@@ -313,7 +322,9 @@ def asked_of(options: argparse.Namespace) -> Asked:
         channels=tuple(options.channel),
         override_channels=options.override_channels,
         subdir=options.subdir,
-        groups=tuple(getattr(options, "groups", ())),
+        prefer=options.prefer,
+        extras=tuple(options.extra),
+        groups=tuple(options.groups),
     )
 
 

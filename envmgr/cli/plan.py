@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from envmgr.ops.create import CreatePlan
     from envmgr.ops.joint import PypiPart
     from envmgr.ops.moves import DiskSize, Moves
+    from envmgr.ops.python_requirements import Placement
 
 
 def is_shown(options: argparse.Namespace, context: Context) -> bool:
@@ -59,6 +60,7 @@ def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None
         _note_wrapped(f"= {record.shown_name} {record.version} is linked anew: {why}")
     for sentence in clobber_sentences(plan.clobbers):
         _note_wrapped(f"! {sentence}")
+    _show_placed(plan.placed)
     _show_pypi(plan.pypi)
     kept = "1 stays" if plan.kept == 1 else f"{plan.kept} stay"
     if rows or plan.relink or plan.clobbers or plan.pypi:
@@ -85,8 +87,16 @@ def show_creation(plan: CreatePlan, context: Context, *, verbose: int = 0) -> No
         _note_wrapped(f"{_download_text(plan.fetch)}{disk}")
     else:
         note("  no packages")
+    _show_placed(plan.placed)
     _show_pypi(plan.pypi)
     note("")
+
+
+def _show_placed(placed: Sequence[Placement]) -> None:
+    from envmgr.cli.render import placement_lines
+
+    for line in placement_lines(placed):
+        _note_wrapped(line)
 
 
 def _show_pypi(part: PypiPart | None) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.joint import PypiPart
+    from envmgr.ops.python_requirements import Placement
 
 
 def write_json(value: object) -> None:
@@ -118,6 +119,29 @@ def pypi_fields(part: PypiPart) -> dict[str, Any]:
         "build": [{"name": each.name, "version": each.version, "url": each.url} for each in part.sources],
         "steered": list(part.steered),
     }
+
+
+def placement_lines(placed: Sequence[Placement]) -> list[str]:
+    """What each requirement of a project's file became, and why; those that PyPI gets as written need no line."""
+    lines = []
+    for each in placed:
+        became = f"{each.place}: {each.spec}" if each.spec else "left out"
+        lines.append(f"{each.written}  ->  {became}  ({each.why}; {each.source})")
+    return lines
+
+
+def placement_fields(placed: Sequence[Placement]) -> list[dict[str, Any]]:
+    """The same for scripts."""
+    return [
+        {
+            "requirement": each.written,
+            "place": each.place if each.spec else None,
+            "spec": each.spec or None,
+            "why": each.why,
+            "source": str(each.source),
+        }
+        for each in placed
+    ]
 
 
 def channel_label(url: str) -> str:

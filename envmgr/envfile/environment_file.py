@@ -27,6 +27,21 @@ class Item(Struct, frozen=True):
     source: Source
 
 
+class Mapped(Struct, frozen=True):
+    """A requirement *written* in another tool's words, and the conda spec that it became."""
+
+    written: str
+    spec: str
+    source: Source
+
+
+class Selection(Struct, frozen=True):
+    """Which optional parts of a file count: *extras* of a project, *groups* of its dependencies."""
+
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
 class EnvironmentFile(Struct, frozen=True):
     """One environment.yml, or several merged.
 
@@ -34,7 +49,10 @@ class EnvironmentFile(Struct, frozen=True):
     leaves out the word `nodefaults`, which sets ``nodefaults``; ``channel_sources`` says where each is written.
     ``subsections`` holds the parts of
     `dependencies` for other installers; ``subsection_sources`` says where each begins. ``platforms`` is empty
-    where the file names none. ``warnings`` are sentences with file and line.
+    where the file names none. ``warnings`` are sentences with file and line. ``python`` are lines of pip's
+    requirement files, whose packages may come from conda or PyPI; ``requires_python`` are ranges of Python's
+    version (PEP 440, ``||`` between alternatives). ``mapped`` tells which ``requirements`` were written
+    otherwise. ``extras`` and ``groups`` are the names of optional parts that the file has.
     """
 
     name: str | None = None
@@ -48,6 +66,11 @@ class EnvironmentFile(Struct, frozen=True):
     variables: Mapping[str, str] = field(default_factory=dict)
     platforms: tuple[str, ...] = ()
     category: str | None = None
+    python: tuple[Item, ...] = ()
+    requires_python: tuple[Item, ...] = ()
+    mapped: tuple[Mapped, ...] = ()
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def expanded(self, environ: Mapping[str, str]) -> EnvironmentFile:

@@ -33,6 +33,11 @@ def merge_environments(files: Sequence[EnvironmentFile]) -> EnvironmentFile:
         variables={name: value for file in files for name, value in file.variables.items()},
         platforms=_unique(platform for file in files for platform in file.platforms),
         category=_last(file.category for file in files),
+        python=_unique(item for file in files for item in file.python),
+        requires_python=_unique(item for file in files for item in file.requires_python),
+        mapped=_unique(each for file in files for each in file.mapped),
+        extras=_unique(name for file in files for name in file.extras),
+        groups=_unique(name for file in files for name in file.groups),
         warnings=tuple(warning for file in files for warning in file.warnings),
     )
 

@@ -86,7 +86,7 @@ class Pylock(Struct, frozen=True):
 
 def read_pylock_file(content: bytes, *, file: str) -> Pylock:
     """The lock in *content*; raises DataError with the place in it for what is none."""
-    text = decode_document(content, file=file, most_bytes=LARGEST_LOCK_BYTES)
+    text = decode_document(content, file=file, largest=LARGEST_LOCK_BYTES)
     try:
         document = msgspec.toml.decode(text)
         checked = msgspec.convert(document, _Document)

@@ -24,14 +24,14 @@ def read_lock(content: str | bytes, *, file: str) -> Lock:
 
     Raises DataError with *file* and the line for a text that is none, also for a conflict of a merge in it.
     """
-    text = decode_document(content, file=file, most_bytes=LARGEST_LOCK_BYTES)
+    text = decode_document(content, file=file, largest=LARGEST_LOCK_BYTES)
     parts = split_blocks(text)
     if parts is not None:
         packages = read_blocks(parts[1], file=file, line=len(LINE_BREAK.split(parts[0])))
         head = read_yaml(parts[0], file=file) if packages is not None else None
         if head is not None:
             return read_conda_lock(head, file=file, packages=packages)
-    root = read_yaml(text, file=file, most_bytes=LARGEST_LOCK_BYTES)
+    root = read_yaml(text, file=file, largest=LARGEST_LOCK_BYTES)
     if root is None:
         raise DataError(f"{file} is empty, and no lock file.", file=file)
     top = Fields(root, file, "a lock file")

@@ -31,14 +31,14 @@ LINE_BREAK = lazy_pattern("\r\n|[\r\n\x85\u2028\u2029]")
 """The line breaks by which YAML counts lines."""
 
 
-def decode_document(source: str | bytes, *, file: str, most_bytes: int = LARGEST_DOCUMENT_BYTES) -> str:
+def decode_document(source: str | bytes, *, file: str, largest: int = LARGEST_DOCUMENT_BYTES) -> str:
     """The text of *source* without byte order mark; *file* is the name that errors show.
 
-    Raises DataError with the line for text that is too long, not in UTF-8, or holds control characters.
+    Raises DataError with the line for text of more than *largest* bytes, not in UTF-8, or holds control characters.
     """
     size = len(source)
-    if size > most_bytes:
-        limit = f"{most_bytes // 1_000_000} MB"
+    if size > largest:
+        limit = f"{largest // 1_000_000} MB"
         raise DataError(
             f"{file} has {size / 1e6:.1f} MB, and no such file may be larger than {limit}.", file=file
         )

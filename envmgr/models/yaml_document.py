@@ -108,7 +108,7 @@ def read_yaml(source: str | bytes, *, file: str, most_bytes: int = LARGEST_DOCUM
 
     Raises DataError, one sentence with *file* and line, for everything that is not one YAML document.
     """
-    text = decode_document(source, file=file, most_bytes=most_bytes)
+    text = decode_document(source, file=file, largest=most_bytes)
     refuse_merge_markers(text, file=file)
     import yaml
 

@@ -113,6 +113,7 @@ def _plan(
         after=goal.records,
         asked=wanted.requirements,
         pypi=goal.pypi,
+        placed=wanted.placed,
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.ops.joint import PypiPart
+    from envmgr.ops.python_requirements import Placement
     from envmgr.prefix.plan import Clobber
     from envmgr.solver.update import UpdateMode
 
@@ -54,7 +55,7 @@ class ChangePlan(Struct, frozen=True):
     everything is fetched. ``clobbers`` tell who wins paths that several packages bring. ``before`` and ``after`` is
     all that the environment holds, and ``asked`` who was named now: from them `envmgr.ops.moves` tells why.
     ``pypi`` tells how the Python distributions in ``link`` were found, and what is built first; None where those
-    stay as they are.
+    stay as they are. ``placed`` tells what requirements of other tools' files became.
     """
 
     prefix: Path
@@ -69,6 +70,7 @@ class ChangePlan(Struct, frozen=True):
     after: tuple[PackageRecord, ...] = ()
     asked: tuple[Requirement, ...] = ()
     pypi: PypiPart | None = None
+    placed: tuple[Placement, ...] = ()
 
     @property
     def is_nothing(self) -> bool:

@@ -15,7 +15,7 @@ from envmgr.errors import DataError, UsageError
 from envmgr.models.requirement import Requirement, Source
 from envmgr.ops.channels import WrittenChannel, credential_urls, parse_channels, permitted_channels
 from envmgr.ops.pins import pins
-from envmgr.ops.request import Asked, EnvironmentRequest, read_request
+from envmgr.ops.request import Asked, EnvironmentRequest, read_request, with_python
 from envmgr.ops.resolve import ResolveOptions, resolve
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def choose(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
 def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
     from envmgr.ops.create import with_default_packages
 
-    wanted = read_request(request.asked, context)
+    wanted = with_python(read_request(request.asked, context))
     if wanted.explicit or wanted.locked is not None or wanted.pylock is not None:
         raise UsageError(
             "an explicit list says nothing of who needs whom.",

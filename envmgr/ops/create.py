@@ -11,7 +11,14 @@ from msgspec.structs import replace
 from envmgr.errors import UsageError
 from envmgr.ops.channels import channel_lists
 from envmgr.ops.linking import LinkRequest, link_packages
-from envmgr.ops.request import Asked, EnvironmentRequest, asking_of, check_groups, read_request
+from envmgr.ops.request import (
+    Asked,
+    EnvironmentRequest,
+    asking_of,
+    check_groups,
+    read_request,
+    with_python,
+)
 from envmgr.ops.resolve import ResolveOptions, resolving
 from envmgr.prefix.generation import PypiIntent
 
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
     from envmgr.ops.joint import PypiPart, PypiQuestion
     from envmgr.ops.lock_use import LockUse
     from envmgr.ops.notices import PendingNotices, ToldNotices
+    from envmgr.ops.python_requirements import Placement
     from envmgr.packages.unpacked import CachedPackage
 
 
@@ -55,6 +63,7 @@ class CreatePlan(Struct, frozen=True):
 
     ``asked`` are the packages that were named. ``pypi`` tells how the Python distributions in ``link`` were found,
     and what has to be built first. ``lock`` is the lock that names the packages, None where they were solved for.
+    ``placed`` tells what requirements of other tools' files became.
     """
 
     prefix: Path
@@ -64,6 +73,7 @@ class CreatePlan(Struct, frozen=True):
     pypi: PypiPart | None = None
     asked: tuple[Requirement, ...] = ()
     lock: str | None = None
+    placed: tuple[Placement, ...] = ()
 
 
 class Created(Struct, frozen=True):
@@ -167,7 +177,7 @@ def _wanted(request: CreateRequest, context: Context) -> EnvironmentRequest:
         )
     if request.options.no_deps and request.options.only_deps:
         raise UsageError("--no-deps and --only-deps leave nothing to install.", hint="Leave out one of them.")
-    wanted = read_request(asked, context)
+    wanted = with_python(read_request(asked, context))
     if request.clone:
         wanted = _cloned(request.clone, wanted, context)
     elif asked.files or request.lock in ("locked", "frozen"):
@@ -322,6 +332,7 @@ def _plan(prefix: Path, answer: _Answer, wanted: EnvironmentRequest, context: Co
         asked=wanted.requirements,
         pypi=answer.pypi,
         lock=wanted.locked.file if wanted.locked is not None else None,
+        placed=wanted.placed,
     )
 
 

@@ -1,8 +1,8 @@
 """Reads what the user asked for, from the command line and files, into one request value.
 
 Files are told apart by content and name (`envmgr.envfile.other_formats`): ``@EXPLICIT`` makes an explicit file (CEP
-23), a ``.yml``, ``.yaml`` or ``.json`` name mostly an environment.yml (CEP 24), anything else is a plain list of
-specs. Several files are merged in order.
+23), a ``.yml``, ``.yaml`` or ``.json`` name mostly an environment.yml (CEP 24), others are projects' files or
+lists. Several files are merged in order.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from envmgr.models.channel import Channel
     from envmgr.ops.context import Context
     from envmgr.ops.locked import LockedPackages
+    from envmgr.ops.python_requirements import Placed, Placement, Preference
     from envmgr.prefix.generation import Asking
     from envmgr.pypi.resolution import PypiItem
 
@@ -46,16 +47,19 @@ __all__ = [
     "parse_channels",
     "parse_requirement",
     "read_request",
+    "with_python",
 ]
 
 _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 100_000_000
+_LOOKED_AT_BYTES = 2_000_000  # of a file, to tell what kind it is
 
 
 class Asked(Struct, frozen=True):
     """The words of the request, as typed; ``pypi`` are lines for pip: requirements, paths, URLs, options.
 
-    ``groups`` are those of locks among the files, their usual ones where none is named.
+    ``prefer`` is where Python requirements of files come from; of these files, ``extras`` and ``groups``
+    count, too. ``groups`` of locks are their usual ones where none is named.
     """
 
     specs: tuple[str, ...] = ()
@@ -64,6 +68,8 @@ class Asked(Struct, frozen=True):
     override_channels: bool = False
     subdir: str | None = None
     pypi: tuple[str, ...] = ()
+    prefer: Preference = "pypi"
+    extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
 
@@ -73,7 +79,10 @@ class EnvironmentRequest(Struct, frozen=True):
     Either ``requirements`` are solved against ``channels`` (best first), or ``explicit`` lists the exact archives
     and nothing is solved; then ``locked`` is what a lock has beside them, and the requirements tell what it was
     made for. ``pypi`` are the lines for pip of files and of the command line; ``pylock`` has exact distributions in
-    their place. ``written_urls`` are the URLs as the user wrote them: only these may hold credentials.
+    their place. ``written_urls`` are the URLs as the user wrote them: only these may hold credentials. ``placed``
+    tells what requirements of other tools' files became; ``python_source`` is where the first of them stands, which
+    need a python although no file asks for one (None: one does, or nothing needs it). ``known_groups`` are those
+    that files have.
     """
 
     requirements: tuple[Requirement, ...]
@@ -88,6 +97,9 @@ class EnvironmentRequest(Struct, frozen=True):
     written_urls: tuple[str, ...] = ()
     locked: LockedPackages | None = None
     pylock: Pylock | None = None
+    placed: tuple[Placement, ...] = ()
+    python_source: Source | None = None
+    known_groups: tuple[str, ...] = ()
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
@@ -111,7 +123,9 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     file = _merged(pieces.environments, context)
     _check_platform(subdir, file, asked)
     _check_explicit_platform(subdir, pieces)
-    written = (*file.requirements, *pieces.requirements)
+    _check_names("extra", asked.extras, tuple(file.extras))
+    placed = _placed(asked, file, pieces, subdir, context)
+    written = (*file.requirements, *placed.requirements, *pieces.requirements)
     requirements = tuple(with_real_channel(each, context) for each in written)
     if pieces.explicit and (requirements if pieces.locked is None else pieces.is_mixed):
         raise UsageError(
@@ -119,35 +133,95 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
             hint="Name either archives and explicit files, or specs and environment files.",
         )
     _check_archives(pieces.explicit, context)
+    has_python = any(each.spec.name == "python" for each in requirements)
     return EnvironmentRequest(
         requirements=requirements,
         explicit=tuple(pieces.explicit),
         channels=_channels(asked, file, written, context),
         subdir=subdir,
-        pypi=_pypi_items(asked, file, context),
+        pypi=(*_pypi_items(asked, file, context), *placed.pypi),
         variables=file.variables,
         name=file.name,
         prefix=file.prefix,
         warnings=file.warnings,
         written_urls=(
-            *(each.text for each in _written_channels(asked, file, context)),
-            *(_written_channel(each) for each in written),
-            *(each.url.rpartition("/")[0] for each in pieces.explicit),
-            *credential_urls(context.settings),
+            *_written_urls(asked, file, written, pieces, context),
             *(pieces.locked.written_urls if pieces.locked is not None else ()),
         ),
         locked=pieces.locked,
         pylock=pieces.pylock,
+        placed=tuple(placed.told),
+        python_source=file.python[0].source if file.python and not has_python else None,
+        known_groups=tuple(file.groups),
     )
 
 
 def check_groups(asked: Asked, wanted: EnvironmentRequest) -> None:
-    """Raise UsageError where groups were named, and no lock is used that could have any."""
-    if asked.groups and wanted.locked is None and wanted.pylock is None:
-        raise UsageError(
-            f"there is no lock that could have the group '{asked.groups[0]}'.",
-            hint="Name a lock with -f, or leave out --group.",
-        )
+    """Raises UsageError for a group that neither a file nor a lock has; a lock tells its own."""
+    if wanted.locked is not None or wanted.pylock is not None:
+        return
+    _check_names("group", asked.groups, wanted.known_groups)
+
+
+def _placed(asked: Asked, file: EnvironmentFile, pieces: _Pieces, subdir: str, context: Context) -> Placed:
+    """What projects' files ask for, divided between conda and PyPI."""
+    from envmgr.ops.python_requirements import items_of_file, place_mapped, prefer_conda
+
+    placed = place_mapped(file)
+    items = items_of_file(file.python, context)
+    if asked.prefer == "pypi" or not items:
+        placed.pypi += items
+        return placed
+    written = (*file.requirements, *placed.requirements, *pieces.requirements)
+    urls = _written_urls(asked, file, written, pieces, context)
+    channels = permitted_channels(_written_channels(asked, file, context), context)
+    divided = prefer_conda(items, channels, subdir, context.with_credentials(urls))
+    placed.requirements += divided.requirements
+    placed.pypi += divided.pypi
+    placed.told += divided.told
+    return placed
+
+
+def _written_urls(
+    asked: Asked,
+    file: EnvironmentFile,
+    written: Sequence[Requirement],
+    pieces: _Pieces,
+    context: Context,
+) -> tuple[str, ...]:
+    return (
+        *(each.text for each in _written_channels(asked, file, context)),
+        *(_written_channel(each) for each in written),
+        *(each.url.rpartition("/")[0] for each in pieces.explicit),
+        *credential_urls(context.settings),
+    )
+
+
+def with_python(wanted: EnvironmentRequest) -> EnvironmentRequest:
+    """*wanted* with python, where requirements for PyPI need one and no file asks for it: for new environments."""
+    from msgspec.structs import replace
+
+    from envmgr.models.match_spec import parse_match_spec
+
+    if wanted.python_source is None or wanted.explicit:
+        return wanted
+    source = Source(wanted.python_source.file, wanted.python_source.line, "python")
+    python = Requirement(parse_match_spec("python"), source)
+    return replace(wanted, requirements=(python, *wanted.requirements), python_source=None)
+
+
+def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    """Raises UsageError for an extra or a group that no file has."""
+    import difflib
+
+    from envmgr.models.wheel_name import normalized_name
+
+    there = {normalized_name(name) for name in known}
+    for name in names:
+        if normalized_name(name) not in there:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known) or 'none'}."
+            raise UsageError(f"no file has the {kind} '{name}'.", hint=hint)
 
 
 def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Asking:
@@ -239,11 +313,12 @@ def environment_files(asked: Asked, subdir: str, context: Context) -> tuple[Envi
 
 
 def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: _Pieces) -> None:
+    from envmgr.envfile.environment_file import Selection
     from envmgr.envfile.explicit import parse_explicit, parse_specs_file
     from envmgr.envfile.other_formats import kind_of_file
 
     content = _content(path, context)
-    kind = kind_of_file(content.decode("utf-8", "replace"), path)
+    kind = kind_of_file(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), path)
     if kind == "lock":
         from envmgr.ops.locked import read_locked
 
@@ -257,16 +332,17 @@ def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: _
         if pieces.pylock is not None:
             raise UsageError(f"{pieces.pylock.file} and {path} cannot be mixed.", hint="Name one of them.")
         pieces.pylock = read_pylock_file(content, file=path)
-    elif kind == "environment":
-        from envmgr.envfile.environment_yml import parse_environment
-
-        pieces.environments.append(parse_environment(content, file=path, subdir=subdir))
     elif kind == "explicit":
         parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
         pieces.explicit.extend(parsed.packages)
         pieces.platforms.append((parsed.platform, path))
-    else:
+    elif kind == "specs":
         pieces.requirements.extend(parse_specs_file(content, file=path))
+    else:
+        from envmgr.envfile.read_file import read_environment_file
+
+        selection = Selection(asked.extras, asked.groups)
+        pieces.environments.append(read_environment_file(kind, content, path, subdir, selection))
 
 
 def _content(path: str, context: Context) -> bytes:

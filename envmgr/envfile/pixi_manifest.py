@@ -1,0 +1,129 @@
+"""pixi.toml, and pixi's tables in a pyproject.toml: conda and PyPI packages of the default environment. Pure.
+
+Read are ``dependencies``, ``pypi-dependencies``, their tables for a ``target``, the features that are asked
+for as groups, ``channels`` and ``platforms``. Tasks, and what builds the project, are no part of an environment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from envmgr.envfile.environment_file import Item
+from envmgr.envfile.project_lines import ProjectLines
+from envmgr.envfile.toml_document import read_toml
+from envmgr.models.platform import is_unix, operating_system
+from envmgr.models.requirement import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envmgr.envfile.environment_file import EnvironmentFile, Selection
+    from envmgr.envfile.toml_document import TomlDocument
+
+_BRACKETS: Final = {
+    "version": "version", "build": "build", "build-number": "build_number", "channel": "channel", "subdir":
+    "subdir", "file-name": "fn", "md5": "md5", "sha256": "sha256", "license": "license", "extras": "extras",
+    "url": "url",
+}  # fmt: skip
+_OPTION_WORDS: Final = {"index-url": "--index-url", "extra-index-urls": "--extra-index-url"}
+
+
+def parse_pixi(content: str | bytes, *, file: str, subdir: str, selection: Selection) -> EnvironmentFile:
+    """Read a pixi.toml for the platform *subdir*; raises DataError with file and line for what cannot be meant."""
+    document = read_toml(content, file=file)
+    found = ProjectLines(document)
+    pixi = PixiTables(document, found, subdir, ())
+    pixi.read(selection)
+    return found.environment(
+        name=pixi.name, channels=pixi.channels, nodefaults=bool(pixi.channels), platforms=pixi.platforms,
+        variables=pixi.variables,
+    )  # fmt: skip
+
+
+class PixiTables:
+    """Reads the tables at *path* into *found*."""
+
+    def __init__(
+        self, document: TomlDocument, found: ProjectLines, subdir: str, path: tuple[str, ...]
+    ) -> None:
+        self._document, self._found, self._subdir, self._path = document, found, subdir, path
+        self.name: str | None = None
+        self.channels: tuple[str, ...] = ()
+        self.platforms: tuple[str, ...] = ()
+        self.variables: dict[str, str] = {}
+
+    def read(self, selection: Selection) -> None:
+        """The workspace, the tables that always count, and those of the features that *selection* names."""
+        workspace = self._at("workspace") or self._at("project")
+        self.name = workspace.get("name") if isinstance(workspace.get("name"), str) else None
+        channels, platforms = workspace.get("channels", []), workspace.get("platforms", [])
+        self._read_channels(channels)
+        self.platforms = tuple(each for each in platforms if isinstance(each, str))
+        features = self._at("feature")
+        self._found.groups += list(features)
+        for path in [(), *(("feature", name) for name in selection.groups if name in features)]:
+            self._read_tables(*path)
+            for target in self._at(*path, "target"):
+                if self._is_meant(target):
+                    self._read_tables(*path, "target", target)
+
+    def _at(self, *path: str) -> Any:
+        return self._document.table_at(*self._path, *path)
+
+    def _read_channels(self, channels: Any) -> None:
+        """Texts, or tables with a priority: the highest first, 0 where none is written."""
+        if not isinstance(channels, list):
+            raise self._document.refusal(("channels",), "`channels` must be a list")
+        ranked = [
+            (-each.get("priority", 0), str(each.get("channel"))) if isinstance(each, dict) else (0, str(each))
+            for each in channels
+        ]
+        self.channels = tuple(name for _, name in sorted(ranked, key=lambda pair: pair[0]))
+
+    def _is_meant(self, target: str) -> bool:
+        system = operating_system(self._subdir)
+        names = {
+            self._subdir,
+            {"osx": "osx"}.get(system, system),
+            "unix" if is_unix(self._subdir) else system,
+        }
+        return target in names
+
+    def _read_tables(self, *path: str) -> None:
+        where = ".".join((*self._path, *path))
+        for name, entry in self._at(*path, "dependencies").items():
+            self._take_conda(name, entry, f"{where}.dependencies".lstrip("."))
+        pypi = self._at(*path, "pypi-dependencies")
+        for name, entry in pypi.items():
+            words = (f"{where}.pypi-dependencies".lstrip("."),)
+            self._found.take_entry(name, entry, *words, only_pypi=True)
+        options = self._at(*path, "pypi-options")
+        for key, option in _OPTION_WORDS.items():
+            values = options.get(key, [])
+            for value in [values] if isinstance(values, str) else values:
+                source = self._document.source("pypi-options", key)
+                self._found.pypi.append(Item(f"{option} {value}", source))
+        environment = self._at(*path, "activation").get("env", {})
+        if isinstance(environment, dict):
+            self.variables |= {key: str(value) for key, value in environment.items()}
+
+    def _take_conda(self, name: str, entry: Any, *words: str) -> None:
+        source = self._document.source(*words, name, text=name)
+        if isinstance(entry, dict) and {"path", "git"} & set(entry):
+            self._found.warnings.append(f"{source}: `{name}` is built from source by pixi and is left out.")
+            return
+        fields = {"version": entry} if isinstance(entry, str) else entry
+        if not isinstance(fields, dict):
+            raise self._document.refusal((*words, name), f"the dependency `{name}` must be a text or a table")
+        parts = list(self._brackets(name, fields, source))
+        spec = f"{name}[{', '.join(parts)}]" if parts else name
+        self._found.take_spec(spec, Source(source.file, source.line, spec))
+
+    def _brackets(self, name: str, fields: Any, source: Source) -> Iterator[str]:
+        for key, value in fields.items():
+            if key not in _BRACKETS:
+                self._found.warnings.append(f"{source}: `{key}` of `{name}` is not known and is left out.")
+            elif isinstance(value, list):
+                yield f"{_BRACKETS[key]}=[{','.join(map(str, value))}]"
+            elif value != "*":
+                yield f"{_BRACKETS[key]}='{value}'"

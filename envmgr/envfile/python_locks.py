@@ -1,0 +1,303 @@
+"""poetry.lock and uv.lock: the exact packages, each with the marker under which something asks for it. Pure.
+
+Both files hold what every platform could need. Which of it counts is told by markers: those that poetry 2.1
+and later wrote beside each package, else those on the ways that lead from the project (uv), or from the
+packages that no other one asks for (older poetry), to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from envmgr.envfile.dependency_table import dependency_line, python_marker
+from envmgr.envfile.environment_file import Item
+from envmgr.envfile.locked_hashes import Locked, hashed_items
+from envmgr.envfile.marker_ways import ways_to
+from envmgr.envfile.project_lines import Placed, ProjectLines
+from envmgr.envfile.toml_document import TomlDocument, read_toml
+from envmgr.models.requirement import Source
+from envmgr.models.wheel_name import normalized_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from envmgr.envfile.environment_file import EnvironmentFile, Selection
+
+LARGEST_LOCK_BYTES: Final = 10_000_000
+_MAIN: Final = ("main", "default")
+
+
+def parse_poetry_lock(
+    content: str | bytes, *, file: str, subdir: str, selection: Selection
+) -> EnvironmentFile:
+    """Read a poetry.lock; groups but the main one, and extras, count where *selection* names them."""
+    document = read_toml(content, file=file, largest=LARGEST_LOCK_BYTES)
+    found = ProjectLines(document)
+    packages = _packages(document)
+    extras = document.table_at("extras")
+    found.extras += [normalized_name(name) for name in extras]
+    groups = {name for each in packages for name in _groups(each)}
+    found.groups += sorted(groups - set(_MAIN))
+    wanted = {*_MAIN, *selection.groups}
+    chosen = {normalized_name(name) for name in selection.extras}
+    optional = {
+        normalized_name(str(each).split(" ", maxsplit=1)[0])
+        for name, names in extras.items()
+        if normalized_name(name) in chosen and isinstance(names, list)
+        for each in names
+    }
+    kept = [
+        each
+        for each in packages
+        if (not _groups(each) or wanted & set(_groups(each)))
+        and (not each.get("optional") or normalized_name(each["name"]) in optional or _extra_marker(each))
+    ]
+    ways = {} if any("groups" in each for each in packages) else _poetry_ways(kept)
+    if ways:
+        found.warnings.append(
+            f"{file}: poetry before 2.0 does not say which groups packages belong to; all are taken."
+        )
+    places = _places(document)
+    locked = []
+    for each in kept:
+        marker = _poetry_marker(each, wanted, chosen)
+        marker = ways.get(normalized_name(each["name"]), marker) if ways else marker
+        line = _locked_line(document, each, _poetry_source(each), marker, places[id(each)])
+        files = [
+            *each.get("files", []),
+            *document.table_at("metadata").get("files", {}).get(each["name"], []),
+        ]
+        locked.append(
+            Locked(
+                line,
+                tuple(
+                    (entry.get("file"), str(entry.get("hash"))) for entry in files if isinstance(entry, dict)
+                ),
+            )
+        )
+    _finish(found, locked, subdir)
+    python = document.table_at("metadata").get("python-versions")
+    if python:
+        found.take_python(python, "python-versions", poetry=True)
+    return found.environment()
+
+
+def parse_uv_lock(content: str | bytes, *, file: str, subdir: str, selection: Selection) -> EnvironmentFile:
+    """Read a uv.lock; extras and groups of the project count where *selection* names them."""
+    document = read_toml(content, file=file, largest=LARGEST_LOCK_BYTES)
+    found = ProjectLines(document)
+    packages = _packages(document)
+    roots = [each for each in packages if {"editable", "virtual"} & set(each.get("source", {}))]
+    root = next((each for each in roots if "." in each["source"].values()), roots[0] if roots else None)
+    if root is None:
+        raise document.refusal((), "no package in this lock is the project that it was made for")
+    tables = {key: root.get(key, {}) for key in ("optional-dependencies", "dev-dependencies")}
+    found.extras += list(tables["optional-dependencies"])
+    found.groups += list(tables["dev-dependencies"])
+    first = [_identity(root)]
+    edges = dict(_uv_edges(packages))
+    edges[_identity(root)] += [
+        way
+        for key, names in (
+            ("optional-dependencies", selection.extras),
+            ("dev-dependencies", selection.groups),
+        )
+        for name in names
+        for entry in tables[key].get(name, [])
+        for way in _uv_ways(entry, packages)
+    ]
+    reached, cut = ways_to(first, edges)
+    found.warnings += [
+        f"{file}: {each[0]} is taken on all platforms, its markers being too many." for each in cut
+    ]
+    places = _places(document)
+    locked = []
+    for each in packages:
+        identity = _identity(each)
+        if identity not in reached or {"editable", "virtual"} & set(each.get("source", {})):
+            continue
+        marker = _all_of(
+            reached[identity],
+            _any_of(each.get("resolution-markers", [])) if _is_forked(each, packages) else "",
+        )
+        if "extra" in marker and "extra ==" in marker:
+            raise document.refusal(
+                (), f"the lock forks by extras that exclude each other ({each['name']}), which is not read"
+            )
+        line = _locked_line(document, each, _uv_source(each), marker, places[id(each)])
+        files = [*each.get("wheels", []), *([each["sdist"]] if isinstance(each.get("sdist"), dict) else [])]
+        locked.append(Locked(line, tuple((_file_name(entry), str(entry.get("hash"))) for entry in files)))
+    _finish(found, locked, subdir)
+    if "requires-python" in document.table:
+        found.take_python(document.table["requires-python"], "requires-python")
+    return found.environment()
+
+
+def _finish(found: ProjectLines, locked: list[Locked], subdir: str) -> None:
+    items, warnings = hashed_items(locked, found.document.file, subdir)
+    found.python += items
+    found.warnings += warnings
+
+
+def _packages(document: TomlDocument) -> list[dict[str, Any]]:
+    packages = document.list_at("package")
+    for each in packages:
+        if (
+            not isinstance(each, dict)
+            or not isinstance(each.get("name"), str)
+            or not isinstance(each.get("source", {}), dict)
+        ):
+            raise document.refusal(("[[package]]",), "a package has no name, or a source that is no table")
+    return packages
+
+
+def _places(document: TomlDocument) -> dict[int, int | None]:
+    """The line of each package's ``[[package]]``, by identity."""
+    lines = [at for at, line in enumerate(document.lines, 1) if line.strip() == "[[package]]"]
+    packages = document.list_at("package")
+    return {id(each): lines[at] if at < len(lines) else None for at, each in enumerate(packages)}
+
+
+def _locked_line(
+    document: TomlDocument,
+    package: Mapping[str, Any],
+    source: Mapping[str, Any],
+    marker: str,
+    place: int | None,
+) -> Item:
+    where = Source(document.file, place, package["name"])
+    entry = {**source, **({"markers": marker} if marker else {})}
+    if not source:
+        entry["version"] = f"=={package.get('version', '')}"
+    text = Placed(where).of(lambda: dependency_line(package["name"], entry))[0]
+    return Item(text, Source(document.file, place, text))
+
+
+def _poetry_source(package: Mapping[str, Any]) -> dict[str, Any]:
+    source = package.get("source", {})
+    kind, url = source.get("type"), source.get("url")
+    if kind == "git":
+        inside = {"subdirectory": source["subdirectory"]} if source.get("subdirectory") else {}
+        return {"git": url, "rev": source.get("resolved_reference") or source.get("reference"), **inside}
+    if kind == "url":
+        return {"url": url}
+    if kind in ("directory", "file"):
+        return {"path": url, "develop": bool(package.get("develop"))}
+    return {}
+
+
+def _groups(package: Mapping[str, Any]) -> list[str]:
+    groups = package.get("groups", [package["category"]] if package.get("category") else [])
+    return [str(each) for each in groups] if isinstance(groups, list) else []
+
+
+def _extra_marker(package: Mapping[str, Any]) -> bool:
+    return "extra ==" in str(package.get("markers", ""))
+
+
+def _poetry_marker(package: Mapping[str, Any], wanted: set[str], chosen: set[str]) -> str:
+    markers = package.get("markers", "")
+    if isinstance(markers, dict):
+        texts = [markers.get(name, "") for name in _groups(package) if name in wanted]
+        markers = "" if "" in texts else _any_of(texts)
+    text = str(markers)
+    return _with_extras(text, chosen) if "extra ==" in text else text
+
+
+def _with_extras(marker: str, chosen: set[str]) -> str:
+    """A marker that names extras, for those that are chosen: comparisons with them become true or false."""
+    import re
+
+    def known(found: re.Match[str]) -> str:
+        holds = normalized_name(found[1]) in chosen
+        return 'python_version >= "0"' if holds else 'python_version < "0"'
+
+    return re.sub(r"""extra == ["']([^"']*)["']""", known, marker)
+
+
+def _poetry_ways(packages: list[dict[str, Any]]) -> dict[str, str]:
+    """For files without groups: the marker of each name, from those that nothing in the file asks for."""
+    edges: dict[tuple[str, str], list[tuple[tuple[str, str], str]]] = {}
+    for each in packages:
+        ways = edges.setdefault((normalized_name(each["name"]), ""), [])
+        for name, entry in each.get("dependencies", {}).items():
+            for table in entry if isinstance(entry, list) else [entry]:
+                text = str(table.get("markers", "")) if isinstance(table, dict) else ""
+                text = "" if "extra ==" in text else text
+                if isinstance(table, dict) and isinstance(table.get("python"), str):
+                    text = _all_of(text, python_marker(table["python"]))
+                ways.append(((normalized_name(name), ""), text))
+    needed = {target for ways in edges.values() for target, _ in ways}
+    reached, _ = ways_to([each for each in edges if each not in needed], edges)
+    return {name: marker for (name, _), marker in reached.items()}
+
+
+def _identity(package: Mapping[str, Any]) -> tuple[str, str]:
+    return package["name"], str(package.get("version", ""))
+
+
+def _uv_edges(
+    packages: list[dict[str, Any]],
+) -> Iterator[tuple[tuple[str, str], list[tuple[tuple[str, str], str]]]]:
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for each in packages:
+        by_name.setdefault(each["name"], []).append(each)
+    for each in packages:
+        ways = [
+            way
+            for entry in each.get("dependencies", [])
+            for way in _uv_ways(entry, by_name.get(entry.get("name"), []))
+        ]
+        yield _identity(each), ways
+        for extra, entries in each.get("optional-dependencies", {}).items():
+            ways = [way for entry in entries for way in _uv_ways(entry, by_name.get(entry.get("name"), []))]
+            yield (f"{each['name']}[{extra}]", str(each.get("version", ""))), ways
+
+
+def _uv_ways(
+    entry: Mapping[str, Any], packages: list[dict[str, Any]]
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """Where one entry of ``dependencies`` leads: to the package, and to its extras."""
+    marker, version = str(entry.get("marker", "")), entry.get("version")
+    for each in packages:
+        if each["name"] == entry.get("name") and version in (None, each.get("version")):
+            yield _identity(each), marker
+            for extra in entry.get("extra", []):
+                yield (f"{each['name']}[{extra}]", str(each.get("version", ""))), marker
+
+
+def _is_forked(package: Mapping[str, Any], packages: list[dict[str, Any]]) -> bool:
+    return sum(1 for each in packages if each["name"] == package["name"]) > 1
+
+
+def _uv_source(package: Mapping[str, Any]) -> dict[str, Any]:
+    source = package.get("source", {})
+    if "git" in source:
+        from urllib.parse import parse_qs, urlsplit
+
+        url = urlsplit(str(source["git"]))
+        inside = parse_qs(url.query).get("subdirectory")
+        return {
+            "git": url._replace(query="", fragment="").geturl(),
+            "rev": url.fragment or None,
+            **({"subdirectory": inside[0]} if inside else {}),
+        }
+    if "url" in source:
+        return {"url": source["url"]}
+    if "path" in source or "directory" in source:
+        return {"path": source.get("path", source.get("directory"))}
+    return {}
+
+
+def _file_name(entry: Mapping[str, Any]) -> str | None:
+    place = entry.get("url") or entry.get("filename") or entry.get("path")
+    return str(place).rpartition("/")[2] if place else None
+
+
+def _any_of(markers: list[str]) -> str:
+    return markers[0] if len(markers) == 1 else " or ".join(f"({each})" for each in markers)
+
+
+def _all_of(*markers: str) -> str:
+    parts = [each for each in markers if each]
+    return parts[0] if len(parts) == 1 else " and ".join(f"({each})" for each in parts)

@@ -1,0 +1,234 @@
+"""pyproject.toml, scripts with metadata and setup.cfg: what a Python project needs to run. Pure.
+
+Read are PEP 621 (``dependencies``, ``optional-dependencies``, ``requires-python``), PEP 735
+(``dependency-groups``), PEP 723 (scripts), setuptools' declarative files, the tables of poetry, uv's sources, and
+pixi's tables. The project itself is not among what it needs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from envmgr.envfile.environment_file import Item
+from envmgr.envfile.pixi_manifest import PixiTables
+from envmgr.envfile.project_lines import ProjectLines
+from envmgr.envfile.toml_document import TomlDocument, read_toml
+from envmgr.errors import DataError
+from envmgr.models.document import LINE_BREAK, decode_document
+from envmgr.models.wheel_name import normalized_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envmgr.envfile.environment_file import EnvironmentFile, Selection
+
+# PEP 723, "Specification".
+_BLOCK: Final = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+
+
+def parse_pyproject(content: str | bytes, *, file: str, subdir: str, selection: Selection) -> EnvironmentFile:
+    """Read a pyproject.toml; raises DataError with file and line for what cannot be meant."""
+    document = read_toml(content, file=file)
+    found = ProjectLines(document)
+    project = document.table_at("project")
+    _read_project(found, project, selection)
+    _read_groups(found, selection)
+    poetry = document.table_at("tool", "poetry")
+    if poetry:
+        _read_poetry(found, poetry, selection, is_whole="dependencies" not in project)
+    found.replace_sources(document.table_at("tool", "uv", "sources"), "tool.uv.sources")
+    more: dict[str, Any] = {}
+    if document.table_at("tool", "pixi"):
+        pixi = PixiTables(document, found, subdir, ("tool", "pixi"))
+        pixi.read(selection)
+        more = {"channels": pixi.channels, "nodefaults": bool(pixi.channels), "platforms": pixi.platforms}
+    _tell_dynamic(found, project, poetry)
+    return found.environment(**more)
+
+
+def _read_project(found: ProjectLines, project: Any, selection: Selection) -> None:
+    if "dependencies" in project:
+        found.take_texts(project["dependencies"], "project", "dependencies")
+    if "requires-python" in project:
+        found.take_python(project["requires-python"], "project", "requires-python")
+    optional = found.document.table_at("project", "optional-dependencies")
+    found.extras += [normalized_name(name) for name in optional]
+    own = normalized_name(str(project.get("name", "")))
+    for name in _with_own_extras(optional, own, selection.extras):
+        found.take_texts(
+            [text for text in optional[name] if not _own_extras(text, own)]
+            if isinstance(optional[name], list)
+            else optional[name],
+            "optional-dependencies",
+            name,
+        )
+
+
+def _with_own_extras(optional: Any, own: str, chosen: tuple[str, ...]) -> Iterator[str]:
+    """The keys of the *chosen* extras, and of those that they name as ``project[other]``."""
+    keys = {normalized_name(name): name for name in optional}
+    waiting, done = [normalized_name(name) for name in chosen], set[str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name in done or name not in keys:
+            continue
+        done.add(name)
+        yield keys[name]
+        texts = optional[keys[name]]
+        waiting += [each for text in texts if isinstance(texts, list) for each in _own_extras(text, own)]
+
+
+def _own_extras(text: Any, own: str) -> list[str]:
+    match = re.match(r"([A-Za-z0-9._-]+)\s*\[([^\]]*)\]\s*$", text) if isinstance(text, str) else None
+    if match is None or not own or normalized_name(match[1]) != own:
+        return []
+    return [normalized_name(each.strip()) for each in match[2].split(",")]
+
+
+def _read_groups(found: ProjectLines, selection: Selection) -> None:
+    """PEP 735: lists of requirements and of ``{include-group = NAME}``."""
+    groups = found.document.table_at("dependency-groups")
+    keys = {normalized_name(name): name for name in groups}
+    found.groups += list(keys)
+
+    def read(name: str, above: tuple[str, ...]) -> None:
+        key = keys[name]
+        if name in above:
+            raise found.document.refusal(("dependency-groups", key), f"the group `{key}` includes itself")
+        entries = groups[key]
+        if not isinstance(entries, list):
+            raise found.document.refusal(("dependency-groups", key), f"the group `{key}` must be a list")
+        for entry in entries:
+            if not isinstance(entry, dict):
+                found.take_texts([entry], "dependency-groups", key)
+                continue
+            other = normalized_name(str(entry.get("include-group", "")))
+            if set(entry) != {"include-group"} or other not in keys:
+                raise found.document.refusal(
+                    ("dependency-groups", key), f"the group `{key}` includes one that is not there"
+                )
+            read(other, (*above, name))
+
+    for name in selection.groups:
+        if normalized_name(name) in keys:
+            read(normalized_name(name), ())
+
+
+def _read_poetry(found: ProjectLines, poetry: Any, selection: Selection, *, is_whole: bool) -> None:
+    document = found.document
+    main = document.table_at("tool", "poetry", "dependencies")
+    if not is_whole:
+        found.replace_sources(main, "tool.poetry.dependencies")
+    else:
+        extras = document.table_at("tool", "poetry", "extras")
+        found.extras += [normalized_name(name) for name in extras]
+        chosen = {normalized_name(name) for name in selection.extras}
+        wanted = {
+            normalized_name(str(each))
+            for name, names in extras.items()
+            if normalized_name(name) in chosen and isinstance(names, list)
+            for each in names
+        }
+        kept = {
+            name: entry
+            for name, entry in main.items()
+            if not _is_optional(entry) or normalized_name(name) in wanted
+        }
+        found.take_table(kept, "tool.poetry.dependencies", poetry=True)
+        if "python" in main:
+            python = main["python"]
+            python = python.get("version") if isinstance(python, dict) else python
+            found.take_python(python, "tool.poetry.dependencies", "python", poetry=True)
+    groups = document.table_at("tool", "poetry", "group")
+    if "dev-dependencies" in poetry:
+        groups = {"dev": {"dependencies": poetry["dev-dependencies"]}, **groups}
+    found.groups += [normalized_name(name) for name in groups]
+    for name in groups:
+        if normalized_name(name) in {normalized_name(each) for each in selection.groups}:
+            entries = groups[name].get("dependencies", {}) if isinstance(groups[name], dict) else None
+            if not isinstance(entries, dict):
+                raise document.refusal(
+                    ("tool.poetry", name), f"the group `{name}` must hold a table of dependencies"
+                )
+            found.take_table(entries, "tool.poetry", name, poetry=True)
+
+
+def _is_optional(entry: Any) -> bool:
+    return isinstance(entry, dict) and bool(entry.get("optional"))
+
+
+def _tell_dynamic(found: ProjectLines, project: Any, poetry: Any) -> None:
+    """Dependencies that setuptools reads from files are read, too; others are known only to the build."""
+    dynamic = project.get("dynamic", [])
+    if not isinstance(dynamic, list) or "dependencies" not in dynamic or poetry:
+        return
+    source = found.document.source("project", "dynamic")
+    entry = found.document.table_at("tool", "setuptools", "dynamic").get("dependencies")
+    files = entry.get("file") if isinstance(entry, dict) else None
+    for name in [files] if isinstance(files, str) else files if isinstance(files, list) else ():
+        found.python.append(Item(f"-r {name}", found.document.source("dynamic", str(name))))
+    if not files:
+        found.warnings.append(
+            f"{source}: the dependencies are dynamic, known only to the build, and are left out;"
+            " --pypi='-e FOLDER' brings the project with them."
+        )
+
+
+def parse_script(content: str | bytes, *, file: str) -> EnvironmentFile:
+    """Read a script's metadata (PEP 723); raises DataError where there is none, or more than one block."""
+    text = decode_document(content, file=file)
+    lines = "\n".join(LINE_BREAK.split(text)) + "\n"
+    blocks = [each for each in _BLOCK.finditer(lines) if each["type"] == "script"]
+    if len(blocks) != 1:
+        what = "no block `# /// script`" if not blocks else "more than one block `# /// script`"
+        raise DataError(f"{file} has {what} with what it needs (PEP 723).", file=file)
+    before = lines[: blocks[0].start("content")].count("\n")
+    body = "\n".join(
+        line[2:] if line.startswith("# ") else line[1:] for line in blocks[0]["content"].splitlines()
+    )
+    document = read_toml("\n" * before + body, file=file)
+    found = ProjectLines(document)
+    if "dependencies" in document.table:
+        found.take_texts(document.table["dependencies"], "dependencies")
+    if "requires-python" in document.table:
+        found.take_python(document.table["requires-python"], "requires-python")
+    found.replace_sources(document.table_at("tool", "uv", "sources"), "sources")
+    return found.environment()
+
+
+def parse_setup_cfg(content: str | bytes, *, file: str, selection: Selection) -> EnvironmentFile:
+    """Read ``install_requires``, ``extras_require`` and ``python_requires`` of a setup.cfg."""
+    import configparser
+
+    text = decode_document(content, file=file)
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string("\n".join(LINE_BREAK.split(text)), source=file)
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None)
+        place = f"{file}:{line}" if line else file
+        raise DataError(f"{place}: {str(error).splitlines()[0]}.", file=file) from None
+    table: dict[str, Any] = {name: dict(parser.items(name)) for name in parser.sections()}
+    found = ProjectLines(TomlDocument(file, table, tuple(LINE_BREAK.split(text))))
+    options = table.get("options", {})
+    _take_cfg(found, options.get("install_requires", ""), "[options]", "install_requires")
+    if options.get("python_requires"):
+        found.take_python(options["python_requires"], "[options]", "python_requires")
+    extras = table.get("options.extras_require", {})
+    found.extras += [normalized_name(name) for name in extras]
+    for name, value in extras.items():
+        if normalized_name(name) in {normalized_name(each) for each in selection.extras}:
+            _take_cfg(found, value, "[options.extras_require]", name)
+    return found.environment()
+
+
+def _take_cfg(found: ProjectLines, value: str, *words: str) -> None:
+    """A list of setuptools: lines, or ``;`` between items on one line, or ``file:`` and names of files."""
+    text = value.strip()
+    if text.startswith("file:"):
+        for name in text.removeprefix("file:").split(","):
+            found.python.append(Item(f"-r {name.strip()}", found.document.source(*words)))
+        return
+    lines = [line.strip() for line in text.splitlines()]
+    found.take_texts([line for line in lines if line and not line.startswith("#")], *words)

@@ -1,0 +1,165 @@
+"""Files of Python projects as requests: from PyPI as they are written, or from conda where it can say the same."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.builders import make_channel, pkg, script
+from tests.pypi.local_index import LocalIndex, Served, serve_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.command import Envmgr, Outcome
+
+pytest.importorskip("uv", reason="uv resolves what these tests ask for")
+
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+START = script(f'exec "{os.path.realpath(sys.executable)}" "$@"')
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Path:
+    packages = [
+        pkg("python", f"{VERSION}.0", files={f"bin/python{VERSION}": START, "bin/python": START}),
+        pkg("pytorch", "2.1", noarch="python", depends=["python"]),
+        pkg("lib", "1.5", noarch="python", depends=["python"]),
+        pkg("lib", "2.0", noarch="python", depends=["python"]),
+        pkg("typing_extensions", "4.0", noarch="python", depends=["python"]),
+        pkg("r-base", "4.3.1"),
+        pkg("r-dplyr", "1.0_2", depends=["r-base"]),
+    ]
+    return make_channel(tmp_path / "channel", packages)
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    made = LocalIndex(tmp_path / "index")
+    for name in ("lib", "torch", "only-here", "typing-extensions"):
+        made.wheel(name, "2.0" if name != "lib" else "1.5")
+    for name in [each for each in os.environ if each.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    with serve_index(made) as found:
+        monkeypatch.setenv("UV_DEFAULT_INDEX", found.url)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("ENVMGR_ADD_PIP_AS_PYTHON_DEPENDENCY", "false")
+        yield found
+
+
+@pytest.fixture
+def plan(envmgr: Envmgr, channel: Path, tmp_path: Path) -> Callable[..., Outcome]:
+    def run(files: dict[str, str], *words: str) -> Outcome:
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        given = [word for name in files if not name.startswith("_") for word in ("-f", tmp_path / name)]
+        where = ["-p", tmp_path / "env", "-c", channel, "--override-channels"]
+        return envmgr("create", *where, *given, "--dry-run", "--json", *words)
+
+    return run
+
+
+def linked(done: Outcome) -> dict[str, str]:
+    assert done.code == 0, done.err + done.out
+    return {
+        each["name"]: ("pypi " if each["channel"] == "pypi" else "") + each["version"]
+        for each in done.json["actions"]["LINK"]
+        if each["name"] != "python"
+    }
+
+
+REQUIREMENTS = (
+    "torch>=2\nlib<2  # old\nonly-here\ntyping-extensions; python_version>'3'\ngone; sys_platform=='win32'\n"
+)
+
+
+def test_requirements_come_from_pypi_with_a_python_and_from_conda_where_it_is_preferred(
+    plan: Callable[..., Outcome], served: Served
+) -> None:
+    files = {"requirements.txt": REQUIREMENTS}
+    everything = ("lib", "only-here", "torch", "typing-extensions")
+    assert linked(plan(files)) == {name: f"pypi {'1.5' if name == 'lib' else '2.0'}" for name in everything}
+    done = plan(files, "--prefer", "conda")
+    assert linked(done) == {
+        "pytorch": "2.1", "lib": "1.5", "only-here": "pypi 2.0", "typing_extensions": "4.0",
+    }  # fmt: skip
+    told = {each["requirement"]: (each["place"], each["spec"], each["why"]) for each in done.json["mapped"]}
+    assert told["torch>=2"] == ("conda", "pytorch >=2", "by the bundled table of names")
+    assert told["lib<2"] == ("conda", "lib <2dev0", "by the same name")
+    assert told["only-here"] == ("pypi", "only-here", "no channel has it")
+    assert told["gone; sys_platform=='win32'"] == (None, None, "its marker does not hold on linux-64")
+    assert done.json["mapped"][1]["source"].endswith("requirements.txt:2")
+
+
+def test_versions_extras_hashes_and_files_that_conda_cannot_say_stay_with_pypi(
+    plan: Callable[..., Outcome], served: Served
+) -> None:
+    files = {"requirements.txt": "lib===1.5\ntorch[x]<3\n-c _limits.txt\n", "_limits.txt": "torch!=2.0.*\n"}
+    done = plan(files, "--prefer", "conda")
+    assert linked(done) == {"lib": "pypi 1.5", "pytorch": "2.1"}
+    whys = [(each["requirement"], each["place"], each["why"]) for each in done.json["mapped"]]
+    assert whys[0] == ("lib===1.5", "pypi", "`===` compares texts, which conda versions are not")
+    assert whys[2] == ("torch[x]<3", "pypi", "its extras are PyPI's; conda's version is taken")
+    refused = plan({**files, "_limits.txt": "torch<2\n"}, "--prefer", "conda")
+    assert refused.code == 1
+    assert "pytorch" in refused.json["error"]
+
+
+def test_the_setting_pypi_names_decides_before_the_table(
+    plan: Callable[..., Outcome], served: Served
+) -> None:
+    settings = Path(os.environ["XDG_CONFIG_HOME"]) / "envmgr" / "config.yml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("pypi_names: {typing_extensions: [torch], pytorch: []}\n")
+    done = plan({"requirements.txt": "torch\n"}, "--prefer", "conda")
+    assert [(each["spec"], each["why"]) for each in done.json["mapped"]] == [
+        ("typing_extensions", "by the setting pypi_names")
+    ]
+
+
+def test_markers_on_pythons_version_become_conditions(plan: Callable[..., Outcome], served: Served) -> None:
+    done = plan(
+        {"requirements.txt": "lib; python_version<'3.0'\ntyping_extensions; python_version>='3.0'\n"},
+        "--prefer",
+        "conda",
+    )
+    assert linked(done) == {"typing_extensions": "4.0"}
+    assert [each["spec"] for each in done.json["mapped"]] == [
+        'lib[when="python <3.0dev0"]', 'typing_extensions[when="python >=3.0"]',
+    ]  # fmt: skip
+
+
+def test_files_of_all_kinds_go_together(plan: Callable[..., Outcome], served: Served) -> None:
+    files = {
+        "base.yml": "dependencies: [r-base]\n",
+        "pyproject.toml": f'[project]\nrequires-python = "~={VERSION}"\ndependencies = ["lib"]\n'
+        '[dependency-groups]\ndev = ["only-here"]\n',
+        "requirements-dev.txt": "torch\n",
+        "DESCRIPTION": "Package: m\nImports: dplyr (>= 1.0-1)\n",
+        "specs.txt": "typing_extensions\n",
+    }
+    done = plan(files, "--group", "dev")
+    assert set(linked(done)) == {"r-base", "r-dplyr", "lib", "only-here", "torch", "typing_extensions"}
+    assert {each["spec"] for each in done.json["mapped"]} == {f"python >={VERSION},3.*", "r-dplyr >=1.0_1"}
+    refused = plan(files, "--group", "dve")
+    assert (refused.code, refused.json["hint"]) == (2, "Did you mean dev?")
+
+
+def test_an_environment_is_made_and_changed_from_a_projects_files(
+    envmgr: Envmgr, channel: Path, served: Served, tmp_path: Path
+) -> None:
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\ndependencies = ["lib"]\n')
+    where: list[Any] = ["-p", tmp_path / "env", "-c", channel, "--override-channels", "-y", "-f", project]
+    made = envmgr("create", *where)
+    assert made.code == 0, made.err
+    project.write_text('[project]\ndependencies = ["torch"]\n')
+    changed = envmgr("update", "--prune", *where, "--prefer", "conda")
+    assert changed.code == 0, changed.err
+    assert "torch  ->  conda: pytorch  (by the bundled table of names;" in changed.err.replace("\n    ", " ")
+    names = {each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json}
+    assert names == {"python", "pytorch"}

@@ -1,0 +1,401 @@
+"""Files of other tools: told apart, and read into lines for pip, conda specs and ranges of Python, with places."""
+
+from __future__ import annotations
+
+import json
+import re
+from textwrap import dedent
+
+import pytest
+
+from envmgr.envfile.environment_file import EnvironmentFile, Selection
+from envmgr.envfile.other_formats import kind_of_file
+from envmgr.envfile.read_file import read_environment_file
+from envmgr.errors import DataError
+
+SUM = "sha256:" + "a" * 64
+
+
+def read(
+    name: str, text: str, extras: tuple[str, ...] = (), groups: tuple[str, ...] = (), subdir: str = "linux-64"
+) -> EnvironmentFile:
+    content = dedent(text).lstrip()
+    kind = kind_of_file(content, name)
+    return read_environment_file(kind, content.encode(), name, subdir, Selection(extras, groups))
+
+
+def lines(file: EnvironmentFile) -> list[str]:
+    return [f"{item.source.line}: {item.text}" for item in file.python]
+
+
+def specs(file: EnvironmentFile) -> list[str]:
+    return [f"{each.source.line}: {each.source.text}" for each in file.requirements]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("requirements.txt", "numpy==1.2\n", "requirements"),
+        ("requirements-dev.txt", "numpy\n", "requirements"),
+        ("requirements.txt", "numpy=1.2=py_0\n", "specs"),
+        ("requirements.txt", "# platform: linux-64\nnumpy==1.2\n", "specs"),
+        ("requirements.txt", "numpy 1.2.*\n", "specs"),
+        ("packages.txt", "numpy==1.2\n", "specs"),
+        ("packages.txt", "numpy>=1.2,<2\npython\n", "specs"),
+        ("packages.txt", "conda-forge::numpy\nx[version='>1']\n", "specs"),
+        ("packages.txt", "-e .\nnumpy==1.2\n", "requirements"),
+        ("packages.txt", "dask[complete]\n", "requirements"),
+        ("packages.txt", "numpy; python_version < '3'\n", "requirements"),
+        ("packages.txt", "x @ https://h/x-1.whl\n", "requirements"),
+        ("packages.txt", "numpy==1 --hash=sha256:0\n", "requirements"),
+        ("dev.in", "numpy\n", "requirements"),
+        ("pyproject.toml", "[project]\n", "pyproject"),
+        ("a.toml", "[tool.poetry.dependencies]\npython = '*'\n", "pyproject"),
+        ("pixi.toml", "[dependencies]\n", "pixi"),
+        ("a.toml", "[workspace]\nchannels=[]\n[dependencies]\n", "pixi"),
+        ("Pipfile", "[packages]\n", "Pipfile"),
+        ("Pipfile.lock", '{"_meta": {},\n"default": {}}', "Pipfile.lock"),
+        ("poetry.lock", "", "poetry.lock"),
+        ("x.lock", "version = 1\nrequires-python = '>=3'\n[[package]]\n", "uv.lock"),
+        ("setup.cfg", "[options]\n", "setup.cfg"),
+        ("tool.py", "print()\n", "script"),
+        ("DESCRIPTION", "Package: a\n", "DESCRIPTION"),
+        ("renv.lock", "{}", "renv.lock"),
+    ],
+)
+def test_kinds_of_files_are_told_by_name_and_lines(name: str, content: str, kind: str):
+    assert kind_of_file(content, name) == kind
+
+
+def test_a_list_with_lines_of_both_kinds_is_refused_with_both():
+    with pytest.raises(DataError, match=r"only pip reads \(3\) and one that only conda reads \(2\)"):
+        kind_of_file("numpy\npandas=2.1\n-r more.txt\n", "requirements.txt")
+
+
+PYPROJECT = """
+    [project]
+    name = "Demo.Project"
+    requires-python = ">=3.9"
+    dependencies = [
+      "numpy>=1.2",
+      "tomli; python_version<'3.11'",
+    ]
+    [project.optional-dependencies]
+    plot = ["matplotlib", "demo-project[gpu]"]
+    gpu = ["cupy"]
+    [dependency-groups]
+    dev = ["pytest", {include-group = "Lint_it"}]
+    lint-it = ["ruff"]
+    round = [{include-group = "round"}]
+    [tool.uv.sources]
+    cupy = {git = "https://h/cupy", tag = "v1", subdirectory = "py"}
+"""
+
+
+def test_pyproject_gives_dependencies_extras_groups_and_sources_with_lines():
+    read_plain = read("pyproject.toml", PYPROJECT)
+    assert lines(read_plain) == ["5: numpy>=1.2", "6: tomli; python_version<'3.11'"]
+    assert [item.text for item in read_plain.requires_python] == [">=3.9"]
+    more = read("pyproject.toml", PYPROJECT, ("plot",), ("dev",))
+    assert [item.text for item in more.python[2:]] == [
+        "matplotlib",
+        "pytest",
+        "ruff",
+        "cupy @ git+https://h/cupy@v1#subdirectory=py",
+    ]
+    with pytest.raises(DataError, match="`round` includes itself"):
+        read("pyproject.toml", PYPROJECT, (), ("round",))
+
+
+def test_poetrys_tables_become_requirements_of_pypi():
+    file = """
+        [tool.poetry.dependencies]
+        python = "^3.8 || 4.*"
+        a = "^1.2"
+        b = {version = "~2.1", extras = ["x"], python = "<3.9", optional = true}
+        c = [{version = "1.0", python = "<3.9"}, {version = ">=2 <3", markers = "os_name == 'nt'"}]
+        d = {git = "git@github.com:o/d.git", branch = "main"}
+        e = {path = "../e", develop = true}
+        [tool.poetry.extras]
+        all = ["b"]
+        [tool.poetry.group.test.dependencies]
+        t = "*"
+    """
+    assert [item.text for item in read("pyproject.toml", file).python] == [
+        "a>=1.2,<2",
+        'c==1.0 ; python_version < "3.9"',
+        "c>=2,<3 ; os_name == 'nt'",
+        "d @ git+ssh://git@github.com/o/d.git@main",
+        "-e ../e",
+    ]
+    more = read("pyproject.toml", file, ("all",), ("test",))
+    assert 'b[x]>=2.1,<2.2 ; python_version < "3.9"' in [item.text for item in more.python]
+    assert more.python[-1].text == "t"
+    assert [item.text for item in more.requires_python] == [">=3.8,<4 || ==4.*"]
+    with pytest.raises(DataError, match=r"pyproject.toml:2: .* alternatives"):
+        read("pyproject.toml", '[tool.poetry.dependencies]\na = "1 || 2"\n')
+
+
+def test_scripts_tell_what_they_need_in_their_block():
+    script = """
+        #!/usr/bin/env python
+        # /// script
+        # requires-python = ">=3.11"
+        # dependencies = [
+        #   "rich",
+        # ]
+        # ///
+        import rich
+    """
+    file = read("run.py", script)
+    assert lines(file) == ["5: rich"]
+    assert [str(item.source) for item in file.requires_python] == ["run.py:3"]
+    with pytest.raises(DataError, match="no block"):
+        read("run.py", "import rich\n")
+
+
+def test_setup_cfg_gives_requirements_and_extras():
+    text = """
+        [options]
+        python_requires = >=3.8
+        install_requires =
+          a>=1
+          # c
+          b
+        [options.extras_require]
+        x = c
+    """
+    file = read("setup.cfg", text, ("x",))
+    assert lines(file) == ["4: a>=1", "6: b", "8: c"]
+
+
+def test_pipfiles_give_packages_sources_and_python():
+    pipfile = """
+        [[source]]
+        url = "https://pypi.org/simple"
+        [[source]]
+        url = "https://me:pw@host/simple"
+        [packages]
+        a = "*"
+        b = {version = ">=2", extras = ["x"], sys_platform = "== 'win32'"}
+        [dev-packages]
+        t = "==1"
+        [requires]
+        python_version = "3.11"
+    """
+    file = read("Pipfile", pipfile, (), ("dev",))
+    assert [item.text for item in file.python] == ["a", "b[x]>=2 ; sys_platform == 'win32'", "t==1"]
+    assert [item.text for item in file.subsections["pip"]] == ["--extra-index-url https://me:pw@host/simple"]
+    assert [item.text for item in file.requires_python] == ["==3.11.*"]
+    locked = {"version": "==1", "hashes": [SUM], "markers": "os_name == 'x'"}
+    lock = json.dumps({"_meta": {"requires": {}}, "default": {"a": locked}, "develop": {}}, indent=1)
+    assert [item.text for item in read("Pipfile.lock", lock).python] == [
+        f"a==1 ; os_name == 'x' --hash={SUM}"
+    ]
+
+
+UV = f"""
+    version = 1
+    requires-python = ">=3.9"
+    [[package]]
+    name = "demo"
+    version = "1"
+    source = {{ editable = "." }}
+    dependencies = [{{ name = "a", extra = ["x"] }}, {{ name = "w", marker = "sys_platform == 'win32'" }}]
+    [package.dev-dependencies]
+    dev = [{{ name = "t" }}]
+    [[package]]
+    name = "a"
+    version = "1.0"
+    source = {{ registry = "https://pypi.org/simple" }}
+    wheels = [
+      {{ url = "https://h/a-1.0-cp39-cp39-win_amd64.whl", hash = "sha256:{"b" * 64}" }},
+      {{ url = "https://h/a-1.0-py3-none-any.whl", hash = "{SUM}" }},
+    ]
+    [package.optional-dependencies]
+    x = [{{ name = "s", marker = "python_version < '3.10'" }}, {{ name = "w" }}]
+    [[package]]
+    name = "s"
+    version = "2"
+    source = {{ registry = "https://pypi.org/simple" }}
+    sdist = {{ url = "https://h/s-2.tar.gz", hash = "{SUM}" }}
+    [[package]]
+    name = "t"
+    version = "3"
+    source = {{ git = "https://h/t?rev=main#abc" }}
+    [[package]]
+    name = "unused"
+    version = "3"
+    source = {{ registry = "https://pypi.org/simple" }}
+    [[package]]
+    name = "w"
+    version = "4"
+    source = {{ registry = "https://pypi.org/simple" }}
+    sdist = {{ url = "https://h/w-4.tar.gz", hash = "{SUM}" }}
+"""
+
+
+def test_uv_lock_gives_what_the_project_reaches_with_its_markers_and_hashes_for_the_platform():
+    assert lines(read("uv.lock", UV)) == [
+        f"10: a==1.0 --hash={SUM}",
+        f"20: s==2 ; (python_version < '3.10') --hash={SUM}",
+        f"33: w==4 --hash={SUM}",
+    ]
+    more = read("uv.lock", UV, (), ("dev",))
+    assert "t @ git+https://h/t@abc" in [item.text for item in more.python]
+    assert "hashes of its packages are not enforced, since t has none" in more.warnings[0]
+
+
+def test_poetry_lock_gives_groups_and_markers_of_every_generation():
+    new = f"""
+        [[package]]
+        name = "a"
+        version = "1"
+        optional = false
+        groups = ["main", "dev"]
+        markers = {{main = "python_version < '3.9'", dev = "os_name == 'nt'"}}
+        files = [{{file = "a-1.tar.gz", hash = "{SUM}"}}]
+        [[package]]
+        name = "t"
+        version = "2"
+        optional = false
+        groups = ["dev"]
+        files = [{{file = "t-2-py3-none-any.whl", hash = "{SUM}"}}]
+        [metadata]
+        lock-version = "2.1"
+        python-versions = "^3.8"
+        content-hash = "0"
+    """
+    assert [item.text for item in read("poetry.lock", new).python] == [
+        f"a==1 ; python_version < '3.9' --hash={SUM}"
+    ]
+    assert len(read("poetry.lock", new, (), ("dev",)).python) == 2
+    old = f"""
+        [[package]]
+        name = "a"
+        version = "1"
+        [package.dependencies]
+        w = {{version = "*", markers = "sys_platform == 'win32'"}}
+        [[package]]
+        name = "w"
+        version = "2"
+        [metadata]
+        content-hash = "0"
+        [metadata.files]
+        a = [{{file = "a-1.tar.gz", hash = "{SUM}"}}]
+        w = [{{file = "w-1.tar.gz", hash = "{SUM}"}}]
+    """
+    file = read("poetry.lock", old)
+    assert [item.text for item in file.python] == [
+        f"a==1 --hash={SUM}",
+        f"w==2 ; (sys_platform == 'win32') --hash={SUM}",
+    ]
+    assert "before 2.0" in file.warnings[0]
+
+
+def test_pixi_manifests_give_conda_specs_pypi_lines_targets_and_features():
+    manifest = """
+        [workspace]
+        name = "demo"
+        channels = ["conda-forge", {channel = "nvidia", priority = 1}]
+        platforms = ["linux-64"]
+        [dependencies]
+        python = "3.11.*"
+        blas = {version = ">=1", build = "*mkl*"}
+        [target.win.dependencies]
+        pywin32 = "*"
+        [target.linux-64.dependencies]
+        gdb = "*"
+        [pypi-dependencies]
+        requests = {version = ">=2", extras = ["socks"]}
+        [feature.test.dependencies]
+        pytest = "*"
+        [activation.env]
+        A = "1"
+    """
+    file = read("pixi.toml", manifest, (), ("test",))
+    assert [str(each.spec) for each in file.requirements] == [
+        "python=3.11", "blas[version='>=1',build=*mkl*]", "gdb", "pytest",
+    ]  # fmt: skip
+    assert file.channels == ("nvidia", "conda-forge")
+    assert [item.text for item in file.subsections["pip"]] == ["requests[socks]>=2"]
+    assert (file.name, file.variables, file.platforms) == ("demo", {"A": "1"}, ("linux-64",))
+
+
+def test_r_packages_are_conda_packages_with_other_names():
+    description = """
+        Package: mine
+        Version: 1.0
+        Depends: R (>= 4.1), methods
+        Imports:
+            dplyr (>= 1.0-2),
+            data.table
+        Suggests: testthat
+        Remotes: o/r
+    """
+    file = read("DESCRIPTION", description, (), ("suggests",))
+    assert specs(file) == ["3: r-base >=4.1", "5: r-dplyr >=1.0_2", "6: r-data.table", "7: r-testthat"]
+    assert "`Remotes`" in file.warnings[0]
+    lock = {
+        "R": {"Version": "4.3.1"},
+        "Packages": {
+            "Rcpp": {"Package": "Rcpp", "Version": "1.0-9", "Source": "Repository"},
+            "limma": {"Version": "3.5", "Source": "Bioconductor"},
+            "mine": {"Version": "1", "Source": "GitHub"},
+            "stats": {"Version": "4.3.1", "Source": "Repository"},
+        },
+    }
+    file = read("renv.lock", json.dumps(lock, indent=2))
+    assert specs(file) == ["3: r-base ==4.3.1", "6: r-rcpp ==1.0_9", "11: bioconductor-limma ==3.5"]
+    assert [each.written for each in file.mapped] == ["R 4.3.1", "Rcpp 1.0-9", "limma 3.5"]
+    assert "renv.lock:15: `mine` comes from GitHub" in file.warnings[0]
+
+
+DEEP = 100_000
+HOSTILE = {
+    "a merge conflict in TOML": ("pyproject.toml", b"[project]\n<<<<<<< HEAD\n", "merge conflict"),
+    "a merge conflict in a list": ("requirements.txt", b"a\n<<<<<<< HEAD\nb\n", "merge conflict"),
+    "a merge conflict in JSON": ("Pipfile.lock", b'{"_meta": {},\n<<<<<<< HEAD\n"default": {}}', "merge conflict"),
+    "a key twice in TOML": ("pixi.toml", b"[dependencies]\na = '1'\na = '2'\n", "pixi.toml:3: this is no TOML"),
+    "a key twice in JSON": ("Pipfile.lock", b'{"default": {},\n"default": {}}', ":2: the key `default`"),
+    "deep lists in TOML": ("pyproject.toml", b"a = " + b"[" * DEEP, "nested too deeply|no TOML"),
+    "deep tables in TOML": ("pixi.toml", b"[" + b"a." * DEEP + b"a]\n", "more parts"),
+    "deep JSON": ("renv.lock", b'{"R": ' + b'{"a":' * DEEP, "nested deeper"),
+    "a bomb of anchors": ("renv.lock", b'{"R": &a [1], "Packages": [' + b"*a," * 9000 + b"]}", "must be a table"),
+    "a byte order mark": ("pyproject.toml", b"\xef\xbb\xbf[project]\ndependencies = ['a']\n", None),
+    "Windows' line ends": ("pyproject.toml", b"[project]\r\ndependencies = ['a']\r\n", None),
+    "old line ends": ("pyproject.toml", b"[project]\rdependencies = ['a']\r", None),
+    "Latin-1": ("pyproject.toml", b"[project]\nname = 'caf\xe9'\n", ":2: the byte 0xe9 is not UTF-8"),
+    "Latin-1 in a list": ("requirements.txt", b"a\n# caf\xe9\n", ":2: the byte 0xe9 is not UTF-8"),
+    "50 MB of requirements": ("requirements.txt", b"a==1\n" * 10_000_000, "larger than 2 MB"),
+    "50 MB of TOML": ("uv.lock", b"#" * 50_000_000, "larger than 10 MB"),
+    "a huge number": ("pyproject.toml", b"a = " + b"9" * 10_000, "no TOML|^$"),
+    "nothing at all": ("pyproject.toml", b"", None),
+    "NUL bytes": ("Pipfile", b"[packages]\na = '\x00'\n", r"U\+0000"),
+    "a list for a table": ("pyproject.toml", b"project = []\n", "`project` must be a table"),
+    "a number for a version": ("Pipfile", b"[packages]\na = 1\n", ":2: the dependency `a` must be a text"),
+    "a text for a list": ("pyproject.toml", b"[project]\ndependencies = 'a'\n", ":2: `dependencies` must be"),
+    "a package without name": ("uv.lock", b"[[package]]\nversion = '1'\n", ":1: a package has no name"),
+    "one long line": ("pack.txt", b"a" * 1_900_000, "longer than any"),
+    "a list of @ and spaces": ("pack.txt", (b"a " * 900 + b"\n") * 1000, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.timeout(20)
+def test_hostile_files_are_read_or_refused_with_one_sentence(case: str):
+    name, content, words = HOSTILE[case]
+    kind = kind_of_file(content[:2_000_000].decode("utf-8", "replace"), name)
+    try:
+        if kind == "specs":
+            from envmgr.envfile.explicit import parse_specs_file
+
+            parse_specs_file(content, file=name)
+        else:
+            read_environment_file(kind, content, name, "linux-64", Selection())
+    except DataError as error:
+        assert "\n" not in str(error)
+        assert str(error).startswith(name)
+        assert words is None or re.search(words, str(error)), str(error)
+    else:
+        assert words is None or words.endswith("^$")
