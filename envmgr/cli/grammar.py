@@ -27,6 +27,7 @@ VALUES: Final = {
     "SHELL": "shell", "FORMAT": "format", "COMMAND ...": "program", "VALUE": "", "NAME=VALUE": "",
     "VAR=VALUE": "", "NAME=VERSION": "", "PKG": "", "GROUP": "", "N": "", "NUMBER": "", "WHEN": "", "HOST": "",
     "TOKEN": "", "USER": "", "PASSWORD": "", "ID": "", "SECRET": "", "LINE": "",
+    "EXTRA": "", "A": "environment", "B": "environment",
 }  # fmt: skip
 """What completes a value, by the word that help shows for it; "" where nothing can."""
 

@@ -270,7 +270,7 @@ def add_files(parser: argparse.ArgumentParser, files: str) -> None:
         "--extra",
         action="append",
         default=[],
-        metavar="NAME",
+        metavar="EXTRA",
         help="of a project's file, this extra, too (repeatable)",
     )
     parser.add_argument(

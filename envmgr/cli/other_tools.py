@@ -158,7 +158,7 @@ COMMANDS_NOT_THERE: Final = {
     "add": "envmgr install --save NAME",
     "check": "envmgr doctor -n NAME",
     "commands": "envmgr --help lists the commands",
-    "compare": "envmgr env update --dry-run -n NAME -f FILE shows what differs from a file",
+    "compare": "envmgr diff NAME FILE",
     "constructor": "envmgr list --explicit, and envmgr create --file with what it printed",
     "exec": "envmgr create -n NAME, then envmgr run -n NAME COMMAND",
     "freeze": "envmgr list --export",

@@ -31,7 +31,7 @@ def read_lock(content: str | bytes, *, file: str) -> Lock:
         head = read_yaml(parts[0], file=file) if packages is not None else None
         if head is not None:
             return read_conda_lock(head, file=file, packages=packages)
-    root = read_yaml(text, file=file, largest=LARGEST_LOCK_BYTES)
+    root = read_yaml(text, file=file, most_bytes=LARGEST_LOCK_BYTES)
     if root is None:
         raise DataError(f"{file} is empty, and no lock file.", file=file)
     top = Fields(root, file, "a lock file")

@@ -110,9 +110,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     from envmgr.models.platform import check_subdir
 
     subdir = check_subdir(asked.subdir) if asked.subdir else context.settings.subdir
-    pieces = _Pieces()
-    for path in asked.files:
-        _read_file(path, asked, subdir, context, pieces)
+    pieces = read_pieces(asked, subdir, context)
     for spec in asked.specs:
         if spec.split("#", 1)[0].endswith(_ARCHIVES):
             pieces.explicit.append(_direct_package(spec, context))
@@ -163,7 +161,7 @@ def check_groups(asked: Asked, wanted: EnvironmentRequest) -> None:
     _check_names("group", asked.groups, wanted.known_groups)
 
 
-def _placed(asked: Asked, file: EnvironmentFile, pieces: _Pieces, subdir: str, context: Context) -> Placed:
+def _placed(asked: Asked, file: EnvironmentFile, pieces: Pieces, subdir: str, context: Context) -> Placed:
     """What projects' files ask for, divided between conda and PyPI."""
     from envmgr.ops.python_requirements import items_of_file, place_mapped, prefer_conda
 
@@ -186,7 +184,7 @@ def _written_urls(
     asked: Asked,
     file: EnvironmentFile,
     written: Sequence[Requirement],
-    pieces: _Pieces,
+    pieces: Pieces,
     context: Context,
 ) -> tuple[str, ...]:
     return (
@@ -260,7 +258,7 @@ def _pypi_items(asked: Asked, file: EnvironmentFile, context: Context) -> tuple[
     return tuple(found)
 
 
-class _Pieces(Struct):
+class Pieces(Struct):
     """What the files and specs brought so far, by kind."""
 
     environments: list[EnvironmentFile] = field(default_factory=list)
@@ -288,7 +286,7 @@ def parse_requirement(text: str) -> Requirement:
     return Requirement(parse_match_spec(text), Source(None, None, text))
 
 
-def _add_python(pylock: Pylock, asked: Asked, pieces: _Pieces) -> None:
+def _add_python(pylock: Pylock, asked: Asked, pieces: Pieces) -> None:
     """Ask for the Python of *pylock* where nobody else does; it takes the place of all other items for PyPI."""
     from envmgr.envfile.spec_line import parse_requirement as parse_line
 
@@ -306,18 +304,23 @@ def _add_python(pylock: Pylock, asked: Asked, pieces: _Pieces) -> None:
 
 def environment_files(asked: Asked, subdir: str, context: Context) -> tuple[EnvironmentFile, ...]:
     """The environment files among the files of *asked*, as they are for *subdir*; raises DataError."""
-    pieces = _Pieces()
+    return tuple(read_pieces(asked, subdir, context).environments)
+
+
+def read_pieces(asked: Asked, subdir: str, context: Context) -> Pieces:
+    """What the files of *asked* hold, as they say it; raises DataError with file and line."""
+    pieces = Pieces()
     for path in asked.files:
         _read_file(path, asked, subdir, context, pieces)
-    return tuple(pieces.environments)
+    return pieces
 
 
-def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: _Pieces) -> None:
+def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: Pieces) -> None:
     from envmgr.envfile.environment_file import Selection
     from envmgr.envfile.explicit import parse_explicit, parse_specs_file
     from envmgr.envfile.other_formats import kind_of_file
 
-    content = _content(path, context)
+    content = read_content(path, context)
     kind = kind_of_file(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), path)
     if kind == "lock":
         from envmgr.ops.locked import read_locked
@@ -345,7 +348,8 @@ def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: _
         pieces.environments.append(read_environment_file(kind, content, path, subdir, selection))
 
 
-def _content(path: str, context: Context) -> bytes:
+def read_content(path: str, context: Context) -> bytes:
+    """The bytes of a file that a user named; raises DataError for one that is not there or far too large."""
     from envmgr.ops.environments import expanded
 
     place = expanded(path, context)
@@ -407,7 +411,7 @@ def _check_platform(subdir: str, file: EnvironmentFile, asked: Asked) -> None:
         )
 
 
-def _check_explicit_platform(subdir: str, pieces: _Pieces) -> None:
+def _check_explicit_platform(subdir: str, pieces: Pieces) -> None:
     """Archives for another platform are refused, whether the file says so or their URLs do."""
     from envmgr.models.channel import split_url
 

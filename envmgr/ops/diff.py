@@ -1,0 +1,262 @@
+"""Compares two of: environments, generations of them, files, and what other machines wrote down as JSON.
+
+Each is read into a `Side`. `_Reader._file` is the one place where kinds of files are told apart: a reader for locks
+belongs there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from envmgr.errors import DataError, PrefixError, UsageError
+from envmgr.models.difference import Difference, Entry, Side, compare
+from envmgr.models.record import Origin, PackageRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from envmgr.envfile.explicit import ExplicitPackage
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.context import Context
+    from envmgr.ops.request import Pieces
+
+_GENERATION: Final = re.compile(r"(.+)@([0-9]{1,9})")
+_LARGEST_JSON_BYTES: Final = 20_000_000
+
+
+class DiffRequest(Struct, frozen=True):
+    """Two words for what is compared; files are read for *subdir* (None: this machine's)."""
+
+    before: str
+    after: str
+    subdir: str | None = None
+
+
+class Differences(Struct, frozen=True):
+    """What is different from *before* to *after*."""
+
+    before: Side
+    after: Side
+    found: tuple[Difference, ...]
+
+
+def diff(request: DiffRequest, context: Context) -> Differences:
+    """Read both sides and compare them; nothing is solved, and nothing changed.
+
+    Raises UsageError, PrefixError or DataError for a side that is not there or cannot be read.
+    """
+    reader = _Reader(context, request.subdir or context.settings.subdir)
+    before, after = reader.side(request.before), reader.side(request.after)
+    return Differences(before, after, tuple(compare(before, after)))
+
+
+class _Listed(Struct):
+    """One package in `list --json` of envmgr, conda and mamba."""
+
+    name: str
+    version: str
+    build_string: str = ""
+    build_number: int = 0
+    channel: str | None = None
+    base_url: str | None = None
+    platform: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+
+class _Reader:
+    def __init__(self, context: Context, subdir: str) -> None:
+        self._context, self._subdir = context, subdir
+
+    def side(self, word: str) -> Side:
+        """What *word* names: a file, ``ENVIRONMENT@NUMBER``, or an environment, by its name or folder."""
+        from envmgr.ops.environments import expanded, is_name, locate
+
+        place = expanded(word, self._context)
+        if place.is_file():
+            return self._file(word)
+        name, number = word, None
+        found = _GENERATION.fullmatch(word)
+        if found is not None and not place.exists():
+            name, number = found[1], int(found[2])
+        as_name = is_name(name) and not expanded(name, self._context).joinpath("conda-meta").is_dir()
+        prefix = locate(name if as_name else None, None if as_name else name, self._context)
+        if not prefix.exists():
+            raise PrefixError(
+                f"there is no file and no environment '{name}'.",
+                hint="Name a file, an environment or its folder, or a generation as NAME@NUMBER.",
+            )
+        return self._environment(word, prefix) if number is None else self._generation(word, prefix, number)
+
+    def _environment(self, word: str, prefix: Path) -> Side:
+        from envmgr.ops.environments import locate_existing, read_steadily
+        from envmgr.ops.list import list_packages
+        from envmgr.prefix.store import PrefixStore
+
+        locate_existing(None, str(prefix), self._context)
+        listed = list_packages(prefix, self._context)
+        store = PrefixStore(prefix)
+        asked = read_steadily(prefix, self._context, lambda: store.asked(store.records()))
+        entries = [self._package(record, asked=record.name in asked) for record in listed.packages]
+        entries += [_distribution(each.name, each.version) for each in listed.pypi]
+        return _side(word, entries)
+
+    def _generation(self, word: str, prefix: Path, number: int) -> Side:
+        from envmgr.ops.environments import locate_existing
+        from envmgr.prefix.store import PrefixStore
+
+        locate_existing(None, str(prefix), self._context)
+        generations = PrefixStore(prefix).generations()
+        known = {each.number: each for each in generations.known}
+        if number not in known:
+            numbers = ", ".join(map(str, known)) or "none"
+            raise UsageError(
+                f"{prefix} has no generation {number}; it has {numbers}.",
+                hint="envmgr history shows what each one was.",
+            )
+        requested = known[number].requested()
+        return _side(
+            word,
+            [
+                self._package(record, asked=bool(requested.get(record.name)))
+                for record in known[number].records()
+            ],
+        )
+
+    def _package(self, record: PackageRecord, *, asked: bool = False) -> Entry:
+        from envmgr.pypi.names import distribution_names
+
+        if record.is_pypi:
+            return Entry("pypi", record.shown_name, record, asked=asked)
+        provides = distribution_names(record, self._context.settings.pypi_names)
+        return Entry("conda", record.name, record, asked=asked, provides=provides)
+
+    def _file(self, word: str) -> Side:
+        from envmgr.ops.request import Asked, read_pieces
+
+        listed = self._listed(word)
+        if listed is not None:
+            return listed
+        pieces = read_pieces(Asked(files=(word,)), self._subdir, self._context)
+        return self._explicit(word, pieces.explicit) if pieces.explicit else self._requests(word, pieces)
+
+    def _listed(self, word: str) -> Side | None:
+        """A list of packages in JSON; None for a file that is none."""
+        from envmgr.ops.request import read_content
+
+        content = read_content(word, self._context)
+        if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            return None
+        if len(content) > _LARGEST_JSON_BYTES:
+            raise DataError(f"{word} is too large for a list of packages.", file=word)
+        try:
+            entries = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=list[_Listed])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            complaint = str(error).removesuffix(".")
+            raise DataError(f"{word} is not what `list --json` writes: {complaint}.", file=word) from None
+        return _side(word, map(self._of_list, entries))
+
+    def _of_list(self, listed: _Listed) -> Entry:
+        from envmgr.models.channel import DEFAULT_ALIAS
+
+        if listed.channel == "pypi":
+            return _distribution(listed.name, listed.version, listed.sha256)
+        url = listed.base_url or listed.channel or ""
+        if url and "://" not in url:
+            url = f"{DEFAULT_ALIAS.rstrip('/')}/{url}"
+        fields: dict[str, Any] = {
+            "name": listed.name, "version": listed.version, "build": listed.build_string,
+            "build_number": max(listed.build_number, 0), "sha256": listed.sha256, "md5": listed.md5,
+        }  # fmt: skip
+        return self._package(_record(fields, url, listed.platform or ""))
+
+    def _explicit(self, word: str, packages: Sequence[ExplicitPackage]) -> Side:
+        from envmgr.models.channel import split_url
+        from envmgr.models.identifiers import split_distribution
+
+        entries = []
+        for each in packages:
+            channel, subdir, file_name = split_url(each.url)
+            name, version, build, _ = split_distribution(file_name)
+            fields = {
+                "name": name,
+                "version": version,
+                "build": build,
+                "sha256": each.sha256,
+                "md5": each.md5,
+            }
+            entries.append(self._package(_record(fields, channel, subdir)))
+        return _side(word, entries)
+
+    def _requests(self, word: str, pieces: Pieces) -> Side:
+        """Specs, and lines for pip; where every spec names a version and a build, these are packages."""
+        from envmgr.models.spec_style import plain_text
+        from envmgr.ops.python_requirements import items_of_file, place_mapped
+        from envmgr.pypi.requirement_files import gather
+
+        entries: dict[tuple[str, str], Entry] = {}
+        requirements: list[Requirement] = list(pieces.requirements)
+        items = []
+        for file in pieces.environments:
+            requirements += [*file.requirements, *place_mapped(file).requirements]
+            items += items_of_file([*file.python, *file.subsections.get("pip", ())], self._context)
+        exact = [_exact(each) for each in requirements]
+        lines = gather(items, self._context.environ).requirements
+        pinned = [re.fullmatch(r"([\w.-]+)==([^\s;*]+)", line.text) for line in lines]
+        if requirements and all(exact) and all(pinned):
+            found = [self._package(each) for each in exact if each is not None]
+            found += [
+                _distribution(line.name or "", each[2])
+                for line, each in zip(lines, pinned, strict=True)
+                if each
+            ]
+            return _side(word, found)
+        for each in requirements:
+            key = ("conda", each.spec.name)
+            before = entries.get(key, Entry("conda", each.spec.name))
+            texts = dict.fromkeys([*before.texts, plain_text(each.spec)])
+            entries[key] = Entry(
+                "conda", each.spec.name, texts=tuple(texts), specs=(*before.specs, each.spec)
+            )
+        for line in lines:
+            name = line.name or line.shown
+            earlier = entries.get(("pypi", name), Entry("pypi", name))
+            entries["pypi", name] = Entry(
+                "pypi", name, texts=tuple(dict.fromkeys([*earlier.texts, line.shown]))
+            )
+        return _side(word, entries.values(), is_request=True)
+
+
+def _side(word: str, entries: Iterable[Entry], *, is_request: bool = False) -> Side:
+    return Side(word, {(each.kind, each.name): each for each in entries}, is_request)
+
+
+def _distribution(name: str, version: str, sha256: str | None = None) -> Entry:
+    from envmgr.models.wheel_name import normalized_name
+
+    record = PackageRecord(name=normalized_name(name), version=version, sha256=sha256)
+    return Entry("pypi", record.name, record, asked=True)
+
+
+def _record(fields: Mapping[str, Any], channel: str, subdir: str) -> PackageRecord:
+    from envmgr.models.channel import without_credentials
+
+    clean = without_credentials(channel).rstrip("/")
+    origin = Origin(clean, subdir, f"{clean}/{subdir}/") if clean else None
+    return PackageRecord.parse({**fields, "depends": ["python"]}, origin=origin)
+
+
+def _exact(each: Requirement) -> PackageRecord | None:
+    """The package that a spec with one version and one build stands for; None for any other spec."""
+    spec = each.spec
+    build = str(spec.build) if spec.build is not None and spec.build.is_exact else ""
+    if spec.version is None or not build or not (spec.version.is_exact or spec.version.is_fuzzy):
+        return None
+    version = re.sub(r"^=+|\.\*$", "", str(spec.version))
+    return PackageRecord(name=spec.name, version=version, build=build, depends=["python"])

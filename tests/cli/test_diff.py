@@ -1,0 +1,144 @@
+"""`envmgr diff`: environments, generations, files and lists of other machines; its exit code is that of diff(1)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.builders import make_channel, pkg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.command import Envmgr
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Path:
+    packages = [
+        pkg("app", "1.0", depends=["lib"]),
+        pkg("lib", "1.0"),
+        pkg("lib", "2.0"),
+        pkg("lib", "2.0", build="1", build_number=1),
+        pkg("tool", "1.0"),
+    ]
+    return make_channel(tmp_path / "channel", packages)
+
+
+@pytest.fixture
+def make(envmgr: Envmgr, channel: Path, tmp_path: Path) -> Any:
+    def run(name: str, *specs: str, command: str = "create") -> Path:
+        where = ["-y", "-p", tmp_path / name, "-c", channel, "--override-channels"]
+        done = envmgr(command, *where, *specs)
+        assert done.code == 0, done.err
+        return tmp_path / name
+
+    return run
+
+
+def changes(envmgr: Envmgr, *words: object) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """What is said of each name, after a look at the exit code."""
+    done = envmgr("diff", *words, "--json")
+    found = {each["name"]: (each["change"], tuple(each["differs"])) for each in done.json["differences"]}
+    assert done.code == (1 if found else 0)
+    assert done.json["same"] == (not found)
+    return found
+
+
+def test_environments_and_generations_differ_with_a_direction(envmgr: Envmgr, make: Any) -> None:
+    one = make("one", "app", "lib=1.0")
+    two = make("two", "app", "tool")
+    assert changes(envmgr, one, two) == {"lib": ("upgraded", ("version", "build")), "tool": ("added", ())}
+    assert changes(envmgr, two, one) == {"lib": ("downgraded", ("version", "build")), "tool": ("removed", ())}
+    assert changes(envmgr, one, one) == {}
+    make("one", "lib=2.0=0", command="install")
+    assert changes(envmgr, f"{one}@1", one) == {"lib": ("upgraded", ("version",))}
+    assert changes(envmgr, f"{one}@2", one) == {}
+    assert changes(envmgr, one, two)["lib"] == ("changed", ("build",))
+
+
+def test_lists_of_other_machines_and_explicit_files_tell_channels_and_sums(
+    envmgr: Envmgr, make: Any, tmp_path: Path
+) -> None:
+    one = make("one", "app", "lib=1.0")
+    listed = tmp_path / "machine.json"
+    listed.write_text(envmgr("list", "-p", one, "--json").out)
+    explicit = tmp_path / "explicit.txt"
+    explicit.write_text(envmgr("list", "-p", one, "--explicit", "--sha256").out)
+    exported = tmp_path / "exported.yml"
+    exported.write_text(envmgr("export", "-p", one).out)
+    for file in (listed, explicit, exported):
+        assert changes(envmgr, one, file) == changes(envmgr, file, one) == {}
+    entries = json.loads(listed.read_text())
+    entries[0]["sha256"] = "0" * 64
+    entries[1] |= {"base_url": "https://conda.anaconda.org/other", "channel": "other"}
+    entries.append({"name": "Some_Dist", "version": "1", "channel": "pypi"})
+    listed.write_text(json.dumps(entries))
+    assert changes(envmgr, one, listed) == {
+        "app": ("changed", ("sha256",)),
+        "lib": ("changed", ("channel",)),
+        "some-dist": ("added", ()),
+    }
+
+
+def test_environment_files_are_fulfilled_or_not(envmgr: Envmgr, make: Any, tmp_path: Path) -> None:
+    one = make("one", "app", "lib=1.0", "tool")
+    file = tmp_path / "environment.yml"
+    file.write_text("dependencies: [app, 'lib >=2', missing, {pip: [httpx>=1]}]\n")
+    assert changes(envmgr, file, one) == {
+        "lib": ("changed", ("version",)),
+        "missing": ("removed", ()),
+        "httpx": ("removed", ()),
+        "tool": ("added", ()),
+    }
+    assert changes(envmgr, one, file)["missing"] == ("added", ())
+    other = tmp_path / "other.yml"
+    other.write_text("dependencies: [app, 'lib >=1', {pip: [httpx>=1]}]\n")
+    assert changes(envmgr, file, other) == {"lib": ("changed", ("request",)), "missing": ("removed", ())}
+    file.write_text("dependencies: [app, lib, tool]\n")  # What nobody asked for is no difference.
+    assert changes(envmgr, one, file) == {}
+
+
+def test_tables_are_for_terminals_and_pull_requests(envmgr: Envmgr, make: Any) -> None:
+    one, two = make("one", "app", "lib=1.0"), make("two", "app", "tool")
+    shown = envmgr("diff", one, two)
+    assert [line.split() for line in shown.out.splitlines()[1:]] == [
+        ["^", "lib", "conda", "1.0", "0", "2.0", "1"],
+        ["+", "tool", "conda", "1.0", "0"],
+    ]
+    assert shown.err.strip() == "1 added (+), 1 upgraded (^)"
+    markdown = envmgr("diff", one, two, "--markdown").out.splitlines()
+    assert markdown[0] == "**1 added (+), 1 upgraded (^)**"
+    assert markdown[4] == "| `^` | lib | conda | 1.0 0 | 2.0 1 |  |"
+    assert envmgr("diff", one, one).err.strip() == "both are the same"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[1, 2]", "not what `list --json` writes"),
+        ("[" * 200_000, "not what `list --json` writes"),
+        ('[{"name": "a"}]', "missing required field"),
+        ("dependencies:\n<<<<<<< HEAD\n", "merge conflict"),
+    ],
+)
+def test_what_cannot_be_compared_ends_with_code_2_and_a_sentence(
+    envmgr: Envmgr, make: Any, tmp_path: Path, content: str, words: str
+) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(content)
+    refused = envmgr("diff", file, file)
+    assert (refused.code, words in refused.err) == (2, True), refused.err
+    assert refused.err.startswith("envmgr: ")
+
+
+def test_sides_that_are_not_there_end_with_code_2(envmgr: Envmgr, make: Any) -> None:
+    one = make("one", "tool")
+    for word, words in (
+        ("nothing", "no file and no environment"),
+        (f"{one}@7", "has no generation 7; it has 1"),
+    ):
+        refused = envmgr("diff", one, word)
+        assert (refused.code, words in refused.err) == (2, True), refused.err
