@@ -1,8 +1,9 @@
 """The list `dependencies` of an environment file: specs, choices, other installers' lists (CEP 24).
 
 Choices are written `sel(linux): gdb`. A subsection's items are texts with places; what they mean is its
-installer's business. `pip:` must be a list of texts and choices. Other subsections are kept whatever their
-shape, for the error that says that nobody can install them.
+installer's business. `pip:` must be a list of texts and choices. `include:` is no installer but names other files:
+as an entry of this list it is refused by tools that do not know it, which must not pass over what it stands for.
+Other subsections are kept whatever their shape, for the error that says that nobody can install them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class DependencyList:
         self.requirements: list[Requirement] = []
         self.subsections: dict[str, list[Item]] = {}
         self.subsection_sources: dict[str, Source] = {}
+        self.includes: list[Item] = []
         self._findings = findings
         self._subdir = subdir
         self._lines = lines
@@ -54,10 +56,23 @@ class DependencyList:
             return
         for key, value in item.entries:
             selected = self._selected(key)
-            if selected is None:
+            if selected is None and key.text == "include":
+                self._read_includes(value)
+            elif selected is None:
                 self._read_subsection(key, value)
             elif selected:
                 self._read_spec(value)
+
+    def _read_includes(self, value: Node) -> None:
+        """Names of files; one may stand without a list."""
+        for item in value.items if value.kind == "list" else (value,):
+            with self._findings.attempt(item):
+                if item.kind != "text" or not item.text.strip():
+                    raise self._findings.wrong_item(item, "the path of a file")
+                if "://" in item.text:
+                    what = f"{quoted(item.text)} is a URL, and only files can be included"
+                    raise self._findings.error(item.line, what)
+                self.includes.append(Item(item.text, self._findings.source(item)))
 
     def _selected(self, key: Node) -> bool | None:
         """Whether a key `sel(...)` holds here; None for a key of any other kind."""

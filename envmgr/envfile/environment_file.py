@@ -53,6 +53,7 @@ class EnvironmentFile(Struct, frozen=True):
     requirement files, whose packages may come from conda or PyPI; ``requires_python`` are ranges of Python's
     version (PEP 440, ``||`` between alternatives). ``mapped`` tells which ``requirements`` were written
     otherwise. ``extras`` and ``groups`` are the names of optional parts that the file has.
+    ``includes`` are paths of files to be read before this one.
     """
 
     name: str | None = None
@@ -71,6 +72,7 @@ class EnvironmentFile(Struct, frozen=True):
     mapped: tuple[Mapped, ...] = ()
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    includes: tuple[Item, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def expanded(self, environ: Mapping[str, str]) -> EnvironmentFile:

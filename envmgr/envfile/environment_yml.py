@@ -12,13 +12,17 @@ Where real files and the standard leave room, this is what holds:
 - A name that no environment may have (`base`, or one with spaces) is left out with a warning, because the
   command line usually gives another.
 - Several `pip:` sections are one list, in order.
+
+Two extensions of our own: `groups`, a mapping of names to lists like `dependencies`, which count where they are
+chosen and which other tools pass over with a warning; and `include:` as an entry of `dependencies`, which they
+refuse.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from envmgr.envfile.dependencies import DependencyList
 from envmgr.envfile.environment_file import EnvironmentFile, Item
@@ -28,6 +32,7 @@ from envmgr.envfile.spec_line import joined_items
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, decode_document, quoted
 from envmgr.models.platform import KNOWN_SUBDIRS, NOARCH
+from envmgr.models.wheel_name import normalized_name
 from envmgr.models.yaml_document import Node, read_yaml
 from envmgr.models.yaml_problem import template_problem
 
@@ -36,14 +41,18 @@ if TYPE_CHECKING:
 
 __all__ = ["EnvironmentFile", "Item", "parse_environment"]
 
-_KEYS = ("name", "prefix", "channels", "dependencies", "variables", "platforms", "category")
+_KEYS = ("name", "prefix", "channels", "dependencies", "variables", "platforms", "category", "groups")
 _OTHER_WORDS = ("packages", "requirements", "requires", "specs")
 _FORBIDDEN_IN_NAMES = re.compile(r"[/ :#]")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def parse_environment(text: str | bytes, *, file: str, subdir: str) -> EnvironmentFile:
+def parse_environment(
+    text: str | bytes, *, file: str, subdir: str, groups: Collection[str] = ()
+) -> EnvironmentFile:
     """Read an environment file for the platform *subdir*; *file* is the name that errors and sources show.
+
+    Of its own groups those called *groups* count.
 
     Raises DataError, one sentence with file and line, for anything that cannot be meant.
     """
@@ -57,9 +66,8 @@ def parse_environment(text: str | bytes, *, file: str, subdir: str) -> Environme
         raise _not_a_mapping(root, selected.text, file)
     findings = Findings(file)
     findings.warnings.extend(selected.warnings)
-    environment = _read_document(
-        root, findings, DependencyList(findings, subdir, LINE_BREAK.split(selected.text))
-    )
+    lists = _Lists(findings, subdir, LINE_BREAK.split(selected.text))
+    environment = _read_document(root, findings, lists, groups)
     findings.raise_problems()
     return environment
 
@@ -72,13 +80,23 @@ def _not_a_mapping(root: Node, text: str, file: str) -> DataError:
     return DataError(f"{file}:{root.line}: {found}.", hint=hint, file=file, line=root.line)
 
 
-def _read_document(root: Node, findings: Findings, dependencies: DependencyList) -> EnvironmentFile:
+class _Lists(NamedTuple):
+    """What a list of dependencies is read with."""
+
+    findings: Findings
+    subdir: str
+    lines: list[str]
+
+
+def _read_document(root: Node, findings: Findings, lists: _Lists, chosen: Collection[str]) -> EnvironmentFile:
     _check_keys(root, findings)
     written_channels = _texts(root, "channels", "a channel", findings)
     channels = [text for text, _ in written_channels]
+    dependencies = DependencyList(*lists)
     written = root.get("dependencies")
     if written is not None:
         dependencies.read(written)
+    groups = _read_groups(root, findings, lists, dependencies, chosen)
     return EnvironmentFile(
         name=_name(root, findings),
         prefix=_prefix(root, findings),
@@ -91,8 +109,30 @@ def _read_document(root: Node, findings: Findings, dependencies: DependencyList)
         variables=_variables(root, findings),
         platforms=_platforms(root, findings),
         category=_scalar(root, "category", findings),
+        groups=groups,
+        includes=tuple(dependencies.includes),
         warnings=tuple(findings.warnings),
     )
+
+
+def _read_groups(
+    root: Node, findings: Findings, lists: _Lists, dependencies: DependencyList, chosen: Collection[str]
+) -> tuple[str, ...]:
+    """The names of the groups; those that are *chosen* go into *dependencies*, the others are only checked."""
+    node = root.get("groups")
+    if node is None or node.kind == "null":
+        return ()
+    if node.kind != "mapping":
+        findings.expected(node, "`groups`", "names with a list of package specs each")
+    wanted = {normalized_name(name) for name in chosen}
+    for key, value in node.entries:
+        if value.kind not in ("list", "null"):
+            findings.expected(value, f"the group `{key.text}`", "a list of package specs")
+            continue
+        taken = dependencies if normalized_name(key.text) in wanted else DependencyList(*lists)
+        if value.kind == "list":
+            taken.read(value)
+    return tuple(key.text for key, _ in node.entries)
 
 
 def _check_keys(root: Node, findings: Findings) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec.structs import replace
+
 from envmgr.envfile.environment_file import EnvironmentFile, Item
 
 if TYPE_CHECKING:
@@ -40,6 +42,12 @@ def merge_environments(files: Sequence[EnvironmentFile]) -> EnvironmentFile:
         groups=_unique(name for file in files for name in file.groups),
         warnings=tuple(warning for file in files for warning in file.warnings),
     )
+
+
+def merge_included(file: EnvironmentFile, included: Sequence[EnvironmentFile]) -> EnvironmentFile:
+    """*file* over what it includes: where there can be one value its own wins, and its channels come first."""
+    merged = merge_environments([*included, file])
+    return replace(merged, channels=_unique([*file.channels, *merged.channels]))
 
 
 def _unique_requirements(files: Iterable[EnvironmentFile]) -> tuple[Requirement, ...]:

@@ -22,7 +22,7 @@ def read_environment_file(
         case "environment":
             from envmgr.envfile.environment_yml import parse_environment
 
-            return parse_environment(content, file=file, subdir=subdir)
+            return parse_environment(content, file=file, subdir=subdir, groups=selection.groups)
         case "requirements":
             return _requirements(content, file)
         case "pixi":

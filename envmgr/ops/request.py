@@ -7,6 +7,7 @@ lists. Several files are merged in order.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -52,6 +53,7 @@ __all__ = [
 
 _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 100_000_000
+_MOST_INCLUDED = 200
 _LOOKED_AT_BYTES = 2_000_000  # of a file, to tell what kind it is
 
 
@@ -309,43 +311,88 @@ def environment_files(asked: Asked, subdir: str, context: Context) -> tuple[Envi
 
 def read_pieces(asked: Asked, subdir: str, context: Context) -> Pieces:
     """What the files of *asked* hold, as they say it; raises DataError with file and line."""
-    pieces = Pieces()
+    reader = _FileReader(asked, subdir, context)
     for path in asked.files:
-        _read_file(path, asked, subdir, context, pieces)
-    return pieces
+        environment = reader.read(path)
+        if environment is not None:
+            reader.pieces.environments.append(environment)
+    return reader.pieces
 
 
-def _read_file(path: str, asked: Asked, subdir: str, context: Context, pieces: Pieces) -> None:
-    from envmgr.envfile.environment_file import Selection
-    from envmgr.envfile.explicit import parse_explicit, parse_specs_file
-    from envmgr.envfile.other_formats import kind_of_file
+class _FileReader:
+    """Reads files, and those that they include, each where it first stands."""
 
-    content = read_content(path, context)
-    kind = kind_of_file(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), path)
-    if kind == "lock":
-        from envmgr.ops.locked import read_locked
+    def __init__(self, asked: Asked, subdir: str, context: Context) -> None:
+        self.pieces = Pieces()
+        self._asked, self._subdir, self._context = asked, subdir, context
+        self._count = 0
 
-        lock = read_locked(content, path, subdir, asked.groups, context)
-        pieces.environments.append(lock.environment)
-        pieces.explicit.extend(lock.packages.conda)
-        pieces.locked = lock.packages
-    elif kind == "pylock":
-        from envmgr.lock.pylock_v1 import read_pylock_file
+    def read(self, path: str, above: tuple[Path, ...] = ()) -> EnvironmentFile | None:
+        """The environment in *path*, which the files *above* led to; None for lists, which go into the pieces."""
+        from envmgr.envfile.environment_file import Selection
+        from envmgr.envfile.explicit import parse_explicit, parse_specs_file
+        from envmgr.envfile.other_formats import kind_of_file
 
-        if pieces.pylock is not None:
-            raise UsageError(f"{pieces.pylock.file} and {path} cannot be mixed.", hint="Name one of them.")
-        pieces.pylock = read_pylock_file(content, file=path)
-    elif kind == "explicit":
-        parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
-        pieces.explicit.extend(parsed.packages)
-        pieces.platforms.append((parsed.platform, path))
-    elif kind == "specs":
-        pieces.requirements.extend(parse_specs_file(content, file=path))
-    else:
+        content = read_content(path, self._context)
+        kind = kind_of_file(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), path)
+        if kind == "explicit":
+            context = self._context
+            parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
+            self.pieces.explicit.extend(parsed.packages)
+            self.pieces.platforms.append((parsed.platform, path))
+            return None
+        if kind == "lock":
+            return self._locked(content, path)
+        if kind == "pylock":
+            self._take_pylock(content, path)
+            return None
+        if kind == "specs":
+            self.pieces.requirements.extend(parse_specs_file(content, file=path))
+            return None
         from envmgr.envfile.read_file import read_environment_file
 
-        selection = Selection(asked.extras, asked.groups)
-        pieces.environments.append(read_environment_file(kind, content, path, subdir, selection))
+        selection = Selection(self._asked.extras, self._asked.groups)
+        file = read_environment_file(kind, content, path, self._subdir, selection)
+        return self._with_included(file, path, above) if file.includes else file
+
+    def _locked(self, content: bytes, path: str) -> EnvironmentFile:
+        from envmgr.ops.locked import read_locked
+
+        lock = read_locked(content, path, self._subdir, self._asked.groups, self._context)
+        self.pieces.explicit.extend(lock.packages.conda)
+        self.pieces.locked = lock.packages
+        return lock.environment
+
+    def _take_pylock(self, content: bytes, path: str) -> None:
+        from envmgr.lock.pylock_v1 import read_pylock_file
+
+        if self.pieces.pylock is not None:
+            raise UsageError(
+                f"{self.pieces.pylock.file} and {path} cannot be mixed.", hint="Name one of them."
+            )
+        self.pieces.pylock = read_pylock_file(content, file=path)
+
+    def _with_included(self, file: EnvironmentFile, path: str, above: tuple[Path, ...]) -> EnvironmentFile:
+        from envmgr.envfile.merge import merge_included
+        from envmgr.ops.environments import expanded
+
+        here = (*above, expanded(path, self._context).resolve())
+        included = []
+        for item in file.includes:
+            other = os.path.join(os.path.dirname(path), item.text)
+            self._count += 1
+            if expanded(other, self._context).resolve() in here or self._count > _MOST_INCLUDED:
+                raise DataError(f"{item.source}: {item.text} includes itself, or too many files do.")
+            try:
+                found = self.read(other, here)
+            except DataError as error:
+                if error.facts.get("file") == other and "line" not in error.facts:
+                    raise DataError(
+                        f"{item.source}: {error}", hint=error.hint, file=item.source.file
+                    ) from None
+                raise
+            included += [found] if found is not None else []
+        return merge_included(file, included)
 
 
 def read_content(path: str, context: Context) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,3 +164,48 @@ def test_an_environment_is_made_and_changed_from_a_projects_files(
     assert "torch  ->  conda: pytorch  (by the bundled table of names;" in changed.err.replace("\n    ", " ")
     names = {each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json}
     assert names == {"python", "pytorch"}
+
+
+def test_environment_files_have_groups_and_include_others(
+    envmgr: Envmgr, channel: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "base.yml").write_text(
+        f"name: base-name\nchannels: ['{channel}']\nvariables: {{A: base, B: base}}\n"
+        "dependencies: [r-base, include: more.txt]\n"
+    )
+    (tmp_path / "sub" / "more.txt").write_text("lib\n")
+    file = tmp_path / "environment.yml"
+    file.write_text(
+        "name: mine\nchannels: [nodefaults]\nvariables: {A: mine}\n"
+        "dependencies:\n  - pytorch\n  - include: [sub/base.yml]\n"
+        "groups:\n  test: [typing_extensions]\n  r: [r-dplyr]\n"
+    )
+    where = ["create", "-f", file, "--dry-run", "--json"]
+    plain = envmgr(*where)
+    assert {"r-base", "lib", "pytorch"} <= set(linked(plain))
+    assert plain.json["prefix"].endswith("/mine")
+    assert set(linked(envmgr(*where, "--group", "R"))) - set(linked(plain)) == {"r-dplyr"}
+    refused = envmgr(*where, "--group", "tests")
+    assert (refused.code, refused.json["hint"]) == (2, "Did you mean test?")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("dependencies: [include: e.yml]\n", "e.yml:1: e.yml includes itself"),
+        ("dependencies: [include: [gone.yml]]\n", "e.yml:1: there is no file .*gone.yml"),
+        ("dependencies: [include: [https://h/x.yml]]\n", "e.yml:1: .* only files can be included"),
+        ("dependencies: [include: [[a]]]\n", "e.yml:1: expected the path of a file, found a list"),
+        ("dependencies: []\ngroups: [a]\n", "e.yml:2: `groups` must be names"),
+        ("dependencies: []\ngroups: {a: b}\n", "e.yml:2: the group `a` must be a list"),
+        ("dependencies: []\ngroups: {a: ['x =<1']}\n", "e.yml:2: .*"),
+    ],
+)
+def test_includes_and_groups_that_cannot_be_meant_are_refused_with_their_place(
+    envmgr: Envmgr, tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "e.yml").write_text(content)
+    refused = envmgr("create", "-n", "x", "-f", tmp_path / "e.yml", "--dry-run", "--json")
+    assert refused.code == 1
+    assert re.search(words, refused.json["error"]), refused.json["error"]
