@@ -74,6 +74,18 @@ def direct_url(site_packages: Path, distribution: Distribution) -> Mapping[str, 
     return found if isinstance(found, dict) and isinstance(found.get("url"), str) else None
 
 
+def modules_of(site_packages: Path, distribution: Distribution) -> set[str]:
+    """The first names of the modules that *distribution* brings, by its ``RECORD``."""
+    found = set()
+    for path in recorded_files(site_packages, distribution):
+        first, slash, _ = path.replace(os.sep, "/").partition("/")
+        if slash and path.endswith((".py", ".so", ".pyd")) and first.isidentifier():
+            found.add(first)
+        elif not slash and first.endswith((".py", ".so", ".pyd")):
+            found.add(first.partition(".")[0])
+    return found
+
+
 def renew_record(
     prefix: Path, site_packages: Path, distribution: Distribution, changed: Container[str]
 ) -> None:
