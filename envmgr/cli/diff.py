@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from envmgr.cli.options import CommandParser, add_output
+from envmgr.cli.options import CommandParser, add_output, add_parts
 from envmgr.errors import EnvmgrError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from envmgr.models.difference import Difference, Entry
-    from envmgr.ops.diff import Differences
+    from envmgr.ops.diff import Differences, DiffRequest
 
 _SAME: Final = 0
 _DIFFERENT: Final = 1
@@ -31,6 +32,7 @@ def parser() -> CommandParser:
     made.add_argument(
         "--platform", "--subdir", dest="subdir", metavar="SUBDIR", help="read files for this platform"
     )
+    add_parts(made)
     made.add_argument("--markdown", action="store_true", help="print a table for a pull request")
     add_output(made)
     return made
@@ -41,11 +43,11 @@ def run(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     from envmgr.cli.failures import print_failure
     from envmgr.cli.session import open_context
-    from envmgr.ops.diff import DiffRequest, diff
+    from envmgr.ops.diff import diff
 
     try:
         context, _ = open_context(options)
-        answer = diff(DiffRequest(options.a, options.b, options.subdir), context)
+        answer = diff(_request(options), context)
     except EnvmgrError as error:
         print_failure(error, as_json=options.json, words=arguments)
         return _TROUBLE
@@ -58,6 +60,12 @@ def run(arguments: Sequence[str]) -> int:
     else:
         _write_table(answer, quiet=options.quiet)
     return _DIFFERENT if answer.found else _SAME
+
+
+def _request(options: argparse.Namespace) -> DiffRequest:
+    from envmgr.ops.diff import DiffRequest
+
+    return DiffRequest(options.a, options.b, options.subdir, tuple(options.extra), tuple(options.group))
 
 
 def _fields(answer: Differences) -> dict[str, Any]:

@@ -266,6 +266,11 @@ def add_files(parser: argparse.ArgumentParser, files: str) -> None:
         default="pypi",
         help="where the Python requirements of projects' files come from (default: pypi)",
     )
+    add_parts(parser)
+
+
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """--extra and --group: optional parts of files."""
     parser.add_argument(
         "--extra",
         action="append",

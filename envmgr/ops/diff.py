@@ -30,11 +30,16 @@ _LARGEST_JSON_BYTES: Final = 20_000_000
 
 
 class DiffRequest(Struct, frozen=True):
-    """Two words for what is compared; files are read for *subdir* (None: this machine's)."""
+    """Two words for what is compared.
+
+    Files are read for *subdir* (None: this machine's), with *extras* and *groups*.
+    """
 
     before: str
     after: str
     subdir: str | None = None
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 class Differences(Struct, frozen=True):
@@ -50,8 +55,11 @@ def diff(request: DiffRequest, context: Context) -> Differences:
 
     Raises UsageError, PrefixError or DataError for a side that is not there or cannot be read.
     """
-    reader = _Reader(context, request.subdir or context.settings.subdir)
+    subdir = request.subdir or context.settings.subdir
+    reader = _Reader(request, subdir, context)
     before, after = reader.side(request.before), reader.side(request.after)
+    if before.is_request != after.is_request:
+        before, after = _for_python(before, after, subdir), _for_python(after, before, subdir)
     return Differences(before, after, tuple(compare(before, after)))
 
 
@@ -71,8 +79,8 @@ class _Listed(Struct):
 
 
 class _Reader:
-    def __init__(self, context: Context, subdir: str) -> None:
-        self._context, self._subdir = context, subdir
+    def __init__(self, request: DiffRequest, subdir: str, context: Context) -> None:
+        self._request, self._subdir, self._context = request, subdir, context
 
     def side(self, word: str) -> Side:
         """What *word* names: a file, ``ENVIRONMENT@NUMBER``, or an environment, by its name or folder."""
@@ -143,7 +151,8 @@ class _Reader:
         listed = self._listed(word)
         if listed is not None:
             return listed
-        pieces = read_pieces(Asked(files=(word,)), self._subdir, self._context)
+        asked = Asked(files=(word,), extras=self._request.extras, groups=self._request.groups)
+        pieces = read_pieces(asked, self._subdir, self._context)
         return self._explicit(word, pieces.explicit) if pieces.explicit else self._requests(word, pieces)
 
     def _listed(self, word: str) -> Side | None:
@@ -231,6 +240,25 @@ class _Reader:
                 "pypi", name, texts=tuple(dict.fromkeys([*earlier.texts, line.shown]))
             )
         return _side(word, entries.values(), is_request=True)
+
+
+def _for_python(side: Side, other: Side, subdir: str) -> Side:
+    """The requests of *side* whose markers hold for the Python of the packages in *other*."""
+    from msgspec.structs import replace
+
+    from envmgr.pypi.target import PypiTarget
+
+    python = other.entries.get(("conda", "python"))
+    if not side.is_request or python is None or python.record is None:
+        return side
+    target = PypiTarget.of(python.record, (), subdir)
+    entries = {}
+    for key, entry in side.entries.items():
+        markers = {text: text.partition(" ;" if " @ " in text else ";")[2].strip() for text in entry.texts}
+        texts = tuple(text for text, marker in markers.items() if not marker or target.marker_holds(marker))
+        if texts or entry.kind == "conda":
+            entries[key] = replace(entry, texts=texts) if entry.kind == "pypi" else entry
+    return replace(side, entries=entries)
 
 
 def _side(word: str, entries: Iterable[Entry], *, is_request: bool = False) -> Side:

@@ -164,19 +164,20 @@ def asked_items(holdings: Holdings) -> tuple[str, ...]:
 
     here = {each.name: each for each in holdings.pypi}
     known = {record.name for record in holdings.records}
-    items: dict[str, str] = {}
+    items: list[str] = []  # A name may have several, for different markers.
     for asked in noted_of_pypi(holdings).requirements:
         text = bare_item(asked.spec)
         name = item_name(text)
         if text and (name is None or name in here or name in known):
-            items[name or text] = text
-    unnamed = [text for text in items.values() if item_name(text) is None]
+            items.append(text)
+    named = {item_name(text) for text in items}
+    unnamed = [text for text in items if item_name(text) is None]
     marked = [each for each in holdings.pypi if each.requested]
     for each in marked if marked or items else holdings.pypi:
-        if each.name not in items and not _is_among(each, unnamed):
+        if each.name not in named and not _is_among(each, unnamed):
             direct = each.item is None or "@" in each.item
-            items[each.name] = (each.item or f"{each.name} @ file:") if direct else each.name
-    return tuple(items.values())
+            items.append((each.item or f"{each.name} @ file:") if direct else each.name)
+    return tuple(dict.fromkeys(items))
 
 
 def noted_of_pypi(holdings: Holdings) -> PypiIntent:

@@ -196,7 +196,7 @@ class _Resolution:
         )
 
     def _solution(self, finished: Finished) -> PypiSolution | PypiRefusal:
-        sums = {line.name: line.sums for line in self._lines if line.name and line.sums}
+        sums = self._sums()
         reading = LockReading(str(self._folder), self._stubs, self._request.target, self._options, sums)
         locked = read_pylock((self._folder / "pylock.toml").read_text(encoding="utf-8"), reading)
         refused = [
@@ -236,6 +236,21 @@ class _Resolution:
                     found.add(line.name)
         return frozenset(found)
 
+    def _sums(self) -> dict[str, tuple[str, ...]]:
+        """What sums each name's file may have: those that all its lines allow whose markers hold here."""
+        found: dict[str, tuple[str, ...]] = {}
+        for line in self._lines:
+            if not (line.name and line.sums and self._counts(line)):
+                continue
+            before = found.get(line.name, line.sums)
+            found[line.name] = tuple(each for each in before if each in line.sums)
+        return found
+
+    def _counts(self, line: RequirementLine) -> bool:
+        """Whether the marker of *line*, if there is one, holds for the target."""
+        marker = line.text.partition(" ;" if line.is_direct else ";")[2].strip()
+        return not marker or self._request.target.marker_holds(marker)
+
     def _requested(self, locked: Locked) -> frozenset[str]:
         """The names that the items say, and those that only the projects behind paths and URLs could tell."""
         named = {line.name for line in self._gathered.requirements if line.name}
@@ -254,7 +269,14 @@ class _Resolution:
         return f"Python {target.python} on {target.subdir}"
 
     def _source_of(self, name: str) -> str:
-        return next((str(line.source) for line in self._lines if line.name == name and line.sums), "its item")
+        return next(
+            (
+                str(line.source)
+                for line in self._lines
+                if line.name == name and line.sums and self._counts(line)
+            ),
+            "its item",
+        )
 
     def _without_sum(
         self, wheels: Sequence[object], sources: Sequence[object], sums: Mapping[str, object]

@@ -94,6 +94,17 @@ def test_environment_files_are_fulfilled_or_not(envmgr: Envmgr, make: Any, tmp_p
         "tool": ("added", ()),
     }
     assert changes(envmgr, one, file)["missing"] == ("added", ())
+    listed = tmp_path / "m.json"
+    names = {"python": "3.11.1", "a": "1", "b": "3"}
+    pypi = [
+        {"name": name, "version": each, "channel": "pypi"} for name, each in names.items() if name != "python"
+    ]
+    listed.write_text(json.dumps([{"name": "python", "version": "3.11.1", "channel": "x"}, *pypi]))
+    lines = tmp_path / "requirements.txt"
+    lines.write_text(
+        "a==2; python_version<'3.8'\na==1; python_version>='3.8'\nb>3\nc; sys_platform=='none'\n"
+    )
+    assert changes(envmgr, lines, listed) == {"b": ("changed", ("version",))}
     other = tmp_path / "other.yml"
     other.write_text("dependencies: [app, 'lib >=1', {pip: [httpx>=1]}]\n")
     assert changes(envmgr, file, other) == {"lib": ("changed", ("request",)), "missing": ("removed", ())}

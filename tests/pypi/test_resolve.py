@@ -281,6 +281,8 @@ def test_a_file_must_have_a_sum_that_its_line_allows(index: LocalIndex, environ:
     index.wheel("dep", "1.0")
     right, wrong = f"--hash=sha256:{digest}", f"--hash=sha256:{'0' * 64}"
     assert files(solution(request(f"tool==1.0 {wrong} {right}"), environ)) == ["tool-1.0-py3-none-any.whl"]
+    forked = request(f"tool==1.0; python_version>'3' {right}", f"tool==1.0; python_version<'3' {wrong}")
+    assert files(solution(forked, environ)) == ["tool-1.0-py3-none-any.whl"]
     found = refusal(request(f"tool==1.0 {wrong}"), environ)
     assert found.reasons == ("no file of tool has a sum that environment.yml:1 allows.",)
     found = refusal(request(f"tool==1.0 {right}", "dep"), environ)
