@@ -2,7 +2,7 @@
 
 Choices are written `sel(linux): gdb`. A subsection's items are texts with places; what they mean is its
 installer's business. `pip:` must be a list of texts and choices. `include:` is no installer but names other files:
-as an entry of this list it is refused by tools that do not know it, which must not pass over what it stands for.
+tools that do not know it are to refuse it as an entry of this list, and must not pass over what it stands for.
 Other subsections are kept whatever their shape, for the error that says that nobody can install them.
 """
 

@@ -14,8 +14,8 @@ Where real files and the standard leave room, this is what holds:
 - Several `pip:` sections are one list, in order.
 
 Two extensions of our own: `groups`, a mapping of names to lists like `dependencies`, which count where they are
-chosen and which other tools pass over with a warning; and `include:` as an entry of `dependencies`, which they
-refuse.
+chosen and which other tools pass over with a warning; and `include:` as an entry of `dependencies`, which
+CEP 24 has them refuse.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from envmgr.envfile.environment_file import EnvironmentFile, Selection
 
 LARGEST_LOCK_BYTES: Final = 10_000_000
+_MOST_PACKAGES: Final = 20_000
 _MAIN: Final = ("main", "default")
 
 
@@ -141,6 +142,8 @@ def _finish(found: ProjectLines, locked: list[Locked], subdir: str) -> None:
 
 def _packages(document: TomlDocument) -> list[dict[str, Any]]:
     packages = document.list_at("package")
+    if len(packages) > _MOST_PACKAGES:
+        raise document.refusal((), f"it has {len(packages)} packages, more than any project needs")
     for each in packages:
         if (
             not isinstance(each, dict)

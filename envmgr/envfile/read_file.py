@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from envmgr.envfile.environment_file import EnvironmentFile, Item
@@ -45,7 +46,9 @@ def _requirements(content: bytes, file: str) -> EnvironmentFile:
     refuse_merge_markers(decode_document(content, file=file), file=file)
     name = file.replace("\\", "/").rpartition("/")[2]
     option = "-c" if name.lower().startswith("constraints") else "-r"
-    return EnvironmentFile(python=(Item(f"{option} '{name}'", Source(file, None, f"{option} {name}")),))
+    return EnvironmentFile(
+        python=(Item(f"{option} {shlex.quote(name)}", Source(file, None, f"{option} {name}")),)
+    )
 
 
 def _project(kind: FileKind, content: bytes, file: str, subdir: str, selection: Selection) -> EnvironmentFile:

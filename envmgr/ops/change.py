@@ -13,7 +13,7 @@ from envmgr.ops.change_goal import choose_goal, difference
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.change_state import read_state
 from envmgr.ops.change_steps import AgreedChange
-from envmgr.ops.request import check_groups, read_request
+from envmgr.ops.request import check_groups, read_request, with_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +63,8 @@ def _change(
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)
     state = read_state(request.kind, prefix, wanted, context)
+    if request.prune and request.asked.files:
+        wanted = with_python(wanted, [text for text, _ in state.lines_of("python")])
     saving = plan_saving(prefix, wanted, state.past) if request.save else None
     goal = choose_goal(request, wanted, state, context)
     context = context.with_credentials(goal.pypi.credential_urls) if goal.pypi is not None else context

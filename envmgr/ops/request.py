@@ -197,17 +197,23 @@ def _written_urls(
     )
 
 
-def with_python(wanted: EnvironmentRequest) -> EnvironmentRequest:
-    """*wanted* with python, where requirements for PyPI need one and no file asks for it: for new environments."""
+def with_python(wanted: EnvironmentRequest, asked: Sequence[str] = ()) -> EnvironmentRequest:
+    """*wanted* with python by the specs *asked* (none: any), where requirements need one and no file asks for it.
+
+    This is for what the files alone decide: new environments, and those that are pruned to them.
+    """
     from msgspec.structs import replace
 
     from envmgr.models.match_spec import parse_match_spec
 
     if wanted.python_source is None or wanted.explicit:
         return wanted
-    source = Source(wanted.python_source.file, wanted.python_source.line, "python")
-    python = Requirement(parse_match_spec("python"), source)
-    return replace(wanted, requirements=(python, *wanted.requirements), python_source=None)
+    where = wanted.python_source
+    lines = [
+        Requirement(parse_match_spec(text), Source(where.file, where.line, text))
+        for text in asked or ("python",)
+    ]
+    return replace(wanted, requirements=(*lines, *wanted.requirements), python_source=None)
 
 
 def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:

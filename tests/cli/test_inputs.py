@@ -209,3 +209,21 @@ def test_includes_and_groups_that_cannot_be_meant_are_refused_with_their_place(
     refused = envmgr("create", "-n", "x", "-f", tmp_path / "e.yml", "--dry-run", "--json")
     assert refused.code == 1
     assert re.search(words, refused.json["error"]), refused.json["error"]
+
+
+def test_pruning_by_a_file_that_names_no_python_keeps_the_python(
+    envmgr: Envmgr, channel: Path, served: Served, tmp_path: Path
+) -> None:
+    file = tmp_path / "it's requirements.txt"
+    file.write_text("lib\ntorch\n")
+    where: list[Any] = ["-p", tmp_path / "env", "-c", channel, "--override-channels", "-y", "-f", file]
+    assert envmgr("create", *where, f"python={VERSION}").code == 0
+    file.write_text("lib\n")
+    changed = envmgr("update", "--prune", *where)
+    assert changed.code == 0, changed.err
+    assert {each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json} == {
+        "python",
+        "lib",
+    }
+    asked = envmgr("export", "-p", tmp_path / "env", "--from-history").out
+    assert f"python={VERSION}" in asked
