@@ -52,7 +52,9 @@ def parse_pipfile_lock(
             )
             (item,) = found.python[before:]
             del found.python[before:]
-            hashes = [each for each in entry.get("hashes", []) if isinstance(each, str)]
+            hashes = entry.get("hashes", [])
+            if not isinstance(hashes, list) or not all(isinstance(each, str) for each in hashes):
+                raise document.refusal((table, name), f"the hashes of `{name}` must be a list of texts")
             locked.setdefault(name, Locked(item, tuple((None, each) for each in hashes)))
     items, warnings = hashed_items(list(locked.values()), file, subdir)
     found.python += items

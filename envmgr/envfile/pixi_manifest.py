@@ -58,6 +58,8 @@ class PixiTables:
         self.name = workspace.get("name") if isinstance(workspace.get("name"), str) else None
         channels, platforms = workspace.get("channels", []), workspace.get("platforms", [])
         self._read_channels(channels)
+        if not isinstance(platforms, list):
+            raise self._document.refusal(("platforms",), "`platforms` must be a list")
         self.platforms = tuple(each for each in platforms if isinstance(each, str))
         features = self._at("feature")
         self._found.groups += list(features)
@@ -74,20 +76,18 @@ class PixiTables:
         """Texts, or tables with a priority: the highest first, 0 where none is written."""
         if not isinstance(channels, list):
             raise self._document.refusal(("channels",), "`channels` must be a list")
-        ranked = [
-            (-each.get("priority", 0), str(each.get("channel"))) if isinstance(each, dict) else (0, str(each))
-            for each in channels
-        ]
+        ranked = []
+        for each in channels:
+            table = each if isinstance(each, dict) else {"channel": each}
+            name, priority = table.get("channel"), table.get("priority", 0)
+            if not isinstance(name, str) or not isinstance(priority, int):
+                raise self._document.refusal(("channels",), "a channel must be a name, or a table with one")
+            ranked.append((-priority, name))
         self.channels = tuple(name for _, name in sorted(ranked, key=lambda pair: pair[0]))
 
     def _is_meant(self, target: str) -> bool:
         system = operating_system(self._subdir)
-        names = {
-            self._subdir,
-            {"osx": "osx"}.get(system, system),
-            "unix" if is_unix(self._subdir) else system,
-        }
-        return target in names
+        return target in (self._subdir, system, "unix" if is_unix(self._subdir) else system)
 
     def _read_tables(self, *path: str) -> None:
         where = ".".join((*self._path, *path))
@@ -100,7 +100,10 @@ class PixiTables:
         options = self._at(*path, "pypi-options")
         for key, option in _OPTION_WORDS.items():
             values = options.get(key, [])
-            for value in [values] if isinstance(values, str) else values:
+            values = [values] if isinstance(values, str) else values
+            if not isinstance(values, list):
+                raise self._document.refusal(("pypi-options", key), f"`{key}` must be a list")
+            for value in values:
                 source = self._document.source("pypi-options", key)
                 self._found.pypi.append(Item(f"{option} {value}", source))
         environment = self._at(*path, "activation").get("env", {})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.envfile.dependency_table import dependency_line, python_marker
 from envmgr.envfile.environment_file import Item
+from envmgr.envfile.lock_shapes import PoetryLock, UvLock, check_shape
 from envmgr.envfile.locked_hashes import Locked, hashed_items
 from envmgr.envfile.marker_ways import ways_to
 from envmgr.envfile.project_lines import Placed, ProjectLines
@@ -34,7 +35,7 @@ def parse_poetry_lock(
     """Read a poetry.lock; groups but the main one, and extras, count where *selection* names them."""
     document = read_toml(content, file=file, largest=LARGEST_LOCK_BYTES)
     found = ProjectLines(document)
-    packages = _packages(document)
+    packages = _packages(document, PoetryLock)
     extras = document.table_at("extras")
     found.extras += [normalized_name(name) for name in extras]
     groups = {name for each in packages for name in _groups(each)}
@@ -87,7 +88,7 @@ def parse_uv_lock(content: str | bytes, *, file: str, subdir: str, selection: Se
     """Read a uv.lock; extras and groups of the project count where *selection* names them."""
     document = read_toml(content, file=file, largest=LARGEST_LOCK_BYTES)
     found = ProjectLines(document)
-    packages = _packages(document)
+    packages = _packages(document, UvLock)
     roots = [each for each in packages if {"editable", "virtual"} & set(each.get("source", {}))]
     root = next((each for each in roots if "." in each["source"].values()), roots[0] if roots else None)
     if root is None:
@@ -140,17 +141,11 @@ def _finish(found: ProjectLines, locked: list[Locked], subdir: str) -> None:
     found.warnings += warnings
 
 
-def _packages(document: TomlDocument) -> list[dict[str, Any]]:
+def _packages(document: TomlDocument, shape: type[UvLock | PoetryLock]) -> list[dict[str, Any]]:
     packages = document.list_at("package")
     if len(packages) > _MOST_PACKAGES:
         raise document.refusal((), f"it has {len(packages)} packages, more than any project needs")
-    for each in packages:
-        if (
-            not isinstance(each, dict)
-            or not isinstance(each.get("name"), str)
-            or not isinstance(each.get("source", {}), dict)
-        ):
-            raise document.refusal(("[[package]]",), "a package has no name, or a source that is no table")
+    check_shape(document, shape)
     return packages
 
 

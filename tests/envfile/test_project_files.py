@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
+from copy import deepcopy
 from textwrap import dedent
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from envmgr.envfile.environment_file import EnvironmentFile, Selection
 from envmgr.envfile.other_formats import kind_of_file
 from envmgr.envfile.read_file import read_environment_file
+from envmgr.envfile.toml_document import read_toml
 from envmgr.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SUM = "sha256:" + "a" * 64
 
@@ -107,8 +115,7 @@ def test_pyproject_gives_dependencies_extras_groups_and_sources_with_lines():
         read("pyproject.toml", PYPROJECT, (), ("round",))
 
 
-def test_poetrys_tables_become_requirements_of_pypi():
-    file = """
+POETRY = """
         [tool.poetry.dependencies]
         python = "^3.8 || 4.*"
         a = "^1.2"
@@ -121,14 +128,17 @@ def test_poetrys_tables_become_requirements_of_pypi():
         [tool.poetry.group.test.dependencies]
         t = "*"
     """
-    assert [item.text for item in read("pyproject.toml", file).python] == [
+
+
+def test_poetrys_tables_become_requirements_of_pypi():
+    assert [item.text for item in read("pyproject.toml", POETRY).python] == [
         "a>=1.2,<2",
         'c==1.0 ; python_version < "3.9"',
         "c>=2,<3 ; os_name == 'nt'",
         "d @ git+ssh://git@github.com/o/d.git@main",
         "-e ../e",
     ]
-    more = read("pyproject.toml", file, ("all",), ("test",))
+    more = read("pyproject.toml", POETRY, ("all",), ("test",))
     assert 'b[x]>=2.1,<2.2 ; python_version < "3.9"' in [item.text for item in more.python]
     assert more.python[-1].text == "t"
     assert [item.text for item in more.requires_python] == [">=3.8,<4 || ==4.*"]
@@ -169,8 +179,7 @@ def test_setup_cfg_gives_requirements_and_extras():
     assert lines(file) == ["4: a>=1", "6: b", "8: c"]
 
 
-def test_pipfiles_give_packages_sources_and_python():
-    pipfile = """
+PIPFILE = """
         [[source]]
         url = "https://pypi.org/simple"
         [[source]]
@@ -183,7 +192,10 @@ def test_pipfiles_give_packages_sources_and_python():
         [requires]
         python_version = "3.11"
     """
-    file = read("Pipfile", pipfile, (), ("dev",))
+
+
+def test_pipfiles_give_packages_sources_and_python():
+    file = read("Pipfile", PIPFILE, (), ("dev",))
     assert [item.text for item in file.python] == ["a", "b[x]>=2 ; sys_platform == 'win32'", "t==1"]
     assert [item.text for item in file.subsections["pip"]] == ["--extra-index-url https://me:pw@host/simple"]
     assert [item.text for item in file.requires_python] == ["==3.11.*"]
@@ -246,8 +258,7 @@ def test_uv_lock_gives_what_the_project_reaches_with_its_markers_and_hashes_for_
     assert "hashes of its packages are not enforced, since t has none" in more.warnings[0]
 
 
-def test_poetry_lock_gives_groups_and_markers_of_every_generation():
-    new = f"""
+NEW_POETRY_LOCK = f"""
         [[package]]
         name = "a"
         version = "1"
@@ -266,11 +277,9 @@ def test_poetry_lock_gives_groups_and_markers_of_every_generation():
         python-versions = "^3.8"
         content-hash = "0"
     """
-    assert [item.text for item in read("poetry.lock", new).python] == [
-        f"a==1 ; python_version < '3.9' --hash={SUM}"
-    ]
-    assert len(read("poetry.lock", new, (), ("dev",)).python) == 2
-    old = f"""
+
+
+OLD_POETRY_LOCK = f"""
         [[package]]
         name = "a"
         version = "1"
@@ -285,7 +294,14 @@ def test_poetry_lock_gives_groups_and_markers_of_every_generation():
         a = [{{file = "a-1.tar.gz", hash = "{SUM}"}}]
         w = [{{file = "w-1.tar.gz", hash = "{SUM}"}}]
     """
-    file = read("poetry.lock", old)
+
+
+def test_poetry_lock_gives_groups_and_markers_of_every_generation():
+    assert [item.text for item in read("poetry.lock", NEW_POETRY_LOCK).python] == [
+        f"a==1 ; python_version < '3.9' --hash={SUM}"
+    ]
+    assert len(read("poetry.lock", NEW_POETRY_LOCK, (), ("dev",)).python) == 2
+    file = read("poetry.lock", OLD_POETRY_LOCK)
     assert [item.text for item in file.python] == [
         f"a==1 --hash={SUM}",
         f"w==2 ; (sys_platform == 'win32') --hash={SUM}",
@@ -293,8 +309,7 @@ def test_poetry_lock_gives_groups_and_markers_of_every_generation():
     assert "before 2.0" in file.warnings[0]
 
 
-def test_pixi_manifests_give_conda_specs_pypi_lines_targets_and_features():
-    manifest = """
+PIXI = """
         [workspace]
         name = "demo"
         channels = ["conda-forge", {channel = "nvidia", priority = 1}]
@@ -313,7 +328,10 @@ def test_pixi_manifests_give_conda_specs_pypi_lines_targets_and_features():
         [activation.env]
         A = "1"
     """
-    file = read("pixi.toml", manifest, (), ("test",))
+
+
+def test_pixi_manifests_give_conda_specs_pypi_lines_targets_and_features():
+    file = read("pixi.toml", PIXI, (), ("test",))
     assert [str(each.spec) for each in file.requirements] == [
         "python=3.11", "blas[version='>=1',build=*mkl*]", "gdb", "pytest",
     ]  # fmt: skip
@@ -351,6 +369,89 @@ def test_r_packages_are_conda_packages_with_other_names():
     assert "renv.lock:15: `mine` comes from GitHub" in file.warnings[0]
 
 
+PIPFILE_LOCK = {
+    "_meta": {"sources": [{"url": "x"}], "requires": {"python_version": "3.9"}},
+    "default": {"a": {"version": "==1", "hashes": [SUM], "extras": ["e"]}, "b": {"git": "x", "ref": "y"}},
+}
+RENV_LOCK = {"R": {"Version": "4"}, "Packages": {"a": {"Version": "1", "Source": "Repository"}}, "Python": {}}
+JUNK = [
+    "",
+    0,
+    -1,
+    True,
+    [],
+    {},
+    "x",
+    "^",
+    "1 || 2",
+    ["a"],
+    [[1]],
+    {"a": 1},
+    {"version": [1]},
+    "a[b",
+    "a @ ",
+    "; x",
+]
+MUTATIONS = int(os.environ.get("ENVMGR_TEST_MUTATIONS", "400"))
+
+
+def toml(value: Any) -> str:
+    """*value* as TOML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(each)}" for key, each in value.items()) + "}"
+    return "[" + ", ".join(map(toml, value)) + "]" if isinstance(value, list) else json.dumps(value)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key, each in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield (*path, key)
+        yield from places(each, (*path, key))
+
+
+def test_files_with_values_of_wrong_kinds_are_read_or_refused_with_one_sentence():
+    """Values of good files, exchanged for others; ENVMGR_TEST_MUTATIONS says how often."""
+    tables = {
+        "pyproject.toml": [read_toml(dedent(text), file="x").table for text in (PYPROJECT, POETRY)],
+        "uv.lock": [read_toml(dedent(UV), file="x").table],
+        "poetry.lock": [
+            read_toml(dedent(text), file="x").table for text in (NEW_POETRY_LOCK, OLD_POETRY_LOCK)
+        ],
+        "pixi.toml": [read_toml(dedent(PIXI), file="x").table],
+        "Pipfile": [read_toml(dedent(PIPFILE), file="x").table],
+        "Pipfile.lock": [PIPFILE_LOCK],
+        "renv.lock": [RENV_LOCK],
+    }
+    chance = random.Random(MUTATIONS)
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(MUTATIONS):
+        name = chance.choice([*tables])
+        table = deepcopy(chance.choice(tables[name]))
+        *above, last = chance.choice([*places(table)])
+        inner: Any = table
+        for key in above:
+            inner = inner[key]
+        inner[last] = deepcopy(chance.choice(JUNK))
+        is_json = name in ("Pipfile.lock", "renv.lock")
+        text = (
+            json.dumps(table, indent=1)
+            if is_json
+            else "".join(f"{json.dumps(key)} = {toml(each)}\n" for key, each in table.items())
+        )
+        kind = kind_of_file("", name) if not is_json else name
+        try:
+            read_environment_file(
+                kind, text.encode(), name, "linux-64", Selection(("plot", "all"), ("dev", "test"))
+            )
+            outcomes["read"] += 1
+        except DataError as error:
+            assert str(error).startswith(name)
+            assert "\n" not in str(error)
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > MUTATIONS / 10, outcomes
+
+
 DEEP = 100_000
 HOSTILE = {
     "a merge conflict in TOML": ("pyproject.toml", b"[project]\n<<<<<<< HEAD\n", "merge conflict"),
@@ -375,7 +476,7 @@ HOSTILE = {
     "a list for a table": ("pyproject.toml", b"project = []\n", "`project` must be a table"),
     "a number for a version": ("Pipfile", b"[packages]\na = 1\n", ":2: the dependency `a` must be a text"),
     "a text for a list": ("pyproject.toml", b"[project]\ndependencies = 'a'\n", ":2: `dependencies` must be"),
-    "a package without name": ("uv.lock", b"[[package]]\nversion = '1'\n", ":1: a package has no name"),
+    "a package without name": ("uv.lock", b"[[package]]\nversion = '1'\n", ":1: object missing required field"),
     "one long line": ("pack.txt", b"a" * 1_900_000, "longer than any"),
     "a list of @ and spaces": ("pack.txt", (b"a " * 900 + b"\n") * 1000, None),
 }  # fmt: skip
