@@ -117,6 +117,7 @@ def _kind_of_list(text: str, file: str, base: str) -> FileKind:
             file=file,
         )
     is_named = base.startswith(("requirements", "constraints")) or base.endswith((".in", "requirements.txt"))
+    is_named = is_named or re.search(r"(?i)(^|[/\\])requirements[/\\][^/\\]*$", file) is not None
     return "requirements" if pip or (is_named and not conda and not _from_conda(text)) else "specs"
 
 

@@ -52,7 +52,8 @@ def read_imports(text: str, *, notebook: bool = False) -> list[Imported]:
             tree = ast.parse(source)
         found = list(_imports(tree))
     except SyntaxError as error:
-        raise DataError(f"line {error.lineno} is no Python of today.") from None
+        where = f"line {error.lineno}" if error.lineno else "it"
+        raise DataError(f"{where} is no Python of today.") from None
     except (ValueError, RecursionError, MemoryError):
         raise DataError("it is no Python source, or nested too deeply.") from None
     first: dict[str, Imported] = {}
