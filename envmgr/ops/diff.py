@@ -64,18 +64,24 @@ def diff(request: DiffRequest, context: Context) -> Differences:
 
 
 class _Listed(Struct):
-    """One package in `list --json` of envmgr, conda and mamba."""
+    """One package in `list --json` of envmgr, conda and mamba, of pixi (`build`, `kind`), or of pip."""
 
     name: str
     version: str
-    build_string: str = ""
-    build_number: int = 0
+    build_string: str | None = None
+    build: str | None = None
+    kind: str | None = None
     channel: str | None = None
     base_url: str | None = None
     platform: str | None = None
     url: str | None = None
     sha256: str | None = None
     md5: str | None = None
+
+    @property
+    def is_of_pip(self) -> bool:
+        """Whether nothing but a name and a version is told, as by `pip list --format json`."""
+        return not (self.channel or self.base_url or self.build_string or self.build or self.kind)
 
 
 class _Reader:
@@ -169,19 +175,26 @@ class _Reader:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             complaint = str(error).removesuffix(".")
             raise DataError(f"{word} is not what `list --json` writes: {complaint}.", file=word) from None
-        return _side(word, map(self._of_list, entries))
+        of_pip = all(each.is_of_pip for each in entries)
+        return _side(
+            word,
+            [
+                _distribution(each.name, each.version, each.sha256)
+                if of_pip or "pypi" in (each.channel, each.kind)
+                else self._of_list(each)
+                for each in entries
+            ],
+        )
 
     def _of_list(self, listed: _Listed) -> Entry:
         from envmgr.models.channel import DEFAULT_ALIAS
 
-        if listed.channel == "pypi":
-            return _distribution(listed.name, listed.version, listed.sha256)
         url = listed.base_url or listed.channel or ""
         if url and "://" not in url:
             url = f"{DEFAULT_ALIAS.rstrip('/')}/{url}"
         fields: dict[str, Any] = {
-            "name": listed.name, "version": listed.version, "build": listed.build_string,
-            "build_number": max(listed.build_number, 0), "sha256": listed.sha256, "md5": listed.md5,
+            "name": listed.name, "version": listed.version, "build": listed.build_string or listed.build or "",
+            "sha256": listed.sha256, "md5": listed.md5,
         }  # fmt: skip
         return self._package(_record(fields, url, listed.platform or ""))
 

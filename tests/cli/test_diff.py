@@ -83,6 +83,19 @@ def test_lists_of_other_machines_and_explicit_files_tell_channels_and_sums(
     }
 
 
+def test_lists_of_pixi_and_pip_are_read(envmgr: Envmgr, make: Any, tmp_path: Path) -> None:
+    one = make("one", "app", "lib=1.0")
+    file = tmp_path / "list.json"
+    pixi = [
+        {"name": "app", "version": "1.0", "build": "0", "kind": "conda", "size_bytes": 1, "is_explicit": True}
+    ]
+    file.write_text(json.dumps([*pixi, {"name": "x", "version": "1", "kind": "pypi", "build": None}]))
+    assert changes(envmgr, one, file) == {"lib": ("removed", ()), "x": ("added", ())}
+    other = tmp_path / "pip.json"
+    other.write_text(json.dumps([{"name": "X", "version": "2"}]))
+    assert changes(envmgr, file, other) == {"app": ("removed", ()), "x": ("upgraded", ("version",))}
+
+
 def test_environment_files_are_fulfilled_or_not(envmgr: Envmgr, make: Any, tmp_path: Path) -> None:
     one = make("one", "app", "lib=1.0", "tool")
     file = tmp_path / "environment.yml"
