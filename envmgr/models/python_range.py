@@ -34,7 +34,7 @@ def conda_range(text: str) -> str:
         except InvalidSpecifier:
             raise DataError(f"`{clause}` is no version specifier of PEP 440.") from None
         found.append(_clause(each.operator, each.version))
-    return ",".join(found)
+    return ",".join(sorted(found, key=lambda part: not part.startswith(">")))  # As people write ranges.
 
 
 def conda_alternatives(text: str) -> str:
