@@ -64,12 +64,8 @@ def _clause(operator: str, version: str) -> str:
         return f">={known},{epoch}{'.'.join(map(str, known.release[:-1]))}.*"
     if operator == "<" and not known.is_prerelease:
         return f"<{_shortest(str(known))}dev0" if not known.is_postrelease else f"<{known}"
-    if operator == ">" and not known.is_postrelease:
-        return (
-            f">{known},!={_shortest(str(known.base_version))}.post*"
-            if not known.is_prerelease
-            else f">{known}"
-        )
+    if operator == ">" and not (known.is_postrelease or known.is_prerelease):
+        return ",".join([f">{known}", *(f"!={base}.post*" for base in _spellings(known.base_version))])
     return f"{operator}{known}"
 
 
@@ -79,6 +75,12 @@ def _around_development(operator: str, known: Version) -> str:
     if str(known) != f"{known.base_version}.dev0" or operator not in (">=", "<"):
         raise DataError(f"`{operator}{known}` draws a line among pre-releases, which conda orders otherwise.")
     return f"{operator}{base}dev0"
+
+
+def _spellings(release: str) -> list[str]:
+    """*release* with as many zeros at its end as channels may write, whose post-releases differ to conda."""
+    short = _shortest(release)
+    return [f"{short}{'.0' * zeros}" for zeros in range(max(1, 3 - short.count(".")))]
 
 
 def _shortest(text: str) -> str:
