@@ -65,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
 def _request(options: argparse.Namespace) -> DiffRequest:
     from envmgr.ops.diff import DiffRequest
 
-    return DiffRequest(options.a, options.b, options.subdir, tuple(options.extra), tuple(options.group))
+    return DiffRequest(options.a, options.b, options.subdir, tuple(options.extra), tuple(options.groups))
 
 
 def _fields(answer: Differences) -> dict[str, Any]:

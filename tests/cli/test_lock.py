@@ -482,7 +482,7 @@ def test_a_lock_reads_no_file_of_the_machine_and_names_its_own_faults(
     assert f"{place}:" in refused.err
     assert "has the URL of other-3" in refused.err
     assert (
-        "there is no lock that could have the group 'dev'"
+        "no file has the group 'dev'"
         in envmgr("create", "-n", "x", "-f", file, "--without-lock", "--group", "dev").err
     )
 
