@@ -159,6 +159,18 @@ class _Reader:
             return listed
         asked = Asked(files=(word,), extras=self._request.extras, groups=self._request.groups)
         pieces = read_pieces(asked, self._subdir, self._context)
+        if pieces.pylock is not None:
+            raise UsageError(
+                f"{word} has files for many machines, and cannot be compared.",
+                hint="Compare an environment that was made from it.",
+            )
+        if pieces.locked is not None:
+            side = self._explicit(word, pieces.explicit)
+            wheels = [self._package(record) for record in pieces.locked.wheels]
+            sources = [
+                _distribution(each.name, each.version or "", each.sha256) for each in pieces.locked.sources
+            ]
+            return _side(word, [*side.entries.values(), *wheels, *sources])
         return self._explicit(word, pieces.explicit) if pieces.explicit else self._requests(word, pieces)
 
     def _listed(self, word: str) -> Side | None:

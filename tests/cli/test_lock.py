@@ -498,3 +498,19 @@ def test_what_no_lock_can_hold_is_created_without_the_lock(
     assert "is a folder of this machine" in created(envmgr, tmp_path / "env", "-f", file).err
     assert envmgr("create", "-y", "-p", tmp_path / "other", "-f", file, "--locked").code == 1
     assert "Using the lock" in created(envmgr, tmp_path / "other", "-f", file, "-c", here, "--locked").err
+
+
+def test_a_lock_is_compared_with_the_environment_that_was_made_from_it(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    index.wheel("other", "1.0")
+    file = write("python", pip=("part",))
+    locked(file)
+    place = file.parent / "conda-lock.yml"
+    created(envmgr, tmp_path / "env", "-f", place)
+    same = envmgr("diff", place, tmp_path / "env", "--json")
+    assert same.code == 0, same.out
+    assert envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "other").code == 0
+    changed = envmgr("diff", place, tmp_path / "env", "--json")
+    assert changed.code == 1
+    assert [each["name"] for each in changed.json["differences"]] == ["other"]
