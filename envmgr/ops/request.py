@@ -8,6 +8,7 @@ lists. Several files are merged in order.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -51,6 +52,8 @@ __all__ = [
     "with_python",
 ]
 
+_BARE_VERSION = re.compile(r"[0-9]+(\.[0-9]+)+(\.\*)?")
+_BARE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 100_000_000
 _MOST_INCLUDED = 200
@@ -113,7 +116,8 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
 
     subdir = check_subdir(asked.subdir) if asked.subdir else context.settings.subdir
     pieces = read_pieces(asked, subdir, context)
-    for spec in asked.specs:
+    for place, spec in enumerate(asked.specs):
+        _check_word(spec, asked.specs[place - 1] if place else None)
         if spec.split("#", 1)[0].endswith(_ARCHIVES):
             pieces.explicit.append(_direct_package(spec, context))
         else:
@@ -453,6 +457,17 @@ def _merged(environments: Sequence[EnvironmentFile], context: Context) -> Enviro
     merged = merge_environments(environments) if environments else EnvironmentFile()
     merged.refuse_subsections_except(("pip",))
     return merged.expanded(context.environ)
+
+
+def _check_word(spec: str, before: str | None) -> None:
+    """Raises UsageError for a bare version, which belongs to the package *before* it."""
+    if _BARE_VERSION.fullmatch(spec) is None:
+        return
+    hint = f"Did you mean {before}={spec}?" if before and _BARE_NAME.fullmatch(before) else None
+    raise UsageError(
+        f"'{spec}' is a version, and no package is called so.",
+        hint=hint or "Write NAME=VERSION, as in python=3.12.",
+    )
 
 
 def _check_platform(subdir: str, file: EnvironmentFile, asked: Asked) -> None:

@@ -134,6 +134,8 @@ def made(envmgr: Envmgr, channel: Path) -> None:
         (["install", "-n", "science", "numpy", "--strategy", "higest"], "Did you mean 'highest'?"),
         (["update", "-n", "science", "nunpy"], "Did you mean numpy?"),
         (["remove", "-n", "science", "nunpy"], "Did you mean numpy?"),
+        (["install", "-n", "science", "numpy", "1.2"], "Did you mean numpy=1.2?"),
+        (["create", "-n", "other", "3.12"], "Write NAME=VERSION, as in python=3.12."),
     ],
     ids=" ".join,
 )
