@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from envmgr.pypi.resolution import Candidate, PypiRequest
     from envmgr.pypi.tools import Tool
 
+_PLAIN_WORD = re.compile(r"[!$-\[\]-~]+")
 _LONGEST_SECONDS = 1800.0
 _ANSWER_SECONDS = 20.0
 _MOST_ATTEMPTS = 12
@@ -192,6 +193,9 @@ def _login_file(place: Path, options: IndexOptions, environ: Mapping[str, str]) 
 
 
 def _quoted(text: str | None) -> str:
+    """*text* as a word of a netrc; quoted only where it must be, since Python 3.10 takes quotes literally."""
+    if text and _PLAIN_WORD.fullmatch(text):
+        return text
     return '"' + (text or "").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
