@@ -29,7 +29,7 @@ from envmgr.models.record import PackageRecord
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.create import Created, CreatePlan, CreateRequest
 from envmgr.ops.environments import KnownEnvironment
-from envmgr.ops.export import Exported, ExportFormat, ExportRequest, format_named
+from envmgr.ops.export_request import Exported, ExportFormat, ExportRequest, format_named
 from envmgr.ops.list import Listed
 from envmgr.ops.remove import RemovedEnvironment
 from envmgr.ops.request import Asked

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from envmgr.ops.export import Exported, ExportRequest
+    from envmgr.ops.export_request import Exported, ExportRequest
 
 
 def parser(command: str = "export") -> argparse.ArgumentParser:
@@ -77,7 +77,7 @@ def run_as(command: str, arguments: Sequence[str]) -> int:
 
 
 def _request(options: argparse.Namespace) -> ExportRequest:
-    from envmgr.ops.export import ExportRequest, format_named, format_of_file
+    from envmgr.ops.export_request import ExportRequest, format_named, format_of_file
 
     if options.format:
         chosen = format_named(options.format)

@@ -114,7 +114,8 @@ def adopt(request: AdoptRequest, context: Context) -> Adopted:
 
 
 def _adopt_prefix(prefix: Path, request: AdoptRequest, context: Context) -> Adopted:
-    from envmgr.ops.export import ExportRequest, export
+    from envmgr.ops.export import export
+    from envmgr.ops.export_request import ExportRequest
 
     versions: VersionStyle = "asked" if request.versions == "exact" else request.versions
     exported = export(ExportRequest(prefix=str(prefix), from_history=True, versions=versions), context)

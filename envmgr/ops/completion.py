@@ -166,7 +166,7 @@ class Completion:
         return [(name, "") for name in sorted({key.name for key in KEYS})]
 
     def _formats(self, _word: str) -> list[Offer]:
-        from envmgr.ops.export import EXPORT_FORMATS
+        from envmgr.ops.export_request import EXPORT_FORMATS
 
         return [(name, "") for name in EXPORT_FORMATS]
 
