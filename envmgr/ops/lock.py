@@ -136,7 +136,7 @@ def _plan(request: LockRequest, context: Context, *, must_exist: bool = False) -
     asking = Asking(asked, options, request.virtual, known)
     targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
     sources = relative_sources(files, place.parent, context)
-    return _Plan(place, sources, targets, earlier, content, options)
+    return _Plan(place, sources, targets, earlier, content, replace(options, for_lock=True))
 
 
 def _check_words(request: LockRequest, subdirs: Sequence[str]) -> None:

@@ -33,7 +33,10 @@ _TOLD = 10  # requirements that are named where they are told
 
 
 class ResolveOptions(Struct, frozen=True):
-    """How to solve; ``exclude_newer`` is in milliseconds since the Unix epoch, None for no limit."""
+    """How to solve; ``exclude_newer`` is in milliseconds since the Unix epoch, None for no limit.
+
+    With ``for_lock`` the virtual packages are those of a lock's profile, which texts then say.
+    """
 
     no_deps: bool = False
     only_deps: bool = False
@@ -42,6 +45,7 @@ class ResolveOptions(Struct, frozen=True):
     solve_seconds: float | None = None
     strategy: Strategy = "highest"
     no_pin: bool = False
+    for_lock: bool = False
 
 
 def resolve(
@@ -313,6 +317,7 @@ def make_problem(
     """The solver's problem for a request; without *constraints* the configured pins limit it."""
     from envmgr.ops.pins import pins
     from envmgr.solver.problem import Problem
+    from envmgr.solver.target_machine import HERE, OF_LOCK
 
     settings = context.settings
     if constraints is None:
@@ -326,6 +331,7 @@ def make_problem(
         exclude_newer=options.exclude_newer,
         strategy=options.strategy,
         budget_seconds=options.solve_seconds or settings.solve_seconds,
+        machine=OF_LOCK if options.for_lock else HERE,
         monotonic=time.monotonic,
     )
 

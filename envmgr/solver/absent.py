@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.version import Version
 from envmgr.models.version_spec import VersionSpec
-from envmgr.models.virtual_package import override_variable
 from envmgr.models.visible_text import shortened
 from envmgr.solver.machine import SYSTEMS, can_be_overridden
 from envmgr.solver.near_names import channel_of, may_be_meant
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.solver.searched import Searched
+    from envmgr.solver.target_machine import TargetMachine
     from envmgr.solver.universe import Universe, Variable
 
 _VERSION_BEHIND = lazy_pattern(r"([A-Za-z_][\w.-]*?)[-:](\d[\w.]*)")
@@ -34,9 +34,10 @@ MAX_VERSION = 40  # characters of a version that cannot be read
 class Absent:
     """Tells what is missing in *universe*, and keeps the *hint* of the last sentence that has one."""
 
-    def __init__(self, universe: Universe, searched: Searched) -> None:
+    def __init__(self, universe: Universe, searched: Searched, target: TargetMachine) -> None:
         self.universe = universe
         self.searched = searched
+        self.target = target
         self.hint: str | None = None
 
     def package(self, requirement: Requirement, place: str = "") -> str:
@@ -128,13 +129,12 @@ class Absent:
         found = known.candidates.records
         if not can_be_overridden(known.name, present=bool(found)):
             system = SYSTEMS.get(known.name)
-            return f"only {system} has it" if system else f"this machine has no {known.name}"
-        variable = override_variable(known.name)
-        self.hint = f"Set {variable} to solve for another machine."
+            return f"only {system} has it" if system else f"{self.target.name} has no {known.name}"
+        self.hint = self.target.hint(known.name)
         has = f"has no {known.name}"
         if found:
             has = f"has {known.name} {found[0].build if known.name == '__archspec' else found[0].version}"
-        return f"this machine {has} ({variable} overrides it)"
+        return f"{self.target.name} {has} ({self.target.remark(known.name)})"
 
     def _known(self, name: str) -> Variable:
         return self.universe.variables[self.universe.variable(name)]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envmgr.models.virtual_package import override, override_variable
+from envmgr.models.virtual_package import override
 from envmgr.models.visible_text import visible
 from envmgr.solver.problem import FROZEN, is_lock, is_pin
 from envmgr.solver.ranges import join_words
+from envmgr.solver.target_machine import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
     from envmgr.solver.problem import Problem
+    from envmgr.solver.target_machine import TargetMachine
 
     Load = Callable[[str], Sequence[PackageRecord | RecordTable]]
 
@@ -66,6 +68,7 @@ class Edit(Struct, frozen=True):
     name: str = ""
     value: str = ""
     distance: int = 0
+    machine: TargetMachine = HERE
 
     @property
     def rank(self) -> tuple[float, int]:
@@ -82,7 +85,7 @@ class Edit(Struct, frozen=True):
     def new_text(self) -> str | None:
         """What is to be written instead; None where a line is dropped or a limit lifted."""
         if self.kind == "override":
-            return f"{override_variable(self.name)}={self.value}"
+            return self.machine.setting(self.name, self.value)
         if self.kind == "priority":
             return f"--channel-priority {self.value}"
         if self.kind == "pins":

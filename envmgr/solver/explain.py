@@ -85,7 +85,7 @@ class _Teller:
         self.conflict = conflict
         self.universe: Universe = conflict.universe
         self.searched = Searched(channels, conflict.problem.channel_rank, names)
-        self.absent = Absent(self.universe, self.searched)
+        self.absent = Absent(self.universe, self.searched, conflict.problem.machine)
         self.causes: list[tuple[int, Cause]] = []
         self.sentences = 0
         self.reasons: dict[int, list[_Reason]] = {}

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct, field
 
+from envmgr.solver.target_machine import HERE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.models.record_table import RecordTable
     from envmgr.models.requirement import Requirement
+    from envmgr.solver.target_machine import TargetMachine
 
 ChannelPriority = Literal["strict", "flexible", "disabled"]
 Strategy = Literal["highest", "lowest", "lowest-direct"]
@@ -62,7 +65,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     ``exclude_newer`` is in milliseconds since the Unix epoch, compared with ``indexed_timestamp`` or else
     ``timestamp`` (CEP 47); records that have neither are kept. ``budget_seconds`` of ``monotonic`` end the search
     with a SolveError, and so do ``max_steps`` (decisions and conflicts together), the same on every machine; None
-    means no limit.
+    means no limit. ``machine`` is how texts name the machine whose records ``load`` gives.
     """
 
     requirements: tuple[Requirement, ...]
@@ -77,4 +80,5 @@ class Problem(Struct, frozen=True, kw_only=True):
     strategy: Strategy = "highest"
     budget_seconds: float | None = None
     max_steps: int | None = None
+    machine: TargetMachine = HERE
     monotonic: Callable[[], float] = no_clock

@@ -154,4 +154,4 @@ def _circumstances(conflict: Conflict) -> Iterator[Edit]:
         if any(map(is_of_kind, conflict.requirements)):
             yield Edit(kind)
     for name, value in override_values(conflict):
-        yield Edit("override", name=name, value=value)
+        yield Edit("override", name=name, value=value, machine=conflict.problem.machine)

@@ -209,7 +209,9 @@ def test_virtual_packages_of_the_target_count_and_are_recorded(
 ) -> None:
     file = write("new-glibc")
     refused = envmgr("lock", "-f", file)
-    assert (refused.code, "linux-64" in refused.err, "__glibc" in refused.err) == (1, True, True)
+    assert (refused.code, "linux-64: " in refused.err) == (1, True)
+    assert "the machine of the lock has __glibc 2.28 (--virtual changes it)" in refused.err
+    assert "CONDA_OVERRIDE" not in refused.err
     lock = locked(file, "--virtual", "linux-64:__glibc=99.1")
     assert "__glibc=99.1" in lock["metadata"]["custom_metadata"]["envmgr.linux-64.virtual_packages"]
     assert envmgr("lock", "--check", "-f", file).code == 0
