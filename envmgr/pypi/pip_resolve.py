@@ -321,5 +321,6 @@ def _plain(output: str) -> str:
 
 def _conflict(printed: str) -> str:
     """Who wants what, which pip tells among its progress: lines that begin with spaces, until an empty one."""
-    told = printed.partition("The conflict is caused by:")[2].partition("To fix this")[0]
+    told = re.split("To fix this|Additionally,", printed.partition("The conflict is caused by:")[2])[0]
+    told = re.sub(r" \(from file:[^()\n]*\)", "", told)  # A stub's place.
     return "".join(f"\nerror: {line.strip()}" for line in told.splitlines() if line.strip())
