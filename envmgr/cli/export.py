@@ -22,7 +22,10 @@ def parser(command: str = "export") -> argparse.ArgumentParser:
     add_output(made)
     made.add_argument("-f", "--file", metavar="FILE", help="write into FILE, whose name tells the format")
     made.add_argument(
-        "--format", metavar="FORMAT", help="yaml (environment.yml, the default), json, explicit, requirements"
+        "--format",
+        metavar="FORMAT",
+        help="yaml (environment.yml, the default), json, explicit, requirements, pylock, conda-lock, pixi-lock, "
+        "pixi, cyclonedx, spdx",
     )
     level = made.add_argument_group("what is written")
     level.add_argument(
@@ -37,6 +40,9 @@ def parser(command: str = "export") -> argparse.ArgumentParser:
         help="with --from-history: as asked for (the default), none, =X.Y, >=X.Y.Z, or ==X.Y.Z",
     )
     level.add_argument("--no-builds", action="store_true", help="versions without builds")
+    level.add_argument(
+        "--hashes", action="store_true", help="pip's requirements with the SHA-256 of each file"
+    )
     level.add_argument("--ignore-channels", action="store_true", help="no channels before packages' names")
     level.add_argument(
         "-c",
@@ -77,7 +83,7 @@ def run_as(command: str, arguments: Sequence[str]) -> int:
 
 
 def _request(options: argparse.Namespace) -> ExportRequest:
-    from envmgr.ops.export_request import ExportRequest, format_named, format_of_file
+    from envmgr.ops.export_request import ExportRequest, check_file_name, format_named, format_of_file
 
     if options.format:
         chosen = format_named(options.format)
@@ -85,6 +91,8 @@ def _request(options: argparse.Namespace) -> ExportRequest:
         chosen = format_of_file(options.file)
     else:
         chosen = "json" if options.json else "yaml"
+    if options.file:
+        check_file_name(options.file, chosen)
     return ExportRequest(
         name=options.name,
         prefix=options.prefix,
@@ -95,6 +103,7 @@ def _request(options: argparse.Namespace) -> ExportRequest:
         channels=tuple(options.channel),
         override_channels=options.override_channels,
         ignore_channels=options.ignore_channels,
+        hashes=options.hashes,
     )
 
 

@@ -24,7 +24,7 @@ _MARKER_KEYS: Final = (
 _KNOWN: Final = frozenset((
     "version", "extras", "markers", "python", "platform", "optional", "git", "hg", "svn", "branch", "tag", "rev",
     "ref", "subdirectory", "url", "file", "path", "editable", "develop", "index", "source", "registry",
-    "allow-prereleases", "hashes", "marker", "extra", "group", *_MARKER_KEYS,
+    "allow-prereleases", "hashes", "marker", "env-markers", "extra", "group", *_MARKER_KEYS,
 ))  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def _url(table: Mapping[str, Any]) -> str:
 
 
 def _marker(table: Mapping[str, Any]) -> str:
-    parts = [str(table[key]) for key in ("markers", "marker") if table.get(key)]
+    parts = [str(table[key]) for key in ("markers", "marker", "env-markers") if table.get(key)]
     if isinstance(table.get("python"), str):
         parts.append(python_marker(table["python"]))
     if isinstance(table.get("platform"), str):

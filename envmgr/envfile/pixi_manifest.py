@@ -106,9 +106,22 @@ class PixiTables:
             for value in values:
                 source = self._document.source("pypi-options", key)
                 self._found.pypi.append(Item(f"{option} {value}", source))
+        self._take_find_links(options.get("find-links", []))
         environment = self._at(*path, "activation").get("env", {})
         if isinstance(environment, dict):
             self.variables |= {key: str(value) for key, value in environment.items()}
+
+    def _take_find_links(self, entries: Any) -> None:
+        for entry in entries if isinstance(entries, list) else ():
+            table = entry if isinstance(entry, dict) else {}
+            place = table.get("url") or table.get("path")
+            if not isinstance(place, str):
+                raise self._document.refusal(
+                    ("pypi-options", "find-links"),
+                    "each of `find-links` must be a table with a `url` or a `path`",
+                )
+            source = self._document.source("pypi-options", "find-links")
+            self._found.pypi.append(Item(f"--find-links {place}", source))
 
     def _take_conda(self, name: str, entry: Any, *words: str) -> None:
         source = self._document.source(*words, name, text=name)

@@ -12,6 +12,7 @@ from envmgr.lock.locked import LockedPackage
 from envmgr.models.requirement import Source
 
 FIRST_LINE = "# Made by `envmgr lock` (CEP 37). Edit the files below `sources` instead, and run it again."
+FIRST_LINE_OF_EXPORT = "# Made by `envmgr export` of what is installed, for one platform (CEP 37)."
 _BEGINNING = "\npackage:\n"
 _TEXT = (
     r"(?:'(?:[^'\n\r\x85\u2028\u2029]|'')*'|(?![Nn]ull\b|NULL\b)[A-Za-z_/](?:[A-Za-z0-9_./%+~=@:!-]*[A-Za-z0-9_./%+~=@!-])?"
@@ -34,7 +35,7 @@ _PAIR = re.compile(rf"    ({_TEXT}): ({_TEXT})\n")
 
 def split_blocks(text: str) -> tuple[str, str] | None:
     """The part of *text* before its packages, as a lock without any, and the blocks; None for other locks."""
-    if not text.startswith(FIRST_LINE):
+    if not text.startswith((FIRST_LINE, FIRST_LINE_OF_EXPORT)):
         return None
     head, mark, blocks = text.partition(_BEGINNING)
     return (f"{head}\npackage: []\n", blocks) if mark else None

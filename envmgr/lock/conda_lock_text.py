@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from envmgr.lock.conda_lock_blocks import FIRST_LINE
+from envmgr.lock.conda_lock_blocks import FIRST_LINE, FIRST_LINE_OF_EXPORT
 from envmgr.lock.locked import MAIN
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _UNSAID = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
 def conda_lock_text(lock: Lock) -> str:
-    """The text of *lock*, whose packages all have a checksum."""
+    """The text of *lock*, whose packages all have a checksum; without ``sources`` it is an export."""
     return "".join(f"{line}\n" for line in _lines(lock))
 
 
 def _lines(lock: Lock) -> Iterator[str]:
-    yield FIRST_LINE
+    yield FIRST_LINE if lock.sources else FIRST_LINE_OF_EXPORT
     yield "version: 1"
     yield "metadata:"
     yield from _texts("content_hash", lock.content_hash)

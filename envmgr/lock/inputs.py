@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -78,6 +79,23 @@ def inputs_in(lock: Lock, subdir: str) -> LockInputs | None:
         _pairs(_lines(notes.get(_OPTIONS, ""))),
         _unquoted(_pairs(_lines(notes.get(_VARIABLES, "")))),
     )
+
+
+def index_texts(indexes: Mapping[str, str]) -> tuple[str, ...]:
+    """The indexes of PyPI by the names of what is from them, as lines: the most frequent one as ``*``.
+
+    >>> index_texts({"a": "https://x/simple", "b": "https://x/simple", "c": "https://y/simple"})
+    ('*=https://x/simple', 'c=https://y/simple')
+    """
+    return tuple(f"{name}={url}" for name, url in sorted(usual_and_others(indexes).items()))
+
+
+def usual_and_others(indexes: Mapping[str, str]) -> dict[str, str]:
+    """The most frequent one as ``*``, others by the package's name."""
+    if not indexes:
+        return {}
+    usual = min(Counter(indexes.values()).items(), key=lambda each: (-each[1], each[0]))[0]
+    return {"*": usual} | {name: url for name, url in indexes.items() if url != usual}
 
 
 def differences(then: LockInputs, now: LockInputs) -> Iterator[str]:

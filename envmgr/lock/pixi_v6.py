@@ -31,7 +31,7 @@ _SOURCE = "conda_source"
 def read_pixi_lock(root: Node, *, file: str) -> Lock:
     """The lock in the document *root*; raises DataError with file and line for what is none."""
     top = Fields(root, file, "a lock file")
-    known = _described(top)
+    known = _described(top, _sole_index(top))
     names = _subdirs(top)
     environments = top.mapping("environments")
     if environments is None:
@@ -76,7 +76,7 @@ def _choose(
     chosen[url] = replace(package, groups=tuple(dict.fromkeys(groups)))
 
 
-def _described(top: Fields) -> dict[str, LockedPackage]:
+def _described(top: Fields, index: str) -> dict[str, LockedPackage]:
     if top.get("packages") is None:
         top.refuse_key("packages", "a list")
     found: dict[str, LockedPackage] = {}
@@ -91,9 +91,19 @@ def _described(top: Fields) -> dict[str, LockedPackage]:
         if said == _SOURCE:
             continue
         package = _package(fields, kind, fields.text(key))
+        if kind == "pypi" and not package.index and not package.url.startswith("direct+"):
+            package = replace(package, index=index)
         # Two descriptions of one file may differ in what is of no account here (`purls`).
         found.setdefault(f"{kind} {package.url}", package)
     return found
+
+
+def _sole_index(top: Fields) -> str:
+    """The index that all environments name; "" where there are several, of which the packages do not tell one."""
+    environments = top.mapping("environments")
+    nodes = environments.nodes.values() if environments is not None else ()
+    found = {url for node in nodes for url in Fields(node, top.file, "an environment").texts("indexes")}
+    return next(iter(found)) if len(found) == 1 else ""
 
 
 def _package(fields: Fields, kind: Literal["conda", "pypi"], url: str) -> LockedPackage:

@@ -1,4 +1,7 @@
-"""Reads the form of pylock.toml, version 1 (PEP 751), so that what reads its packages need not look again. Pure."""
+"""The form of pylock.toml, version 1 (PEP 751): checked, so that what reads its packages need not look again.
+
+Keys are in the order of the standard, in which they are written, too. Pure.
+"""
 
 from __future__ import annotations
 
@@ -11,56 +14,67 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from envmgr.errors import DataError
 from envmgr.lock.locked import LARGEST_LOCK_BYTES
 from envmgr.models.document import decode_document
+from envmgr.models.toml_text import toml_table
 
 _Hashes = dict[str, str]
 
 
-class _File(Struct, rename="kebab"):
-    """A wheel, a source distribution or an archive."""
+class PylockFile(Struct, rename="kebab", omit_defaults=True, kw_only=True):
+    """A wheel, a source distribution or an archive; *size* is in bytes."""
 
-    hashes: _Hashes = field(default_factory=dict)
     name: str | None = None
     url: str | None = None
     path: str | None = None
     size: int | None = None
+    hashes: _Hashes = field(default_factory=dict)
     subdirectory: str | None = None
 
 
-class _Repository(Struct, rename="kebab"):
+class PylockRepository(Struct, rename="kebab", omit_defaults=True, kw_only=True):
+    """A commit of a repository; *type* is that of PEP 610, such as ``git``."""
+
     type: str
-    commit_id: str
     url: str | None = None
     path: str | None = None
     requested_revision: str | None = None
+    commit_id: str
     subdirectory: str | None = None
 
 
-class _Directory(Struct, rename="kebab"):
+class PylockDirectory(Struct, rename="kebab", omit_defaults=True, kw_only=True):
+    """A folder beside the lock."""
+
     path: str
     editable: bool = False
     subdirectory: str | None = None
 
 
-class _Package(Struct, rename="kebab"):
+class PylockPackage(Struct, rename="kebab", omit_defaults=True, kw_only=True):
+    """A distribution, and the files that bring it."""
+
     name: str
     version: str | None = None
     marker: str | None = None
-    index: str | None = None
-    wheels: list[_File] = field(default_factory=list)
-    sdist: _File | None = None
-    archive: _File | None = None
-    vcs: _Repository | None = None
-    directory: _Directory | None = None
-
-
-class _Document(Struct, rename="kebab"):
-    lock_version: str
-    packages: list[_Package]
     requires_python: str | None = None
+    vcs: PylockRepository | None = None
+    directory: PylockDirectory | None = None
+    archive: PylockFile | None = None
+    index: str | None = None
+    sdist: PylockFile | None = None
+    wheels: list[PylockFile] = field(default_factory=list)
+
+
+class PylockDocument(Struct, rename="kebab", omit_defaults=True, kw_only=True):
+    """The whole lock."""
+
+    lock_version: str
     environments: list[str] = field(default_factory=list)
+    requires_python: str | None = None
     extras: list[str] = field(default_factory=list)
     dependency_groups: list[str] = field(default_factory=list)
     default_groups: list[str] = field(default_factory=list)
+    created_by: str | None = None
+    packages: list[PylockPackage]
 
 
 class Pylock(Struct, frozen=True):
@@ -89,7 +103,7 @@ def read_pylock_file(content: bytes, *, file: str) -> Pylock:
     text = decode_document(content, file=file, largest=LARGEST_LOCK_BYTES)
     try:
         document = msgspec.toml.decode(text)
-        checked = msgspec.convert(document, _Document)
+        checked = msgspec.convert(document, PylockDocument)
     except (msgspec.DecodeError, RecursionError) as error:
         raise DataError(f"{file} is no pylock.toml: {str(error).rstrip('.')}.", file=file) from None
     if not checked.lock_version.startswith("1."):
@@ -120,4 +134,14 @@ def read_pylock_file(content: bytes, *, file: str) -> Pylock:
         tuple(checked.dependency_groups),
         tuple(checked.extras),
         tuple(checked.default_groups),
+    )
+
+
+def pylock_text(document: PylockDocument) -> str:
+    """The text of *document*, whose packages are in the order of writing."""
+    plain = msgspec.to_builtins(document)
+    packages = plain.pop("packages")
+    tables = [toml_table("[[packages]]", each) for each in packages]
+    return (
+        "\n".join([toml_table("", plain), *tables]) if tables else f"{toml_table('', plain)}packages = []\n"
     )

@@ -48,10 +48,34 @@ def _text(content: ExportContent) -> str:
             from envmgr.ops.export_lists import requirements_text
 
             return requirements_text(content)
+        case "conda-lock":
+            from envmgr.ops.export_lock import conda_lock_export
+
+            channels = content.channels()
+            return conda_lock_export(content, channels, _Writing(content)._asked(channels, ()))
+        case "pixi-lock":
+            from envmgr.ops.export_lock import pixi_lock_export
+
+            return pixi_lock_export(content, content.channels())
+        case "pylock":
+            from envmgr.ops.export_lock import pylock_export
+
+            return pylock_export(content)
+        case "pixi":
+            from envmgr.envfile.pixi_text import pixi_manifest
+
+            text, left_out = pixi_manifest(_Writing(content)._environment(), (content.subdir,))
+            content.left_out += left_out
+            content.lose_pins("pixi.toml")
+            return text
+        case "cyclonedx" | "spdx":
+            from envmgr.ops.export_sbom import sbom_export
+
+            return sbom_export(content)
         case "json":
             return _Writing(content)._environment().json_text()
         case "yaml":
-            content.lose_all(content.holdings.pins, "pins, for which environment.yml has no place")
+            content.lose_pins("environment.yml")
             return _Writing(content)._environment().yaml_text()
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.ops.export_request import ExportRequest
     from envmgr.ops.intent import Holdings
@@ -71,21 +72,26 @@ class ExportContent(Struct):
 
     def items(self) -> Iterator[str]:
         """The items of the pip section: options first, without which the others are not found."""
+        items = list(self.asked_items() if self.request.from_history else self._exact_items())
+        if items:
+            yield from self.options()
+        yield from items
+
+    def options(self) -> Iterator[str]:
+        """pip's options of indexes, as lines."""
         from envmgr.ops.intent import noted_of_pypi
 
-        items = list(self._asked_items() if self.request.from_history else self._exact_items())
-        if items:
-            yield from self._travelling_items(noted_of_pypi(self.holdings).options)
-        yield from items
+        yield from self._travelling_items(noted_of_pypi(self.holdings).options)
 
     def _exact_items(self) -> Iterator[str]:
         for each in self.holdings.pypi:
             if each.item is None:
-                self._lose_item(f"{each.name} {each.version}")
+                self.lose_item(f"{each.name} {each.version}")
             else:
-                yield self._without_login(each.item)
+                yield self.without_login(each.item)
 
-    def _asked_items(self) -> Iterator[str]:
+    def asked_items(self) -> Iterator[str]:
+        """The items that were asked for, in order."""
         from envmgr.ops.intent import asked_items, noted_of_pypi
         from envmgr.pypi.items import item_name, restyled_item
 
@@ -104,14 +110,16 @@ class ExportContent(Struct):
 
         for text in texts:
             if names_place_here(text):
-                self._lose_item(item_name(text) or text)
+                self.lose_item(item_name(text) or text)
             else:
-                yield self._without_login(text)
+                yield self.without_login(text)
 
-    def _lose_item(self, what: str) -> None:
+    def lose_item(self, what: str) -> None:
+        """Say that *what* leads to this machine."""
         self.left_out.append(f"{what} is a file or folder of this machine to pip, and is left out.")
 
-    def _without_login(self, text: str) -> str:
+    def without_login(self, text: str) -> str:
+        """*text* without the logins in its URLs, which is told."""
         from envmgr.pypi.items import without_login
 
         shown = without_login(text)
@@ -128,20 +136,58 @@ class ExportContent(Struct):
         self.left_out += left_out
         return kept
 
-    def lose_rest(self, what: str) -> None:
-        """Say what a list of archives has no place for."""
-        for names, kind in (
-            ([each.name for each in self.holdings.pypi], "distributions of PyPI"),
-            (sorted(self.holdings.variables), "variables"),
-            (list(self.holdings.pins), "pins"),
-        ):
-            self.lose_all(names, f"{kind}, for which {what} has no place")
+    def reachable_records(self) -> tuple[PackageRecord, ...]:
+        """The conda packages whose archives others reach, too, by name; folders where the request names them."""
+        from envmgr.ops.channels import parse_channels
+
+        given = [name for name in self.request.channels if name != "nodefaults"]
+        folders = {channel.url for channel in parse_channels(given, self.context)}
+        records = self.holdings.records
+        kept = tuple(each for each in records if each.url and not _is_here_only(each, folders))
+        self.lose_all(
+            [each.name for each in records if each not in set(kept)],
+            "packages without a URL that others reach",
+        )
+        return kept
+
+    @property
+    def subdir(self) -> str:
+        """The platform of the environment: that of its packages, else this machine's."""
+        subdirs = (record.subdir for record in self.holdings.records)
+        return next((each for each in subdirs if each not in (None, "noarch")), None) or (
+            self.context.settings.subdir
+        )
+
+    def lose_pypi(self, what: str) -> None:
+        """Say that *what* has no place for distributions of PyPI."""
+        names = [each.name for each in self.holdings.pypi]
+        self.lose_all(names, f"distributions of PyPI, for which {what} has no place")
+
+    def lose_variables(self, what: str) -> None:
+        """Say that *what* has no place for variables."""
+        self.lose_all(sorted(self.holdings.variables), f"variables, for which {what} has no place")
+
+    def lose_pins(self, what: str) -> None:
+        """Say that *what* has no place for pins."""
+        self.lose_all(self.holdings.pins, f"pins, for which {what} has no place")
+
+    def lose_conda(self, why: str) -> None:
+        """Say that conda packages are left out, and *why*."""
+        self.lose_all([record.name for record in self.holdings.records], f"conda packages, {why}")
 
     def lose_all(self, names: Sequence[str], what: str) -> None:
         """Say that *names*, which are *what*, are left out; nothing where there are none."""
+        self.tell(f"{what}, are left out:", names)
+
+    def tell(self, what: str, names: Sequence[str]) -> None:
+        """Say *what* of *names*; nothing where there are none."""
         if names:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            self.left_out.append(f"{what}, are left out: {', '.join(names[:5])}{more}.")
+            self.left_out.append(f"{what} {', '.join(names[:5])}{more}.")
+
+
+def _is_here_only(record: PackageRecord, folders: set[str]) -> bool:
+    return record.url.startswith("file:") and record.channel not in folders
 
 
 def channel_text(url: str) -> str:

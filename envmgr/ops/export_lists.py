@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from envmgr.models.record import PackageRecord
     from envmgr.ops.export_content import ExportContent
 
 
@@ -16,42 +15,33 @@ def explicit_text(content: ExportContent) -> str:
     from envmgr.envfile.explicit import explicit_lines
     from envmgr.solver.order import in_link_order
 
-    holdings = content.holdings
-    given = _given_folders(content)
-    records = in_link_order({record.name: record for record in holdings.records})
-    kept = [record for record in records if record.url and not _is_here_only(record, given)]
-    content.lose_all(
-        [record.name for record in records if record not in set(kept)],
-        "packages without a URL that others reach",
-    )
-    content.lose_rest("an explicit file")
-    subdirs = (record.subdir for record in kept if record.subdir not in (None, "noarch"))
-    return _lines(
-        [f"# platform: {next(subdirs, content.context.settings.subdir)}", *explicit_lines(kept, "best")]
-    )
+    what = "an explicit file"
+    records = in_link_order({record.name: record for record in content.reachable_records()})
+    content.lose_pypi(what)
+    content.lose_variables(what)
+    content.lose_pins(what)
+    return _lines([f"# platform: {content.subdir}", *explicit_lines(records, "best")])
 
 
 def requirements_text(content: ExportContent) -> str:
-    """The distributions of PyPI, for pip."""
-    holdings = content.holdings
-    items = list(content.items())
-    content.lose_all(
-        [record.name for record in holdings.records], "conda packages, which no index of PyPI has"
-    )
-    content.lose_all(sorted(holdings.variables), "variables, for which pip has no place")
+    """The distributions of PyPI, for pip; with the SHA-256 of each file where the request wants hashes."""
+    items = list(_hashed_items(content) if content.request.hashes else content.items())
+    content.lose_conda("which no index of PyPI has")
+    content.lose_variables("pip")
     return _lines(items)
 
 
-def _given_folders(content: ExportContent) -> set[str]:
-    from envmgr.ops.channels import parse_channels
+def _hashed_items(content: ExportContent) -> Iterator[str]:
+    """Those whose file is known: as soon as one has a hash, pip takes none without."""
+    from envmgr.ops.export_pypi import published_files
 
-    given = [name for name in content.request.channels if name != "nodefaults"]
-    return {channel.url for channel in parse_channels(given, content.context)}
-
-
-def _is_here_only(record: PackageRecord, given: set[str]) -> bool:
-    is_given = record.origin is not None and record.origin.channel in given
-    return record.url.startswith("file:") and not is_given
+    files = published_files(content)
+    yield from content.options() if files else ()
+    for package, file in files:
+        if file.is_direct:
+            yield f"{package.name} @ {file.url_with_fragment}"
+        else:
+            yield f"{package.name}=={package.version} --hash=sha256:{file.sha256}"
 
 
 def _lines(lines: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from msgspec import Struct
@@ -13,10 +14,61 @@ if TYPE_CHECKING:
 
     from envmgr.models.spec_style import VersionStyle
 
-ExportFormat: TypeAlias = Literal["yaml", "json", "explicit", "requirements"]
+ExportFormat: TypeAlias = Literal[
+    "yaml",
+    "json",
+    "explicit",
+    "requirements",
+    "conda-lock",
+    "pixi-lock",
+    "pixi",
+    "pylock",
+    "cyclonedx",
+    "spdx",
+]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
-_CONDAS_NAMES = {"yml": "yaml", "environment-yaml": "yaml", "environment-json": "json"}
+_OTHER_NAMES = {
+    "yml": "yaml",
+    "environment-yaml": "yaml",
+    "environment-json": "json",
+    "conda-lock-v1": "conda-lock",
+    "pixi-lock-v6": "pixi-lock",
+    "rattler-lock-v6": "pixi-lock",
+    "pixi.lock": "pixi-lock",
+    "pixi.toml": "pixi",
+    "pylock.toml": "pylock",
+    "cyclonedx-json": "cyclonedx",
+    "spdx-json": "spdx",
+}
+"""What conda, its plugins, and tools for SBOMs call these formats."""
+
+_BY_FILE_NAME: tuple[tuple[str, ExportFormat], ...] = (
+    (r".*conda-lock.*\.ya?ml", "conda-lock"),
+    (r"pixi\.lock", "pixi-lock"),
+    (r"pixi\.toml", "pixi"),
+    (r"pylock(\.[^.]+)?\.toml", "pylock"),
+    (r"bom\.json|.+\.cdx\.json", "cyclonedx"),
+    (r".+\.spdx\.json", "spdx"),
+    (r".*\.ya?ml", "yaml"),
+    (r".*\.json", "json"),
+    (r"requirements.*\.txt", "requirements"),
+    (r".+\.txt", "explicit"),
+)
+_FIXED_NAMES: dict[ExportFormat, str] = {
+    "conda-lock": "a lock's name holds `conda-lock` and ends in .yml or .yaml (CEP 37)",
+    "pylock": "a lock of this kind is called pylock.toml or pylock.NAME.toml (PEP 751)",
+}
+"""By these names readers know what it is."""
+
+_EXACT: dict[ExportFormat, str] = {
+    "explicit": "an explicit file names archives",
+    "conda-lock": "a lock names archives",
+    "pixi-lock": "a lock names archives",
+    "pylock": "a lock names files",
+    "cyclonedx": "an SBOM tells what is installed",
+    "spdx": "an SBOM tells what is installed",
+}
 
 
 class ExportRequest(Struct, frozen=True):
@@ -25,6 +77,7 @@ class ExportRequest(Struct, frozen=True):
     ``from_history``: what was asked for, with ``versions`` in that style; otherwise what is installed, exactly.
     ``builds``: with builds, where packages are exact. ``channels`` come first, and alone with
     ``override_channels``; they may be folders. With ``ignore_channels`` no package says where it is from.
+    ``hashes``: pip's requirements with the SHA-256 of each file.
     """
 
     name: str | None = None
@@ -36,6 +89,7 @@ class ExportRequest(Struct, frozen=True):
     channels: tuple[str, ...] = ()
     override_channels: bool = False
     ignore_channels: bool = False
+    hashes: bool = False
 
 
 class Exported(Struct, frozen=True):
@@ -48,9 +102,9 @@ class Exported(Struct, frozen=True):
 
 
 def format_named(name: str) -> ExportFormat:
-    """The format that is called *name*, in conda's words too; raises UsageError."""
+    """The format that is called *name*, in other tools' words too; raises UsageError."""
     for known in EXPORT_FORMATS:
-        if known == _CONDAS_NAMES.get(name.lower(), name.lower()):
+        if known == _OTHER_NAMES.get(name.lower(), name.lower()):
             return known
     raise UsageError(f"there is no format '{name}'.", hint=f"There are: {', '.join(EXPORT_FORMATS)}.")
 
@@ -58,20 +112,24 @@ def format_named(name: str) -> ExportFormat:
 def format_of_file(name: str) -> ExportFormat:
     """The format that a file called *name* is written in; raises UsageError where that cannot be told.
 
-    >>> format_of_file("environment.yml"), format_of_file("explicit.txt"), format_of_file("requirements-dev.txt")
-    ('yaml', 'explicit', 'requirements')
+    >>> [format_of_file(name) for name in ("environment.yml", "explicit.txt", "conda-lock.yml", "app.cdx.json")]
+    ['yaml', 'explicit', 'conda-lock', 'cyclonedx']
     """
-    base, _, extension = name.replace("\\", "/").rpartition("/")[2].lower().rpartition(".")
-    if extension in ("yml", "yaml"):
-        return "yaml"
-    if extension == "json":
-        return "json"
-    if extension == "txt" and base:
-        return "requirements" if base.startswith("requirements") else "explicit"
+    for pattern, known in _BY_FILE_NAME:
+        if re.fullmatch(pattern, _base(name)):
+            return known
     raise UsageError(
         f"the name of {name} does not tell a format.",
         hint=f"Name it *.yml, *.json or *.txt, or say --format: {', '.join(EXPORT_FORMATS)}.",
     )
+
+
+def check_file_name(name: str, chosen: ExportFormat) -> None:
+    """Raises UsageError for a file called *name* in which nobody would look for the format."""
+    if chosen in _FIXED_NAMES and not any(
+        known == chosen and re.fullmatch(pattern, _base(name)) for pattern, known in _BY_FILE_NAME
+    ):
+        raise UsageError(f"{_FIXED_NAMES[chosen]}, and {_base(name)} is not.")
 
 
 def check_request(request: ExportRequest) -> None:
@@ -81,8 +139,17 @@ def check_request(request: ExportRequest) -> None:
             "--versions goes with --from-history; without it all versions are exact.",
             hint="Add --from-history, or leave out --versions.",
         )
-    if request.format == "explicit" and (request.from_history or not request.builds):
+    if request.format in _EXACT and (request.from_history or not request.builds):
         raise UsageError(
-            "an explicit file names archives, which have a version and a build.",
-            hint="Leave out --from-history and --no-builds, or choose the format yaml.",
+            f"{_EXACT[request.format]}, which have a version and a build.",
+            hint="Leave out --from-history and --no-builds, or choose the format yaml or pixi.",
         )
+    if request.hashes and (request.format != "requirements" or request.from_history):
+        raise UsageError(
+            "--hashes is for the exact requirements of pip.",
+            hint="Say --format requirements without --from-history; locks have hashes anyway.",
+        )
+
+
+def _base(name: str) -> str:
+    return name.replace("\\", "/").rpartition("/")[2].lower()

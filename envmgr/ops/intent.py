@@ -8,7 +8,7 @@ nobody noted a request of is described by its leaves: the packages that no other
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -33,13 +33,18 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 class PypiPackage(Struct, frozen=True):
     """A Python distribution of PyPI; ``item`` brings it again, and is None where only this machine has it.
 
-    ``requested`` tells that it was asked for, by a request that is recorded or of pip itself.
+    ``requested`` tells that it was asked for, by a request that is recorded or of pip itself. ``metadata`` is its
+    ``.dist-info`` folder, relative to the prefix, ``direct`` the content of its ``direct_url.json`` (PyPA "Direct
+    URL Data Structure"), ``record`` that of the wheel where envmgr linked it.
     """
 
     name: str
     version: str
     item: str | None
     requested: bool
+    metadata: str
+    direct: Mapping[str, Any] | None = None
+    record: PackageRecord | None = None
 
 
 class Holdings(Struct, frozen=True):
@@ -126,6 +131,9 @@ def _pypi(prefix: Path, installed: Sequence[InstalledPackage]) -> tuple[PypiPack
             record.version,
             exact_item(record.shown_name, record.version, record.extra.get("direct_url")),
             bool(package.requested),
+            package.metadata,
+            record.extra.get("direct_url"),
+            record,
         )
         for package in installed
         if (record := package.record).is_pypi
@@ -133,8 +141,10 @@ def _pypi(prefix: Path, installed: Sequence[InstalledPackage]) -> tuple[PypiPack
     folder = python_folder(installed)
     for each in foreign_distributions(prefix, installed) if folder is not None else ():
         place = prefix / str(folder)
-        item = exact_item(each.name, each.version, direct_url(place, each))
-        found.append(PypiPackage(each.name, each.version, item, is_requested(place, each)))
+        direct = direct_url(place, each)
+        item = exact_item(each.name, each.version, direct)
+        metadata = f"{folder}/{each.metadata}"
+        found.append(PypiPackage(each.name, each.version, item, is_requested(place, each), metadata, direct))
     return tuple(sorted(found, key=lambda each: each.name))
 
 
@@ -197,7 +207,7 @@ def searched_channels(holdings: Holdings, context: Context) -> tuple[str, ...]:
 
 def leaves(records: Sequence[PackageRecord]) -> tuple[str, ...]:
     """The names of the packages that no other one needs, and one of each circle that nothing else leads into."""
-    needs = {record.name: _needs(record) & {each.name for each in records} for record in records}
+    needs = {record.name: needed_names(record) & {each.name for each in records} for record in records}
     needed = {name for owner, names in needs.items() for name in names if name != owner}
     found = sorted(needs.keys() - needed)
     reached: set[str] = set()
@@ -209,7 +219,8 @@ def leaves(records: Sequence[PackageRecord]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _needs(record: PackageRecord) -> set[str]:
+def needed_names(record: PackageRecord) -> set[str]:
+    """The names of what *record* needs, as far as its entries can be read."""
     return {spec.name for spec in _readable(record.depends)}
 
 

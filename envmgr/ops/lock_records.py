@@ -41,6 +41,15 @@ def records_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
     return tuple(found.values())
 
 
+def lacking_sums(records: Iterable[PackageRecord]) -> Iterator[str]:
+    """What is to be told of records that have one of the two checksums only."""
+    for record in records:
+        if not record.sha256:
+            yield f"{record.dist_name} has only an MD5 in its record, and so in the lock."
+        elif not record.md5:
+            yield f"{record.dist_name} has no MD5 in its record, without which conda-lock refuses the lock."
+
+
 def unfulfilled(lock: Lock, target: Target) -> Iterator[str]:
     """What packages of *lock* for *target*, or its files, ask for and the lock does not have, in a few words each.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError, SolveError
+from envmgr.lock.inputs import usual_and_others
 from envmgr.lock.locked import MAIN, LockedPackage
 from envmgr.models.record import PYPI_PREFIX
 from envmgr.models.wheel_name import normalized_name
-from envmgr.ops.lock_records import records_of
+from envmgr.ops.lock_records import lacking_sums, records_of
 from envmgr.ops.lock_request import LockedPlatform, Move
 from envmgr.ops.locked import joined_depends
 from envmgr.pypi.resolution import PypiSolution
@@ -210,16 +210,13 @@ def _ordered(groups: Iterable[str]) -> tuple[str, ...]:
 
 
 def _indexes(part: PypiPart | None) -> dict[str, str]:
-    """The indexes of PyPI that packages are from: the most frequent one as ``*``, others by the package's name."""
+    """The indexes of PyPI that packages are from, as `usual_and_others` has them."""
     if part is None:
         return {}
-    found = {
-        record.shown_name: record.channel for record in part.wheels if "direct_url" not in record.extra
-    } | {source.name: source.index for source in part.sources if source.index}
-    if not found:
-        return {}
-    usual = min(Counter(found.values()).items(), key=lambda each: (-each[1], each[0]))[0]
-    return {"*": usual} | {name: url for name, url in found.items() if url != usual}
+    return usual_and_others(
+        {record.shown_name: record.channel for record in part.wheels if "direct_url" not in record.extra}
+        | {source.name: source.index for source in part.sources if source.index}
+    )
 
 
 def _moves(
@@ -263,10 +260,6 @@ def _shown(package: LockedPackage | None) -> str | None:
 def _warnings(target: Target, records: Sequence[PackageRecord], part: PypiPart | None) -> Iterator[str]:
     yield from target.wanted.warnings
     yield from target.left_out
-    for record in records:
-        if not record.sha256:
-            yield f"{record.dist_name} has only an MD5 in its channel, and so in the lock."
-        elif not record.md5:
-            yield f"{record.dist_name} has no MD5 in its channel, without which conda-lock refuses the lock."
+    yield from lacking_sums(records)
     answer = part.answer if part is not None else PypiSolution(tool="")
     yield from answer.warnings

@@ -141,6 +141,7 @@ def _record(wheel: Path, source: PypiSource) -> PackageRecord:
     python = headers["Requires-Python"]
     return wheel_record(
         wheel.as_uri(),
+        built_from=source.published,
         sha256=_sum(wheel),
         size=wheel.stat().st_size,
         index=source.index or source.url.rpartition("/")[0],

@@ -136,17 +136,22 @@ def _read(folder: Path) -> Distribution | None:
 
 def read_requirements(metadata: Path) -> list[str]:
     """The Requires-Dist lines of a METADATA file, empty for one that cannot be read."""
-    found = []
+    return read_fields(metadata, ["requires-dist"])["requires-dist"]
+
+
+def read_fields(metadata: Path, names: Iterable[str]) -> dict[str, list[str]]:
+    """The first lines of the fields *names*, in small letters, of a METADATA file; none where it cannot be read."""
+    found: dict[str, list[str]] = {name: [] for name in names}
     try:
         with metadata.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 if not line.strip():
                     break
-                field, _, value = line.partition(":")
-                if field.lower() == "requires-dist":
-                    found.append(value.strip())
+                field, mark, value = line.partition(":")
+                if mark and field.lower() in found:
+                    found[field.lower()].append(value.strip())
     except OSError:
-        return []
+        pass
     return found
 
 

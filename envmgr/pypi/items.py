@@ -23,9 +23,10 @@ _NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\]\
 _SSH_NAME = re.compile(r"(?:[a-z]+\+)?ssh://[\w.-]+@")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 _OPTION = re.compile(r"(-[A-Za-z]|--[a-z-]+)(?:\s+|=|(?<=-[a-z])(?=\S)|$)(.*)")
+_NAMES_INDEX = ("-i", "--index-url", "--extra-index-url")
 _TAKES_PLACE = (
     *("-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-f", "--find-links"),
-    *("-i", "--index-url", "--extra-index-url"),
+    *_NAMES_INDEX,
 )
 
 
@@ -72,6 +73,18 @@ def names_place_here(text: str) -> bool:
     if _NAME.match(text):
         return re.search(r"@\s*(\w+\+)?(file:|[./~])", text) is not None
     return "://" not in text or re.match(r"(\w+\+)?file:", text) is not None
+
+
+def index_url(text: str) -> str | None:
+    """The index that an option names, as ``--index-url`` and ``--extra-index-url`` do; None for anything else.
+
+    >>> index_url("--extra-index-url https://pypi.org/simple"), index_url("--pre")
+    ('https://pypi.org/simple', None)
+    """
+    option = _OPTION.fullmatch(text)
+    if option is None or option[1] not in _NAMES_INDEX:
+        return None
+    return option[2].strip().strip("\"'") or None
 
 
 def restyled_item(text: str, version: str, style: VersionStyle) -> str:

@@ -36,11 +36,13 @@ def wheel_record(
     size: int | None = None,
     needs: WheelNeeds | None = None,
     direct_url: Mapping[str, Any] | None = None,
+    built_from: Mapping[str, object] | None = None,
 ) -> PackageRecord:
     """The record of the wheel at *url*, whose file name tells name and version.
 
     *index* is the URL of the index that named it (PEP 503), "" where a URL, a folder or a build did; *size* is in
     bytes. *direct_url* is the content of ``direct_url.json`` (PEP 610), for what was asked for by URL, VCS or path.
+    *built_from* is the file of an index (``url``, ``sha256``, ``size``) that the wheel was built from.
     Credentials are cut off everywhere. Raises DataError for a URL that names no wheel, or a sum that is no SHA-256.
     """
     place = without_credentials(url).partition("#")[0].partition("?")[0]
@@ -55,6 +57,8 @@ def wheel_record(
         extra["requires_python"] = needs.requires_python
     if direct_url is not None:
         extra["direct_url"] = _public(direct_url)
+    if built_from is not None:
+        extra["built_from"] = dict(built_from)
     return PackageRecord(
         name=f"{PYPI_PREFIX}{wheel.name}",
         version=normalized_version(wheel.version.replace("_", "-")),

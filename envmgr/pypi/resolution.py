@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
+from envmgr.models.credentials import without_credentials
 from envmgr.models.requirement import Source
 
 if TYPE_CHECKING:
@@ -138,6 +139,14 @@ class PypiSource(Struct, frozen=True, kw_only=True):
             sums = {"hashes": {"sha256": self.sha256}} if self.sha256 else {}
             return {"url": self.url, "archive_info": sums, **extra}
         return None
+
+    @property
+    def published(self) -> dict[str, object] | None:
+        """The file of an index that others can build the same of; None for what no index has."""
+        if self.kind != "sdist":
+            return None
+        facts = {"url": without_credentials(self.url), "sha256": self.sha256, "size": self.size}
+        return {key: each for key, each in facts.items() if each is not None}
 
 
 class PypiSolution(Struct, frozen=True, kw_only=True):

@@ -141,6 +141,12 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
         }
 
     @property
+    def lock_marker(self) -> str:
+        """The marker of the machines that files chosen for it are for, whichever their Python (PEP 751)."""
+        names = ("sys_platform", "platform_machine", "implementation_name")
+        return " and ".join(f"{name} == '{self.markers[name]}'" for name in names)
+
+    @property
     def uv_platform(self) -> str:
         """uv's word for the platform (``--python-platform``); where it has no such glibc, the next lower one.
 

@@ -1,0 +1,172 @@
+"""What an environment file is to say, out as pixi.toml. Pure.
+
+The counterpart of `envmgr.envfile.pixi_manifest`: what is written here, that reads. What the manifest has no place
+for is told in sentences.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from envmgr.errors import DataError
+from envmgr.models.toml_text import toml_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from packaging.requirements import Requirement
+
+    from envmgr.envfile.environment_text import WrittenEnvironment
+    from envmgr.models.match_spec import MatchSpec
+
+_REPOSITORY: Final = re.compile(
+    r"git\+(?P<git>[^#@]+(?:@[^#@/]+/[^#@]+)?)(?:@(?P<rev>[^#@/][^#@]*))?(?:#(?P<rest>.*))?"
+)
+_OPTION: Final = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)[ =]+(\S+)")
+_NO_PLACE: Final = ("license_family", "namespace", "track_features", "features", "flags", "when")
+
+
+def pixi_manifest(environment: WrittenEnvironment, platforms: Sequence[str]) -> tuple[str, list[str]]:
+    """The text of a pixi.toml for *platforms*, and sentences on what it does not hold.
+
+    >>> from envmgr.envfile.environment_text import WrittenEnvironment
+    >>> print(pixi_manifest(WrittenEnvironment("x", ("conda-forge",), ("python=3.12",)), ["linux-64"])[0], end="")
+    [workspace]
+    name = "x"
+    channels = ["conda-forge"]
+    platforms = ["linux-64"]
+    <BLANKLINE>
+    [dependencies]
+    python = "3.12.*"
+    """
+    left_out: list[str] = []
+    workspace = {
+        "name": environment.name,
+        "channels": list(environment.channels),
+        "platforms": list(platforms),
+    }
+    options, items = _parted(environment.pypi)
+    tables = [
+        ("[workspace]", workspace),
+        ("[dependencies]", _conda(environment.dependencies, left_out)),
+        ("[pypi-options]", _options(options, left_out)),
+        ("[pypi-dependencies]", _pypi(items, left_out)),
+        ("[activation.env]", dict(environment.variables)),
+    ]
+    return "\n".join(toml_table(header, values) for header, values in tables if values), left_out
+
+
+def _parted(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    options = [line for line in lines if line.startswith("-") and not line.startswith(("-e ", "--editable"))]
+    return options, [line for line in lines if line not in options]
+
+
+def _conda(texts: Sequence[str], left_out: list[str]) -> dict[str, Any]:
+    from envmgr.models.match_spec import parse_match_spec
+
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        spec = parse_match_spec(text)
+        lost = [name for name in _NO_PLACE if getattr(spec, name)]
+        if lost:
+            left_out.append(f"{', '.join(lost)} of {text}, for which pixi.toml has no place, are left out.")
+        try:
+            _join(found.setdefault(spec.name, {}), _fields(spec))
+        except DataError:
+            left_out.append(f"{text} is left out: pixi.toml names a package once, and {spec.name} is there.")
+    return {name: _short(table) for name, table in found.items()}
+
+
+def _fields(spec: MatchSpec) -> dict[str, Any]:
+    texts = {
+        "version": spec.version,
+        "build": spec.build,
+        "build-number": spec.build_number,
+        "channel": spec.channel,
+        "subdir": spec.subdir,
+        "file-name": spec.file_name,
+        "url": spec.url,
+        "md5": spec.md5,
+        "sha256": spec.sha256,
+        "license": spec.license,
+    }
+    fields: dict[str, Any] = {key: str(each) for key, each in texts.items() if each is not None}
+    return {**fields, "extras": list(spec.extras)} if spec.extras else fields
+
+
+def _join(table: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Add *fields*; raises DataError where *table* says something else that no text can say together with it."""
+    both = table.keys() & fields.keys()
+    other = {key for key in both if table[key] != fields[key]}
+    if other - {"version"} or any("|" in each["version"] for each in (table, fields) if other):
+        raise DataError("two specs of one package do not go together in one table.")
+    version = {"version": f"{table['version']},{fields['version']}"} if other else {}
+    table |= {**fields, **version}
+
+
+def _short(table: dict[str, Any]) -> object:
+    if not table:
+        return "*"
+    return table["version"] if table.keys() == {"version"} else table
+
+
+def _options(lines: Sequence[str], left_out: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for line in lines:
+        option = _OPTION.fullmatch(line)
+        if option is None:
+            left_out.append(f"pip's option {line}, for which pixi.toml has no place, is left out.")
+        elif option[1] in ("-i", "--index-url"):
+            found["index-url"] = option[2]
+        elif option[1] == "--extra-index-url":
+            found.setdefault("extra-index-urls", []).append(option[2])
+        else:
+            found.setdefault("find-links", []).append({"url": option[2]})
+    return found
+
+
+def _pypi(lines: Sequence[str], left_out: list[str]) -> dict[str, object]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    found: dict[str, object] = {}
+    for line in lines:
+        try:
+            wanted = Requirement(line)
+        except InvalidRequirement:
+            left_out.append(f"{line}, which pixi.toml has no form for, is left out.")
+            continue
+        table = dict(_table(wanted))
+        if wanted.name in found:
+            left_out.append(
+                f"{line} is left out: pixi.toml names a package once, and {wanted.name} is there."
+            )
+        elif not table:
+            left_out.append(f"{line}, which pixi.toml has no form for, is left out.")
+        else:
+            found[wanted.name] = _short(table)
+    return found
+
+
+def _table(wanted: Requirement) -> Iterator[tuple[str, object]]:
+    """The keys of a dependency; none for a repository that is not git's."""
+    if wanted.url is None:
+        yield "version", str(wanted.specifier) or "*"
+    elif wanted.url.startswith("git+"):
+        found = _REPOSITORY.fullmatch(wanted.url)
+        if found is None:
+            return
+        yield "git", found["git"]
+        if found["rev"]:
+            yield "rev", found["rev"]
+        inside = dict(part.partition("=")[::2] for part in (found["rest"] or "").split("&"))
+        if "subdirectory" in inside:
+            yield "subdirectory", inside["subdirectory"]
+    elif re.match(r"https?:", wanted.url):
+        yield "url", wanted.url
+    else:
+        return
+    if wanted.extras:
+        yield "extras", sorted(wanted.extras)
+    if wanted.marker is not None:
+        yield "env-markers", str(wanted.marker)

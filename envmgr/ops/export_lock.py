@@ -1,0 +1,192 @@
+"""The formats of an export that are locks: every package by its file, with its checksums, for one platform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from envmgr.lock.inputs import INDEXES, LockInputs, index_texts
+from envmgr.lock.locked import MAIN, Lock, LockedPackage
+from envmgr.models.record import WHEEL_EXTENSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from envmgr.lock.pylock_v1 import PylockPackage
+    from envmgr.models.record import PackageRecord
+    from envmgr.ops.export_content import ExportContent
+    from envmgr.ops.export_pypi import PublishedFile, Repository
+    from envmgr.ops.intent import PypiPackage
+
+
+def conda_lock_export(content: ExportContent, channels: Sequence[str], specs: Iterable[str]) -> str:
+    """conda-lock.yml (CEP 37), with what was asked for, *specs* and items for PyPI, and variables, as notes."""
+    from envmgr.lock.conda_lock_text import conda_lock_text
+    from envmgr.models.match_spec import parse_match_spec
+    from envmgr.ops.lock_records import lacking_sums
+
+    records = _records(content)
+    packages = (*map(_conda, records), *_distributions(content))
+    content.left_out += lacking_sums(records)
+    asked = list(content.asked_items())
+    inputs = LockInputs(
+        channels=tuple(channels),
+        specs=tuple(dict.fromkeys(str(parse_match_spec(text)) for text in specs)),
+        pypi=(*(content.options() if asked else ()), *asked),
+        variables=content.variables(),
+    )
+    content.lose_pins("conda-lock.yml")
+    subdir = content.subdir
+    notes = inputs.notes(subdir)
+    if indexes := index_texts(_indexes(packages)):
+        notes[INDEXES] = "\n".join(indexes)
+    lock = Lock(
+        file="",
+        format="conda-lock",
+        platforms={subdir: packages},
+        channels=inputs.channels,
+        always=(MAIN,),
+        content_hash={subdir: inputs.content_hash},
+        notes=dict(sorted(notes.items())),
+    )
+    return conda_lock_text(lock)
+
+
+def pixi_lock_export(content: ExportContent, channels: Sequence[str]) -> str:
+    """pixi.lock in version 6, of one environment, `default`."""
+    from envmgr.lock.pixi_text import pixi_lock_text
+
+    records = _records(content)
+    kindless = [each for each in records if each.subdir == "noarch" and each.noarch_kind is None]
+    content.lose_all(
+        [each.name for each in kindless],
+        "packages without a platform of which no record tells the kind of noarch",
+    )
+    kept = [each for each in records if each not in set(kindless)]
+    packages = (*map(_conda, kept), *_distributions(content))
+    content.lose_variables("pixi.lock")
+    content.lose_pins("pixi.lock")
+    indexes = dict.fromkeys([*_option_urls(content), *_indexes(packages).values()])
+    lock = Lock(
+        file="",
+        format="pixi",
+        platforms={content.subdir: packages},
+        channels=tuple(channels),
+        always=(MAIN,),
+    )
+    return pixi_lock_text(lock, tuple(indexes))
+
+
+def pylock_export(content: ExportContent) -> str:
+    """pylock.toml (PEP 751): the distributions of PyPI, for the Python and the platform of the environment."""
+    from envmgr.lock.pylock_v1 import PylockDocument, pylock_text
+    from envmgr.ops.export_pypi import files_and_repositories
+    from envmgr.pypi.target import PypiTarget
+
+    files, repositories = files_and_repositories(content)
+    content.lose_conda("which no index of PyPI has")
+    content.lose_variables("pylock.toml")
+    content.lose_pins("pylock.toml")
+    python = next((each for each in content.holdings.records if each.name == "python"), None)
+    target = PypiTarget.of(python, (), content.subdir) if python is not None else None
+    packages = [_pylock_file(*each) for each in files] + [_pylock_repository(*each) for each in repositories]
+    document = PylockDocument(
+        lock_version="1.0",
+        environments=[target.lock_marker] if target is not None else [],
+        requires_python=f"=={target.minor}.*" if target is not None else None,
+        created_by="envmgr",
+        packages=sorted(packages, key=lambda each: each.name),
+    )
+    return pylock_text(document)
+
+
+def _records(content: ExportContent) -> tuple[PackageRecord, ...]:
+    """The conda packages that a lock can hold: it has a checksum of everything."""
+    records = content.reachable_records()
+    unsummed = {each for each in records if not (each.sha256 or each.md5)}
+    content.lose_all(
+        [each.name for each in records if each in unsummed], "packages without a checksum in their records"
+    )
+    return tuple(each for each in records if each not in unsummed)
+
+
+def _conda(record: PackageRecord) -> LockedPackage:
+    from envmgr.ops.locked import joined_depends
+
+    return LockedPackage(
+        kind="conda",
+        name=record.name,
+        version=record.version,
+        build=record.build,
+        url=record.url,
+        md5=record.md5,
+        sha256=record.sha256,
+        dependencies=joined_depends(record.depends),
+        record=record,
+    )
+
+
+def _distributions(content: ExportContent) -> Iterator[LockedPackage]:
+    from envmgr.ops.export_pypi import published_files
+
+    files = published_files(content)
+    content.lose_all(
+        [package.name for package, file in files if file.subdirectory],
+        "distributions that lie in a folder of an archive",
+    )
+    for package, file in files:
+        if not file.subdirectory:
+            yield LockedPackage(
+                kind="pypi",
+                name=package.name,
+                version=package.version,
+                url=file.url,
+                sha256=file.sha256,
+                size=file.size,
+                index=file.index,
+            )
+
+
+def _indexes(packages: Iterable[LockedPackage]) -> dict[str, str]:
+    return {each.name: each.index for each in packages if each.index}
+
+
+def _option_urls(content: ExportContent) -> Iterator[str]:
+    from envmgr.pypi.items import index_url
+
+    yield from filter(None, map(index_url, content.options()))
+
+
+def _pylock_file(package: PypiPackage, file: PublishedFile) -> PylockPackage:
+    from envmgr.lock.pylock_v1 import PylockFile, PylockPackage
+
+    name = unquote(urlsplit(file.url).path.rpartition("/")[2])
+    hashes = {"sha256": file.sha256}
+    if file.is_direct:
+        archive = PylockFile(url=file.url, size=file.size, hashes=hashes, subdirectory=file.subdirectory)
+        return PylockPackage(name=package.name, version=package.version, archive=archive)
+    entry = PylockFile(name=name, url=file.url, size=file.size, hashes=hashes)
+    is_wheel = name.endswith(WHEEL_EXTENSION)
+    return PylockPackage(
+        name=package.name,
+        version=package.version,
+        index=file.index or None,
+        sdist=None if is_wheel else entry,
+        wheels=[entry] if is_wheel else [],
+    )
+
+
+def _pylock_repository(package: PypiPackage, repository: Repository) -> PylockPackage:
+    from envmgr.lock.pylock_v1 import PylockPackage, PylockRepository
+
+    return PylockPackage(
+        name=package.name,
+        version=package.version,
+        vcs=PylockRepository(
+            type=repository.vcs,
+            url=repository.url,
+            requested_revision=repository.requested_revision,
+            commit_id=repository.commit,
+            subdirectory=repository.subdirectory,
+        ),
+    )
