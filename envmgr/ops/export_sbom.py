@@ -29,10 +29,11 @@ def sbom_export(content: ExportContent) -> str:
         else:
             from envmgr.sbom.spdx_json import spdx_text as written
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("envmgr"):
+        library = (error.name or "").partition(".")[0]
+        if library == "envmgr":
             raise
         raise UsageError(
-            f"the format {chosen} needs the Python package {error.name}, which is not installed.",
+            f"the format {chosen} needs the Python package {library}, which is not installed.",
             hint="Install it: pip install 'envmgr[sbom]'.",
         ) from None
     content.lose_variables("an SBOM")
