@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         checked = check_lock(_request(options), context)
         _tell_checked(checked, options)
         return 0 if checked.is_current else 1
-    _tell_locked(lock(_request(options), context), options)
+    tell_locked(lock(_request(options), context), options)
     return 0
 
 
@@ -115,7 +115,8 @@ def _tell_checked(checked: Checked, options: argparse.Namespace) -> None:
     note("  envmgr lock makes it current.")
 
 
-def _tell_locked(locked: Locked, options: argparse.Namespace) -> None:
+def tell_locked(locked: Locked, options: argparse.Namespace) -> None:
+    """What the lock holds, and what moved."""
     from envmgr.cli.render import note, write_json
 
     if options.json:

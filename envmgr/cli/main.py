@@ -41,6 +41,7 @@ COMMANDS = {
     "list": "list the packages of an environment",
     "export": "write an environment down for others, as a file",
     "lock": "write the exact packages of environment files down, for all platforms",
+    "merge-lock": "merge the changes of two branches in a lock, also for git",
     "adopt": "write a first environment.yml of a venv, an environment or a project",
     "diff": "show what is different between two environments, generations or files",
     "why": "tell who needs a package and what keeps it from being newer",

@@ -121,6 +121,21 @@ def differences(then: LockInputs, now: LockInputs) -> Iterator[str]:
                 yield f"the {what} {name} was {before.get(name, 'not there')} and is {after.get(name, 'gone')}"
 
 
+def is_input_of(note: str, part: str) -> bool:
+    """Whether the note with this name is *part* of the inputs: of a platform, or of all."""
+    return note.startswith(_OURS) and note.rpartition(".")[2] == part
+
+
+def joined_pairs(pairs: Mapping[str, str]) -> str:
+    """*pairs* as a note holds them."""
+    return _joined(pairs)
+
+
+def pairs_in(note: str) -> dict[str, str]:
+    """The pairs in the text of a note."""
+    return _pairs(_lines(note))
+
+
 def _joined(pairs: Mapping[str, str], *, quoted: bool = False) -> str:
     return "\n".join(
         f"{name}={json.dumps(value) if quoted else value}" for name, value in sorted(pairs.items())

@@ -14,18 +14,21 @@ from msgspec.structs import replace
 
 from envmgr.errors import DataError, UsageError
 from envmgr.lock.conda_lock_text import conda_lock_text
-from envmgr.lock.inputs import INDEXES, differences, inputs_in
-from envmgr.lock.locked import LARGEST_LOCK_BYTES, MAIN, Lock
+from envmgr.lock.inputs import INDEXES, differences, inputs_in, pairs_in
+from envmgr.lock.locked import MAIN, Lock
 from envmgr.models.wheel_name import normalized_name
+from envmgr.ops.lock_earlier import read_earlier
 from envmgr.ops.lock_inputs import LOCK_NAME, Asking, options_of, platforms_of, read_target, relative_sources
-from envmgr.ops.lock_records import unfulfilled
+from envmgr.ops.lock_records import settled, unfulfilled
 from envmgr.ops.lock_request import Checked, Locked, LockedPlatform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from envmgr.lock.locked import LockedPackage
     from envmgr.ops.context import Context
+    from envmgr.ops.lock_earlier import Earlier
     from envmgr.ops.lock_inputs import Target
     from envmgr.ops.lock_request import LockRequest
     from envmgr.ops.resolve import ResolveOptions
@@ -34,21 +37,22 @@ _MOST_THREADS = 4
 _USUAL_FILES = ("environment.yml", "environment.yaml")
 
 
-def lock(request: LockRequest, context: Context) -> Locked:
+def lock(request: LockRequest, context: Context, earlier: Earlier | None = None) -> Locked:
     """Plan every platform and write the lock; nothing is written where one has no solution.
 
+    *earlier* takes the place of the lock that is there.
     Raises UsageError, DataError, ChannelError and SolveError, the last with the platform it is about.
     """
-    plan = _plan(request, context)
+    plan = _plan(request, context, earlier)
     _check_names(request, plan)
-    known = plan.earlier
+    known = plan.earlier.lock
     done = _lock_platforms(request, plan)
     for each in done:
         for warning in each.warnings:
             context.reporter.warned(warning)
     made = _lock_of(plan, done)
     text = conda_lock_text(made)
-    written = known is None or plan.content != text.encode()
+    written = known is None or plan.earlier.content != text.encode()
     if written and not request.dry_run:
         from envmgr.config.own_file import write_own_text
 
@@ -86,16 +90,17 @@ def check_lock(request: LockRequest, context: Context) -> Checked:
     Raises DataError where there is no lock or it cannot be read.
     """
     plan = _plan(request, context, must_exist=True)
-    assert plan.earlier is not None
+    known = plan.earlier.lock
+    assert known is not None
     outdated = {
         target.subdir: why
         for target in plan.targets
-        if (why := _outdated(plan.earlier, target) or tuple(unfulfilled(plan.earlier, target)))
+        if (why := _outdated(known, target) or tuple(unfulfilled(known, target)))
     }
     targets = {target.subdir for target in plan.targets}
     outdated |= {
         subdir: ("the files do not ask for this platform",)
-        for subdir in plan.earlier.platforms
+        for subdir in known.platforms
         if subdir not in targets and not request.platforms
     }
     return Checked(plan.file, outdated)
@@ -107,12 +112,13 @@ class _Plan(Struct, frozen=True):
     file: Path
     sources: tuple[str, ...]
     targets: tuple[Target, ...]
-    earlier: Lock | None
-    content: bytes
+    earlier: Earlier
     options: ResolveOptions
 
 
-def _plan(request: LockRequest, context: Context, *, must_exist: bool = False) -> _Plan:
+def _plan(
+    request: LockRequest, context: Context, given: Earlier | None = None, *, must_exist: bool = False
+) -> _Plan:
     from envmgr.ops.environments import expanded
 
     files = request.asked.files or _usual_files(request, context)
@@ -123,7 +129,8 @@ def _plan(request: LockRequest, context: Context, *, must_exist: bool = False) -
     )
     _check_file_name(place)
     asked = replace(request.asked, files=tuple(files))
-    content, earlier = _earlier(place, context, must_exist=must_exist)
+    before = read_earlier(place, context, must_exist=must_exist) if given is None else given
+    earlier = before.lock
     known = (
         {each: found for each in earlier.platforms if (found := inputs_in(earlier, each))} if earlier else {}
     )
@@ -136,7 +143,7 @@ def _plan(request: LockRequest, context: Context, *, must_exist: bool = False) -
     asking = Asking(asked, options, request.virtual, known)
     targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
     sources = relative_sources(files, place.parent, context)
-    return _Plan(place, sources, targets, earlier, content, replace(options, for_lock=True))
+    return _Plan(place, sources, targets, before, replace(options, for_lock=True))
 
 
 def _check_words(request: LockRequest, subdirs: Sequence[str]) -> None:
@@ -155,7 +162,7 @@ def _usual_files(request: LockRequest, context: Context) -> tuple[str, ...]:
 
     place = expanded(request.file or LOCK_NAME, context)
     if place.exists():
-        _, earlier = _earlier(place, context, must_exist=False)
+        earlier = read_earlier(place, context).lock
         if earlier is not None and earlier.sources:
             return tuple(str(place.parent / each) for each in earlier.sources)
     found = next((name for name in _USUAL_FILES if (context.cwd / name).exists()), None)
@@ -174,28 +181,6 @@ def _check_file_name(place: Path) -> None:
         )
 
 
-def _earlier(place: Path, context: Context, *, must_exist: bool) -> tuple[bytes, Lock | None]:
-    """The lock as it is; None where there is none, or (with a warning) none that can be read."""
-    from envmgr.lock.read import read_lock
-
-    try:
-        with place.open("rb") as file:
-            content = file.read(LARGEST_LOCK_BYTES + 1)
-        return content, read_lock(content, file=str(place))
-    except FileNotFoundError:
-        if must_exist:
-            raise DataError(
-                f"there is no lock {place}.", hint="envmgr lock makes it.", file=str(place)
-            ) from None
-    except OSError as error:
-        raise DataError(f"{place} cannot be read: {(error.strerror or str(error)).lower()}.") from None
-    except DataError as error:
-        if must_exist:
-            raise
-        context.reporter.warned(f"the lock is made anew, since it cannot be read: {error}")
-    return b"", None
-
-
 def _outdated(earlier: Lock, target: Target) -> tuple[str, ...]:
     """Why *earlier* is not what *target* asks for; nothing where it is."""
     if target.subdir not in earlier.platforms:
@@ -211,7 +196,7 @@ def _outdated(earlier: Lock, target: Target) -> tuple[str, ...]:
 def _check_names(request: LockRequest, plan: _Plan) -> None:
     held = {
         normalized_name(package.name) if package.kind == "pypi" else package.name
-        for packages in (plan.earlier.platforms.values() if plan.earlier is not None else ())
+        for packages in (plan.earlier.lock.platforms.values() if plan.earlier.lock is not None else ())
         for package in packages
     }
     for name in request.update:
@@ -246,20 +231,34 @@ def _lock_platforms(request: LockRequest, plan: _Plan) -> tuple[LockedPlatform, 
 
 
 def _lock_platform(target: Target, request: LockRequest, plan: _Plan) -> LockedPlatform:
-    earlier = plan.earlier
     # pixi.lock has facts that conda-lock.yml has not: then the channels are asked, and everything stays.
     moving = bool(request.update) or request.update_all or request.pixi is not None
-    if earlier is not None and not moving and not _outdated(earlier, target):
-        indexes = dict(
-            line.split("=", 1) for line in earlier.notes.get(INDEXES, "").split("\n") if "=" in line
-        )
-        return LockedPlatform(
-            target.subdir, earlier.platforms[target.subdir], target.inputs, indexes=indexes, is_kept=True
-        )
+    kept = None if moving else _kept(target, plan)
+    if kept is not None:
+        return kept
+    if not plan.earlier.may_plan:
+        raise DataError(f"{target.subdir} has to be planned again, and the files are not merged yet.")
     from envmgr.ops.lock_solve import solve_platform
 
+    earlier = plan.earlier.lock
     standing = () if earlier is None else earlier.platforms.get(target.subdir, ())
     return solve_platform(target, standing, replace(request, options=plan.options))
+
+
+def _kept(target: Target, plan: _Plan) -> LockedPlatform | None:
+    """What the earlier lock has; None where the files ask for something else, or it does not hold together."""
+    earlier = plan.earlier.lock
+    if earlier is None or _outdated(earlier, target):
+        return None
+    packages: tuple[LockedPackage, ...] | None = earlier.platforms[target.subdir]
+    if target.subdir in plan.earlier.mixed:
+        packages = settled(earlier, target)
+    elif any(unfulfilled(earlier, target)):
+        packages = None
+    if packages is None:
+        return None
+    indexes = pairs_in(earlier.notes.get(INDEXES, ""))
+    return LockedPlatform(target.subdir, packages, target.inputs, indexes=indexes, is_kept=True)
 
 
 def _lock_of(plan: _Plan, done: Sequence[LockedPlatform]) -> Lock:

@@ -77,3 +77,22 @@ def unfulfilled(lock: Lock, target: Target) -> Iterator[str]:
             if not text.startswith("__") and "[" not in text:
                 with told_of(placed[record.name]):
                     yield from missing(text, f"{record.dist_name} needs")
+
+
+def settled(lock: Lock, target: Target) -> tuple[LockedPackage, ...] | None:
+    """The packages of *lock* for *target* without those that nobody needs any more, in the groups that need them.
+
+    None where they do not go together as they stand: then it is planned again.
+    """
+    from envmgr.ops.lock_groups import groups_reached, ordered
+
+    packages = lock.platforms[target.subdir]
+    records = records_of(packages)
+    if any(unfulfilled(lock, target)):
+        return None
+    groups = groups_reached(target, records)
+    return tuple(
+        replace(each, groups=ordered(groups[each.name.lower()])) if each.kind == "conda" else each
+        for each in packages
+        if each.kind == "pypi" or groups.get(each.name.lower())
+    )

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError, SolveError
 from envmgr.lock.inputs import usual_and_others
-from envmgr.lock.locked import MAIN, LockedPackage
+from envmgr.lock.locked import LockedPackage
 from envmgr.models.record import PYPI_PREFIX
 from envmgr.models.wheel_name import normalized_name
+from envmgr.ops.lock_groups import asked_in, groups_of_pypi, groups_reached, ordered
 from envmgr.ops.lock_records import lacking_sums, records_of
 from envmgr.ops.lock_request import LockedPlatform, Move
 from envmgr.ops.locked import joined_depends
@@ -16,7 +17,7 @@ from envmgr.pypi.resolution import PypiSolution
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
@@ -106,7 +107,7 @@ def _question(
 def _packages(
     target: Target, records: Sequence[PackageRecord], part: PypiPart | None
 ) -> Iterator[LockedPackage]:
-    groups = _reached(target, records)
+    groups = groups_reached(target, records)
     for record in records:
         if not (record.sha256 or record.md5):
             raise DataError(f"the channel tells no checksum of {record.dist_name}, which a lock has to hold.")
@@ -119,12 +120,12 @@ def _packages(
             md5=record.md5,
             sha256=record.sha256,
             dependencies=joined_depends(record.depends),
-            groups=groups[record.name],
+            groups=ordered(groups[record.name]),
             record=record,
         )
     if part is None:
         return
-    shared = _groups_of_pypi(target)
+    shared = groups_of_pypi(target)
     for record in part.wheels:
         if record.sha256 is None:
             raise _unsummed(f"{record.shown_name} {record.version}")
@@ -134,10 +135,10 @@ def _packages(
             version=record.version,
             url=_public(record.url, record.shown_name),
             sha256=record.sha256,
-            groups=_asked_in(target, f"{PYPI_PREFIX}{record.shown_name}") or shared,
+            groups=asked_in(target, f"{PYPI_PREFIX}{record.shown_name}") or shared,
         )
     for source in part.sources:
-        yield _source(source, _asked_in(target, f"{PYPI_PREFIX}{source.name}") or shared)
+        yield _source(source, asked_in(target, f"{PYPI_PREFIX}{source.name}") or shared)
 
 
 def _source(source: PypiSource, groups: tuple[str, ...]) -> LockedPackage:
@@ -173,40 +174,6 @@ def _unsummed(what: str) -> DataError:
         f"the index tells no SHA-256 of {what}, which a lock has to hold.",
         hint="Ask the index's keeper for hashes in its pages (PEP 503).",
     )
-
-
-def _reached(target: Target, records: Sequence[PackageRecord]) -> dict[str, tuple[str, ...]]:
-    """The groups of each conda package: those of who needs it; ``main`` alone where that does."""
-    needs = {record.name: [name for name, _ in joined_depends(record.depends)] for record in records}
-    found: dict[str, set[str]] = {name: set() for name in needs}
-    roots = {name: set(_asked_in(target, name)) for name in needs}
-    if target.wanted.pypi and "python" in roots:
-        roots["python"] |= set(_groups_of_pypi(target))
-    waiting = [(name, group) for name, groups in roots.items() for group in groups]
-    while waiting:
-        name, group = waiting.pop()
-        if group in found[name]:
-            continue
-        found[name].add(group)
-        waiting += [(need, group) for need in needs[name] if need in needs]
-    return {name: _ordered(groups) for name, groups in found.items()}
-
-
-def _asked_in(target: Target, name: str) -> tuple[str, ...]:
-    return _ordered(target.groups[name]) if name in target.groups else ()
-
-
-def _groups_of_pypi(target: Target) -> tuple[str, ...]:
-    """The groups of distributions that only came along: what needs whom is not known before they are there."""
-    asked = {
-        group for name, groups in target.groups.items() if name.startswith(PYPI_PREFIX) for group in groups
-    }
-    return _ordered(asked)
-
-
-def _ordered(groups: Iterable[str]) -> tuple[str, ...]:
-    found = sorted(groups)
-    return (MAIN,) if MAIN in found or not found else tuple(found)
 
 
 def _indexes(part: PypiPart | None) -> dict[str, str]:

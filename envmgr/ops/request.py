@@ -397,9 +397,8 @@ class _FileReader:
                 found = self.read(other, here)
             except DataError as error:
                 if error.facts.get("file") == other and "line" not in error.facts:
-                    raise DataError(
-                        f"{item.source}: {error}", hint=error.hint, file=item.source.file
-                    ) from None
+                    facts = {**error.facts, "file": item.source.file}
+                    raise DataError(f"{item.source}: {error}", hint=error.hint, **facts) from None
                 raise
             included += [found] if found is not None else []
         return merge_included(file, included)
@@ -423,7 +422,9 @@ def read_content(path: str, context: Context) -> bytes:
             )
         return content
     except FileNotFoundError:
-        raise DataError(f"there is no file {path}.", hint=_near_file(place), file=path) from None
+        raise DataError(
+            f"there is no file {path}.", hint=_near_file(place), file=path, missing=path
+        ) from None
     except IsADirectoryError:
         raise DataError(f"{path} is a folder, not an environment file.", file=path) from None
     except PermissionError:

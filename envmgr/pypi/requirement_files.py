@@ -94,7 +94,9 @@ def _text(path: str, option: Option) -> str:
         with Path(path).open("rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise DataError(f"{option.source}: there is no file {_value(option)}.", file=path) from None
+        raise DataError(
+            f"{option.source}: there is no file {_value(option)}.", file=path, missing=path
+        ) from None
     except IsADirectoryError:
         raise DataError(
             f"{option.source}: {_value(option)} is a folder.", hint="A project folder needs no -r.", file=path

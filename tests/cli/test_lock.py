@@ -342,6 +342,8 @@ def test_a_lock_that_was_edited_by_hand_is_checked_for_what_it_holds(
     assert (checked.code, checked.json["outdated"]) == (
         1, {"linux-64": ["app-1.0-0 needs lib >=1,<9, and the lock has none"]},
     )  # fmt: skip
+    assert names(locked(file)) == {"app": "1.0", "lib": "2.0", "python": f"{VERSION}.0"}
+    assert envmgr("lock", "--check", "-f", file).code == 0
 
 
 def test_py_rattler_reads_the_same_packages(write: Any, locked: Any, index: LocalIndex) -> None:
