@@ -31,20 +31,16 @@ def moves_of_change(plan: ChangePlan) -> Moves:
     from envmgr.ops.moves import Moves
 
     again = frozenset(record.name for record in plan.link if record in plan.unlink)
-    built = frozenset(each.name for each in plan.pypi.sources) if plan.pypi is not None else frozenset()
-    asked = _requested(plan.pypi)
-    return Moves(plan.before, plan.after, plan.asked, plan.kind, requested=asked, again=again, built=built)
+    return Moves(
+        plan.before, plan.after, plan.asked, plan.kind, pypi=plan.pypi, again=again, requires=plan.requires
+    )
 
 
 def moves_of_creation(plan: CreatePlan) -> Moves:
     """What a creation moves, for `tell_reasons`."""
     from envmgr.ops.moves import Moves
 
-    return Moves((), plan.link, plan.asked, requested=_requested(plan.pypi))
-
-
-def _requested(part: PypiPart | None) -> frozenset[str] | None:
-    return part.answer.requested if part is not None else None
+    return Moves((), plan.link, plan.asked, pypi=plan.pypi)
 
 
 def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None:

@@ -72,11 +72,6 @@ def _lines(found: Tree, walk: TreeOptions, *, specs: bool) -> Iterator[str]:
         yield from tree_lines(rows[end:], glyphs, specs=specs)
     if len(rows) >= MOST_ROWS:
         yield f"... cut after {MOST_ROWS} lines; --depth makes it shorter"
-    if found.pypi:
-        yield "from PyPI"
-        last = len(found.pypi) - 1
-        for place, text in enumerate(found.pypi):
-            yield f"{glyphs.last if place == last else glyphs.branch}{text}"
     if any(row.mark == "repeated" for row in rows):
         yield "(*) is opened above"
 
@@ -99,13 +94,14 @@ def _can_carry(text: str) -> bool:
 def _json(found: Tree, walk: TreeOptions) -> dict[str, Any]:
     """The graph that the tree shows: its roots, and each package once with what it needs (or who needs it)."""
     from envmgr.cli.render import record_fields
+    from envmgr.solver.graph import shown_name
     from envmgr.solver.tree import reached
 
     graph = found.graph
     packages = []
     for name in reached(graph, (*found.roots, *found.orphans), walk):
         record = graph.find(name)
-        fields = record_fields(record) if record is not None else {"name": name, "version": None}
+        fields = record_fields(record) if record is not None else {"name": shown_name(name), "version": None}
         lines = [{"line": line.source.text, "place": str(line.source)} for line in graph.lines_about(name)]
         needs = [_need_json(need.target, need) for need in graph.needs.get(name, {}).values()]
         users = [_need_json(need.source, need) for need in graph.needed_by.get(name, ())]
@@ -115,13 +111,15 @@ def _json(found: Tree, walk: TreeOptions) -> dict[str, Any]:
         "success": True,
         "prefix": None if prefix is None else str(prefix),
         "inverted": walk.inverted,
-        "roots": found.roots,
-        "orphans": found.orphans,
+        "roots": [shown_name(name) for name in found.roots],
+        "orphans": [shown_name(name) for name in found.orphans],
         "packages": packages,
-        "pypi": found.pypi,
     }
 
 
 def _need_json(name: str, need: Need) -> dict[str, Any]:
     """What stands between a package and the one called *name*; ``extras`` where it is only for these (CEP 44)."""
-    return {"name": name, "specs": need.specs, **({"extras": need.extras} if need.extras else {})}
+    from envmgr.solver.graph import shown_name
+
+    specs = [shown_name(text) for text in need.specs]
+    return {"name": shown_name(name), "specs": specs, **({"extras": need.extras} if need.extras else {})}

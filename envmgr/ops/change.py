@@ -116,6 +116,7 @@ def _plan(
         asked=wanted.requirements,
         pypi=goal.pypi,
         placed=wanted.placed,
+        requires=state.requires_dist() if any(record.is_pypi for record in (*unlink, *link)) else {},
     )
 
 

@@ -10,6 +10,7 @@ from envmgr.ops.request import Asked
 from envmgr.ops.resolve import ResolveOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -55,7 +56,8 @@ class ChangePlan(Struct, frozen=True):
     everything is fetched. ``clobbers`` tell who wins paths that several packages bring. ``before`` and ``after`` is
     all that the environment holds, and ``asked`` who was named now: from them `envmgr.ops.moves` tells why.
     ``pypi`` tells how the Python distributions in ``link`` were found, and what is built first; None where those
-    stay as they are. ``placed`` tells what requirements of other tools' files became.
+    stay as they are. ``placed`` tells what requirements of other tools' files became. ``requires`` has the
+    Requires-Dist lines, by name, of the distributions from PyPI that are there, where any of them moves.
     """
 
     prefix: Path
@@ -71,6 +73,7 @@ class ChangePlan(Struct, frozen=True):
     asked: tuple[Requirement, ...] = ()
     pypi: PypiPart | None = None
     placed: tuple[Placement, ...] = ()
+    requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def is_nothing(self) -> bool:

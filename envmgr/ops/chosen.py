@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from envmgr.errors import DataError, UsageError
+from envmgr.errors import ChannelError, DataError, PrefixError, UsageError
 from envmgr.models.requirement import Requirement, Source
 from envmgr.ops.channels import WrittenChannel, credential_urls, parse_channels, permitted_channels
 from envmgr.ops.pins import pins
@@ -19,13 +19,14 @@ from envmgr.ops.request import Asked, EnvironmentRequest, read_request, with_pyt
 from envmgr.ops.resolve import ResolveOptions, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.host.probe import VirtualPackages
     from envmgr.models.channel import Channel
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
+    from envmgr.ops.joint import PypiPart
     from envmgr.prefix.store import InstalledPackage
 
 RECORDED = "the environment"
@@ -51,8 +52,9 @@ class ChosenRequest(Struct, frozen=True):
 class Chosen(Struct, frozen=True):
     """The records, the lines they stand for, and where newer ones would come from (``channels``, best first).
 
-    ``records`` are of conda packages. ``prefix`` is None for a plan. ``limits`` restrict packages without asking
-    for them. ``pypi`` names what came from PyPI, or will come.
+    ``records`` are of conda packages, ``distributions`` of what came from PyPI, or will come, with what it needs;
+    ``distribution_lines`` ask for these. ``prefix`` is None for a plan. ``limits`` restrict packages without asking
+    for them.
     """
 
     records: tuple[PackageRecord, ...]
@@ -60,7 +62,8 @@ class Chosen(Struct, frozen=True):
     limits: tuple[Requirement, ...]
     channels: tuple[Channel, ...]
     subdir: str
-    pypi: tuple[str, ...] = ()
+    distributions: tuple[PackageRecord, ...] = ()
+    distribution_lines: tuple[Requirement, ...] = ()
     prefix: Path | None = None
 
     def __str__(self) -> str:
@@ -76,6 +79,15 @@ def checked_name(text: str) -> str:
         return name
     hint = "Name the package without a version." if any(mark in text for mark in "=<> ") else None
     raise UsageError(f"{text!r} is not the name of a package.", hint=hint)
+
+
+def found_name(name: str, names: Container[str]) -> str:
+    """*name*, or among *names* that of the distribution from PyPI that is called so and no conda package is."""
+    from envmgr.models.record import PYPI_PREFIX
+    from envmgr.models.wheel_name import normalized_name
+
+    of_pypi = f"{PYPI_PREFIX}{normalized_name(name)}"
+    return of_pypi if name not in names and of_pypi in names else name
 
 
 def machine_of(virtual: VirtualPackages) -> Callable[[str], PackageRecord | None]:
@@ -116,27 +128,77 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)
+    records, distributions = _solved(wanted, request.options, context)
     return Chosen(
-        records=_solved(wanted, request.options, context),
+        records=records,
         requirements=wanted.requirements,
         limits=pins(context, ignored=request.options.no_pin),
         channels=wanted.channels,
         subdir=wanted.subdir,
-        pypi=tuple(item.text for item in wanted.pypi),
+        distributions=distributions,
+        distribution_lines=tuple(_distribution_lines(wanted, distributions, context)),
     ), context
 
 
 def _solved(
     wanted: EnvironmentRequest, options: ResolveOptions, context: Context
-) -> tuple[PackageRecord, ...]:
+) -> tuple[tuple[PackageRecord, ...], tuple[PackageRecord, ...]]:
+    """The records of conda packages, and of distributions from PyPI; a warning says where these are not known."""
     if not wanted.requirements:
-        return ()
-    return resolve(wanted.requirements, wanted.channels, wanted.subdir, options, context)
+        return (), ()
+    if wanted.pypi:
+        from envmgr.ops.distributions import planned_records
+
+        try:
+            records, part = _solved_jointly(wanted, options, context)
+        except (PrefixError, ChannelError) as error:
+            context.reporter.warned(f"what comes from PyPI is not known, and left out: {error}")
+        else:
+            both = planned_records(part, (*records, *part.wheels))
+            return records, tuple(record for record in both if record.is_pypi)
+    return resolve(wanted.requirements, wanted.channels, wanted.subdir, options, context), ()
+
+
+def _solved_jointly(
+    wanted: EnvironmentRequest, options: ResolveOptions, context: Context
+) -> tuple[tuple[PackageRecord, ...], PypiPart]:
+    from envmgr.ops.joint import PypiQuestion, resolve_jointly
+    from envmgr.ops.provided import Providers
+    from envmgr.ops.pypi_builds import planner
+    from envmgr.ops.resolve import resolving
+
+    question = PypiQuestion(
+        wanted.pypi,
+        wanted.subdir,
+        Providers(context),
+        planned=planner(wanted.subdir, context, dry_run=True),
+        exclude_newer=options.exclude_newer,
+        strategy=options.strategy,
+    )
+    with resolving(wanted.requirements, wanted.channels, wanted.subdir, options, context) as session:
+        return resolve_jointly(session, question)
+
+
+def _distribution_lines(
+    wanted: EnvironmentRequest, distributions: Sequence[PackageRecord], context: Context
+) -> Iterable[Requirement]:
+    """The lines for PyPI, as requirements about the records that they ask for."""
+    from envmgr.models.match_spec import MatchSpec
+    from envmgr.ops.pypi_intent import intent_of, requested_by
+
+    if not distributions:
+        return
+    intent = intent_of(wanted.pypi, context)
+    places = {each.spec: Source(each.file, each.line, each.spec) for each in intent.requirements}
+    for name, texts in requested_by(intent, distributions).items():
+        for text in texts:
+            yield Requirement(MatchSpec(name=name), places[text])
 
 
 def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]:
+    from envmgr.models.match_spec import MatchSpec
+    from envmgr.ops.distributions import installed_distributions
     from envmgr.ops.environments import locate_existing, read_steadily
-    from envmgr.ops.list import foreign_distributions
     from envmgr.prefix.store import PrefixStore
 
     if request.asked.subdir is not None:
@@ -148,22 +210,24 @@ def _installed(request: ChosenRequest, context: Context) -> tuple[Chosen, Contex
     store = PrefixStore(prefix)
     everything = read_steadily(prefix, context, store.records)
     packages = [package for package in everything if not package.record.is_pypi]
-    wheels = [package.record for package in everything if package.record.is_pypi]
+    of_pypi = store.asked([package for package in everything if package.record.is_pypi])
     records = tuple(package.record for package in packages)
     settings = context.settings
     context = context.with_credentials([*request.asked.channels, *credential_urls(settings)])
+    subdir = next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
     return Chosen(
         records=records,
         requirements=tuple(_recorded(packages, store.asked(packages), context)),
         limits=pins(context, prefix, ignored=request.options.no_pin),
         channels=_channels(records, request.asked, context),
-        subdir=next((each.subdir for each in records if each.subdir not in (None, "noarch")), None)
-        or settings.subdir,
-        pypi=tuple(
-            sorted(
-                [f"{each.shown_name} {each.version}" for each in wheels]
-                + [f"{each.name} {each.version}" for each in foreign_distributions(prefix, everything)]
-            )
+        subdir=subdir or settings.subdir,
+        distributions=installed_distributions(
+            prefix, everything, of_pypi, subdir or settings.subdir, context
+        ),
+        distribution_lines=tuple(
+            Requirement(MatchSpec(name=name), Source(RECORDED, None, text))
+            for name, texts in of_pypi.items()
+            for text in texts
         ),
         prefix=prefix,
     ), context

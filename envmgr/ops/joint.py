@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.ops.provided import Providers
     from envmgr.ops.resolve import Resolving
+    from envmgr.ops.wheel_needs import KnownNeeds, NotForPython
     from envmgr.pypi.resolution import Candidate, Provided, PypiItem, PypiSource, Strategy
 
 FROM_PYPI = "the PyPI items"
@@ -58,6 +59,11 @@ class PypiQuestion(Struct, frozen=True):
     exclude_newer: int | None = None
     strategy: Strategy = "highest"
     planned: Callable[[Sequence[PackageRecord]], AbstractContextManager[Path]] | None = None
+
+    @property
+    def known(self) -> KnownNeeds:
+        """What wheels need, as far as it was looked up."""
+        return self.providers.wheels
 
 
 class PypiPart(Struct, frozen=True):
@@ -147,6 +153,38 @@ def ask_pypi(
 
     Without *what_conda_provides* all comes from PyPI, for comparison.
     """
+    found: NotForPython | None = None
+    for _ in range(_ROUNDS):
+        answer = _ask_once(
+            records, question, candidates, with_sources=with_sources, what_conda_provides=what_conda_provides
+        )
+        if (
+            isinstance(answer, PypiRefusal)
+            or not what_conda_provides
+            or not (answer.wheels or answer.sources)
+        ):
+            break
+        python = python_of(records)
+        assert python is not None  # Else nothing is asked.
+        excluded = question.known.not_for(python.version, answer)
+        if excluded is None:
+            return replace(answer, needs=question.known.of(answer))
+        found = excluded.joined(found)
+        if excluded.final:
+            return found.refusal(answer)
+        question = replace(question, constraints=(*question.constraints, *excluded.constraints))
+    return answer if found is None else found.refusal(answer)
+
+
+def _ask_once(
+    records: Sequence[PackageRecord],
+    question: PypiQuestion,
+    candidates: Mapping[str, tuple[Candidate, ...]] | None,
+    *,
+    with_sources: bool,
+    what_conda_provides: bool,
+) -> PypiSolution | PypiRefusal:
+    """`ask_pypi`, of a resolver that passes by upper bounds of Pythons."""
     from envmgr.pypi.resolve import resolve_pypi
 
     context = question.providers.context

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from envmgr.models.requirement import Requirement
     from envmgr.ops.change_request import Kind
     from envmgr.ops.context import Context
+    from envmgr.ops.joint import PypiPart
     from envmgr.packages.layers import Layers
 
 _GROWTH: Final = {".conda": 4.0, ".bz2": 3.5}
@@ -29,17 +30,17 @@ class Moves(Struct, frozen=True):
     """What moves: the records before and after, all of each, and the packages that were named now.
 
     ``kind`` is that of the change, None for a new environment. ``again`` are linked anew where they stay.
-    ``requested`` are the Python distributions that PyPI items name themselves, None where none was resolved;
-    ``built`` those that come once they are built from sources.
+    ``pypi`` is PyPI's half of the plan, None where nothing was resolved; *requires* are the Requires-Dist lines, by
+    name, of the distributions that were there before.
     """
 
     before: Sequence[PackageRecord]
     after: Sequence[PackageRecord]
     asked: Sequence[Requirement] = ()
     kind: Kind | None = None
-    requested: frozenset[str] | None = None
+    pypi: PypiPart | None = None
     again: frozenset[str] = field(default_factory=frozenset)
-    built: frozenset[str] = field(default_factory=frozenset)
+    requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class DiskSize(Struct, frozen=True):
@@ -64,26 +65,53 @@ def tell_reasons(moves: Moves, context: Context) -> dict[str, str]:
 
 def _reasons(moves: Moves, context: Context) -> dict[str, str]:
     from envmgr.host.probe import virtual_packages
+    from envmgr.models.record import PYPI_PREFIX
     from envmgr.ops.chosen import machine_of
-    from envmgr.solver.moves import ASKED, tell_moves
+    from envmgr.solver.moves import tell_moves
 
     records = (*moves.before, *moves.after)
     found = (record.subdir for record in records if record.subdir not in (None, "noarch"))
-    virtual = virtual_packages(next(found, None) or context.settings.subdir, context.environ)
+    subdir = next(found, None) or context.settings.subdir
+    virtual = virtual_packages(subdir, context.environ)
     named = {record.name for record in records if _is_named(record, moves)}
-    reasons = tell_moves(moves.before, moves.after, named, lines=moves.asked, machine=machine_of(virtual))
-    if moves.requested is None:
+    part = moves.pypi
+    if part is not None:
+        named |= {f"{PYPI_PREFIX}{name}" for name in part.answer.requested}
+    before, after = _with_needs(moves, subdir)
+    reasons = tell_moves(before, after, named, lines=moves.asked, machine=machine_of(virtual))
+    if part is None:
         return reasons
+    built = {each.name for each in part.sources}
     anew = {
         record.name: "is built anew"
         for record in moves.before
-        if record.is_pypi and record.shown_name in moves.built
+        if record.is_pypi and record.shown_name in built
     }
+    unknown = "is in the lock" if part.fixed else f"needed by {' or '.join(sorted(built))}" if built else ""
+    came = {record.name for record in moves.before}
     return (reasons | anew) | {
-        record.name: ASKED if record.shown_name in moves.requested else "needed by a PyPI package"
+        record.name: unknown or "needed by a PyPI package"
         for record in moves.after
-        if record.is_pypi
+        if record.is_pypi and record.name not in reasons and record.name not in came
     }
+
+
+def _with_needs(moves: Moves, subdir: str) -> tuple[Sequence[PackageRecord], Sequence[PackageRecord]]:
+    """The records before and after, those from PyPI with what they need, as far as it is known."""
+    if moves.pypi is None and not moves.requires:
+        return moves.before, moves.after
+    from envmgr.ops.distributions import Needing, planned_records, with_depends
+    from envmgr.pypi.records import WheelNeeds
+
+    earlier = {name: WheelNeeds(tuple(lines)) for name, lines in moves.requires.items()}
+
+    def with_earlier(records: Sequence[PackageRecord]) -> Sequence[PackageRecord]:
+        python = next((record for record in records if record.name == "python"), None)
+        return with_depends(records, python, subdir, Needing(earlier))
+
+    if moves.pypi is None:
+        return with_earlier(moves.before), with_earlier(moves.after)
+    return with_earlier(moves.before), planned_records(moves.pypi, moves.after, earlier)
 
 
 def _is_named(record: PackageRecord, moves: Moves) -> bool:

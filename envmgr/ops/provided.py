@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
+    from envmgr.ops.wheel_needs import KnownNeeds
     from envmgr.prefix.installed import InstalledPackage
 
 _METADATA = re.compile(r"(?:^|/)site-packages/([^/]+)\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
@@ -32,6 +33,16 @@ class Providers(Struct):
     prefix: Path | None = None
     installed: Mapping[PackageRecord, InstalledPackage] = field(default_factory=dict)
     _found: dict[PackageRecord, tuple[Provided, ...]] = field(default_factory=dict)
+    _wheels: KnownNeeds | None = None
+
+    @property
+    def wheels(self) -> KnownNeeds:
+        """What wheels need, as far as it was looked up."""
+        from envmgr.ops.wheel_needs import KnownNeeds
+
+        if self._wheels is None:
+            self._wheels = KnownNeeds(self.context)
+        return self._wheels
 
     def of(self, records: Iterable[PackageRecord]) -> tuple[Provided, ...]:
         """The distributions that *records* provide, by name.

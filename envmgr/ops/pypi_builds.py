@@ -27,14 +27,17 @@ BUILT = ".built"
 
 
 def plan_again(part: PypiPart, records: Sequence[PackageRecord]) -> PypiPart:
-    """*part* once conda's *records* are unpacked: another one where their metadata says other than was expected.
+    """*part* once it and conda's *records* are unpacked: another one where metadata says other than was expected.
 
     Raises SolveError where PyPI's half does not go with what they really provide.
     """
     if part.fixed:
         return part
     provided = part.question.providers.of_archives(records)
-    if _names(provided) == _names(part.provided):
+    python = python_of(records)
+    # An index need not tell which Pythons a wheel is for; the wheel itself, which is here by now, does.
+    late = python is not None and part.question.known.not_for(python.version, part.answer) is not None
+    if _names(provided) == _names(part.provided) and not late:
         return part
     return resolve_beside(records, part.question)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError, SolveError, UsageError
-from envmgr.ops.chosen import Chosen, ChosenRequest, checked_name, choose, machine_of
+from envmgr.ops.chosen import Chosen, ChosenRequest, checked_name, choose, found_name, machine_of
 
 if TYPE_CHECKING:
     from envmgr.ops.context import Context
@@ -27,14 +27,13 @@ class Tree(Struct, frozen=True):
     """The *graph* with its *roots* in the order of showing.
 
     ``orphans`` are the topmost packages that nothing leads to which was asked for. ``names`` are those that the
-    tree was asked about; then there are no orphans. ``pypi`` is what pip brought or will bring.
+    tree was asked about; then there are no orphans.
     """
 
     chosen: Chosen
     graph: Graph
     roots: tuple[str, ...]
     orphans: tuple[str, ...] = ()
-    pypi: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
     @property
@@ -58,13 +57,15 @@ def tree(request: TreeRequest, context: Context) -> Tree:
         )
     chosen, context = choose(request.chosen, context)
     machine = machine_of(virtual_packages(chosen.subdir, context.environ))
-    graph = Graph(chosen.records, chosen.requirements, machine)
+    graph = Graph(
+        (*chosen.records, *chosen.distributions), (*chosen.requirements, *chosen.distribution_lines), machine
+    )
     if request.names:
-        names = tuple(dict.fromkeys(map(checked_name, request.names)))
+        names = tuple(dict.fromkeys(found_name(checked_name(name), graph.records) for name in request.names))
         for name in names:
             _check(name, graph, chosen)
         return Tree(chosen, graph, names, names=names)
-    return Tree(chosen, graph, tuple(graph.roots()), tuple(graph.orphans()), chosen.pypi)
+    return Tree(chosen, graph, tuple(graph.roots()), tuple(graph.orphans()))
 
 
 def _check(name: str, graph: Graph, chosen: Chosen) -> None:
@@ -72,7 +73,7 @@ def _check(name: str, graph: Graph, chosen: Chosen) -> None:
 
     if graph.find(name) is not None or name in graph.needed_by:
         return
-    near = Searched((), {}, graph.records).near(name)
+    near = Searched((), {}, [record.shown_name for record in graph.records.values()]).near(name)
     hint = f"Did you mean {' or '.join(near)}?" if near else None
     kind = SolveError if chosen.prefix is None else PrefixError
     raise kind(f"{name} is not in {chosen}.", hint=hint, package=name, near_names=near)

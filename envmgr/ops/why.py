@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from envmgr.errors import ChannelError, PrefixError, SolveError
-from envmgr.ops.chosen import Chosen, ChosenRequest, checked_name, choose, machine_of
+from envmgr.ops.chosen import Chosen, ChosenRequest, checked_name, choose, found_name, machine_of
 from envmgr.ops.resolve import ResolveOptions, open_index
 
 if TYPE_CHECKING:
@@ -46,8 +45,9 @@ def why(request: WhyRequest, context: Context) -> Why:
     """
     from envmgr.solver.why import answer_why
 
-    name = checked_name(request.name)
+    asked = checked_name(request.name)
     chosen, context = choose(request.chosen, context)
+    name = found_name(asked, {record.name for record in (*chosen.records, *chosen.distributions)})
     question = _question(name, chosen, request.chosen.options, context)
     answer = answer_why(question)
     if answer is None:
@@ -65,6 +65,8 @@ def _question(name: str, chosen: Chosen, options: ResolveOptions, context: Conte
         name=name,
         records=chosen.records,
         requirements=chosen.requirements,
+        distributions=chosen.distributions,
+        distribution_lines=chosen.distribution_lines,
         machine=machine_of(virtual),
         subdir=chosen.subdir,
         installed=chosen.prefix is not None,
@@ -102,41 +104,16 @@ def _missing(question: Question, chosen: Chosen) -> PrefixError | SolveError:
 
     name, many = question.name, len(question.channels) > 1
     sentence, hint = f"{name} is not in {chosen}", None
-    near = Searched((), {}, [record.name for record in question.records]).near(name)
-    pypi = [text for text in chosen.pypi if re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0].lower() == name]
+    known = [record.shown_name for record in (*question.records, *question.distributions)]
+    near = Searched((), {}, known).near(name)
     listed = newest_records(question.problem, name) if question.problem else []
-    if pypi:
-        sentence += f" as a conda package: {pypi[0]} {_how_it_comes(name, chosen)}"
-    elif listed:
+    if listed:
         found = f"{join_words(question.channels)} {'have' if many else 'has'} {name} {listed[0].version}"
         sentence += f", where nothing asked for it; {found}"
     elif question.problem:
         sentence += f", and {join_words(question.channels)} {'do' if many else 'does'} not have it"
         near = near or Searched((), {}, question.names).near(name)
-    if near and not pypi:
+    if near:
         hint = f"Did you mean {' or '.join(near)}?"
     kind = SolveError if chosen.prefix is None else PrefixError
     return kind(f"{sentence}.", hint=hint, package=name, near_names=near)
-
-
-def _how_it_comes(name: str, chosen: Chosen) -> str:
-    """From PyPI, and for whom, as the metadata of the distributions that are installed tells."""
-    from envmgr.models.wheel_name import normalized_name
-    from envmgr.ops.list import python_folder
-    from envmgr.prefix.store import PrefixStore
-    from envmgr.pypi.installed import read_distributions, read_requirements
-    from envmgr.pypi.needs import needed_by
-    from envmgr.pypi.target import PypiTarget
-
-    python = next((record for record in chosen.records if record.name == "python"), None)
-    if chosen.prefix is None or python is None:
-        return "will come from PyPI, and who needs it is known once it is installed"
-    folder = chosen.prefix / (python_folder(PrefixStore(chosen.prefix).records()) or "")
-    requires = {
-        normalized_name(each.name): read_requirements(folder / each.metadata / "METADATA")
-        for each in read_distributions(folder)
-    }
-    needs = needed_by(requires, requires, PypiTarget.of(python, (), chosen.subdir).markers)
-    users = sorted(user for user, others in needs.items() if normalized_name(name) in others)
-    told = f"needed by {', '.join(users)}" if users else "and nothing else there needs it"
-    return f"came from PyPI, {told}"

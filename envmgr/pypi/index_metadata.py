@@ -1,4 +1,4 @@
-"""Reads from an index what the extras of one distribution ask for (PEP 503, 691, 658).
+"""Reads from an index what distributions need, and which Pythons they are for (PEP 503, 691, 658).
 
 Conda packages do not say which extras their distribution has; the wheel of the same version on an index does.
 """
@@ -8,13 +8,18 @@ from __future__ import annotations
 import html
 import json
 import re
-from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from envmgr.errors import ChannelError
+from envmgr.pypi.records import needs_in
 from envmgr.pypi.stubs import same_version
 
 if TYPE_CHECKING:
@@ -22,10 +27,12 @@ if TYPE_CHECKING:
 
     from envmgr.ports import Transport
     from envmgr.pypi.index_options import Index
+    from envmgr.pypi.records import WheelNeeds
 
 _ACCEPT: Final = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 _LARGEST_BYTES: Final = 100_000_000
 _ANCHOR: Final = re.compile(r"<a\s([^>]*)>", re.IGNORECASE)
+_PYTHON: Final = re.compile(r"""data-requires-python\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
 _HREF: Final = re.compile(r"""href\s*=\s*["']([^"']+)["']""", re.IGNORECASE)
 
 
@@ -50,6 +57,52 @@ def extra_requirements(
                 return None if metadata is None else _of_extras(metadata)
         return None
     return None
+
+
+def read_needs(url: str, transport: Transport) -> WheelNeeds | None:
+    """What the wheel at *url* needs, by the metadata that an index serves beside it (PEP 658); None without."""
+    metadata = _get(f"{url}.metadata", transport)
+    return None if metadata is None else needs_in(metadata.splitlines())
+
+
+def pythons_by_version(name: str, index: str, transport: Transport) -> dict[str, list[str]]:
+    """``Requires-Python`` of every file of *name* by its version (PEP 440), "" for a file that says none.
+
+    *index* is the URL of PEP 503's pages. Empty where the index does not answer, or lists nothing that can be read.
+    """
+    page = f"{index.rstrip('/')}/{name}/"
+    content = _get(page, transport) if page.startswith(("http://", "https://")) else None
+    found: dict[str, list[str]] = {}
+    for file, python in _files(content or ""):
+        version = _version_of(file)
+        if version is not None:
+            found.setdefault(version, []).append(python)
+    return found
+
+
+def _files(content: str) -> Iterator[tuple[str, str]]:
+    """The names of the files on a page, each with its ``Requires-Python``."""
+    if content.lstrip().startswith("{"):
+        try:
+            for file in json.loads(content)["files"]:
+                yield str(file["filename"]), str(file.get("requires-python") or "")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return
+        return
+    for attributes in _ANCHOR.findall(content):
+        href, python = _HREF.search(attributes), _PYTHON.search(attributes)
+        if href:
+            path = urlsplit(html.unescape(href[1])).path
+            yield unquote(path.rpartition("/")[2]), html.unescape(python[1]) if python else ""
+
+
+def _version_of(file: str) -> str | None:
+    try:
+        if file.endswith(".whl"):
+            return str(parse_wheel_filename(file)[1])
+        return str(parse_sdist_filename(file)[1])
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
 
 
 def _get(url: str, transport: Transport) -> str | None:
@@ -100,6 +153,5 @@ def _is_of(url: str, version: str) -> bool:
 
 
 def _of_extras(metadata: str) -> tuple[str, ...]:
-    headers = HeaderParser().parsestr(metadata)
-    needs = [str(text) for text in headers.get_all("Requires-Dist", [])]
+    needs = needs_in(metadata.splitlines()).requires_dist
     return tuple(text for text in needs if re.search(r"\bextra\s*==", text.partition(";")[2]))

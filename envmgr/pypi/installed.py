@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from envmgr.models.wheel_name import normalized_name
+from envmgr.pypi.records import needs_in
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
+
+    from envmgr.pypi.records import WheelNeeds
 
 _DIST_INFO = ".dist-info"
 
@@ -136,7 +139,17 @@ def _read(folder: Path) -> Distribution | None:
 
 def read_requirements(metadata: Path) -> list[str]:
     """The Requires-Dist lines of a METADATA file, empty for one that cannot be read."""
-    return read_fields(metadata, ["requires-dist"])["requires-dist"]
+    found = read_needs(metadata)
+    return list(found.requires_dist) if found is not None else []
+
+
+def read_needs(metadata: Path) -> WheelNeeds | None:
+    """What a METADATA file says that its distribution needs; None for one that cannot be read."""
+    try:
+        with metadata.open(encoding="utf-8", errors="replace") as file:
+            return needs_in(file)
+    except OSError:
+        return None
 
 
 def read_fields(metadata: Path, names: Iterable[str]) -> dict[str, list[str]]:

@@ -19,10 +19,23 @@ def needed_by(
 ) -> dict[str, set[str]]:
     """Every distribution that *roots* (PEP 508) lead to, with the names of what it needs itself.
 
+    As `ranges_needed`, which tells the versions, too.
+    """
+    return {name: set(needs) for name, needs in ranges_needed(roots, requires, environment).items()}
+
+
+def ranges_needed(
+    roots: Iterable[str], requires: Mapping[str, Collection[str]], environment: Environment
+) -> dict[str, dict[str, list[str]]]:
+    """Every distribution that *roots* (PEP 508) lead to, with what it needs itself: names, and ranges of each.
+
     *requires* has Requires-Dist lines by normalized name ("Core metadata specifications"); what it does not know
     needs nothing. Extras count where somebody asks for them. Lines that cannot be read are passed over.
+
+    >>> ranges_needed(["a[x]"], {"a": ["b<2,>=1", "c; extra == 'x'", "d; extra == 'y'"]}, {})
+    {'a': {'b': ['>=1,<2'], 'c': []}, 'b': {}, 'c': {}}
     """
-    found: dict[str, set[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     known_extras: dict[str, set[str]] = {}
     waiting = [each for text in roots if (each := _parsed(text)) is not None]
     while waiting:
@@ -33,13 +46,25 @@ def needed_by(
         if name in found and not new:
             continue
         extras |= new
-        needs = found.setdefault(name, set())
+        needs = found.setdefault(name, {})
         for text in requires.get(name, ()):
             line = _parsed(text)
             if line is not None and _holds(line, extras, environment):
-                needs.add(normalized_name(line.name))
+                ranges = needs.setdefault(normalized_name(line.name), [])
+                if str(line.specifier) and (told := range_text(str(line.specifier))) not in ranges:
+                    ranges.append(told)
                 waiting.append(line)
     return found
+
+
+def range_text(specifier: str) -> str:
+    """A specifier set (PEP 440) as people write it, with lower bounds first.
+
+    >>> range_text("<2,!=1.5,>=1")
+    '>=1,<2,!=1.5'
+    """
+    clauses = sorted(part.strip() for part in specifier.split(",") if part.strip())
+    return ",".join(sorted(clauses, key=lambda part: ">~=<!".find(part[0])))
 
 
 def dependants(gone: Collection[str], needs: Mapping[str, Collection[str]]) -> set[str]:

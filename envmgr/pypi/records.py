@@ -14,7 +14,7 @@ from envmgr.models.wheel_name import WheelName, normalized_version
 from envmgr.pypi.items import without_login
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 BUILD = "pypi_0"
 """The build string of a distribution from PyPI, as conda shows it."""
@@ -26,6 +26,25 @@ class WheelNeeds(Struct, frozen=True):
 
     requires_dist: tuple[str, ...] = ()
     requires_python: str | None = None
+
+
+def needs_in(metadata: Iterable[str]) -> WheelNeeds:
+    """What the lines of a METADATA file say, up to the first empty one ("Core metadata specifications").
+
+    >>> needs_in(["Name: a", "Requires-Dist: b>=1", "Requires-Python: >=3.9", "", "Requires-Dist: c"])
+    WheelNeeds(requires_dist=('b>=1',), requires_python='>=3.9')
+    """
+    requires: list[str] = []
+    python: str | None = None
+    for line in metadata:
+        if not line.strip():
+            break
+        field, _, value = line.partition(":")
+        if field.lower() == "requires-dist":
+            requires.append(value.strip())
+        elif field.lower() == "requires-python":
+            python = value.strip() or None
+    return WheelNeeds(tuple(requires), python)
 
 
 def wheel_record(

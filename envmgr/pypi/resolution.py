@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
+    from envmgr.pypi.records import WheelNeeds
     from envmgr.pypi.target import PypiTarget
 
 SourceKind = Literal["sdist", "archive", "vcs", "directory"]
@@ -160,7 +161,8 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     ``uploaded`` has the time of upload of each name's file, but for those that items hold to one version, in
     milliseconds since the Unix epoch, where the index
     tells it. ``credential_urls`` are URLs with logins, for `Context.with_credentials`, and are shown nowhere.
-    ``tool`` is what resolved, such as ``uv 0.9.1``; ``warnings`` are sentences.
+    ``needs`` tells what distributions need, by name, as far as it is known. ``tool`` is what resolved, such as
+    ``uv 0.9.1``; ``warnings`` are sentences.
     """
 
     tool: str
@@ -171,6 +173,7 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     missing_extras: tuple[tuple[str, str], ...] = ()
     credential_urls: tuple[str, ...] = ()
     uploaded: Mapping[str, int] = field(default_factory=dict)
+    needs: Mapping[str, WheelNeeds] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from envmgr.models.record import is_pypi_name
 from envmgr.models.virtual_package import is_possible
-from envmgr.solver.graph import joined, read_entry
+from envmgr.solver.graph import joined, read_entry, shown_name
 from envmgr.solver.universe import Universe, target_name
 
 if TYPE_CHECKING:
@@ -198,6 +199,8 @@ class _Examiner:
 
     def _insists(self, need: Need, accepts: Callable[[str], bool]) -> bool:
         """Whether no build of the same version says something else, so that the version itself is in the way."""
+        if is_pypi_name(need.source):
+            return True
         record = self.graph.records[need.source]
         table = self._candidates(need.source).table
         builds = table.version_masks().get(record.version, 0)
@@ -317,7 +320,7 @@ class _Examiner:
 
     def _label(self, name: str) -> str:
         record = self.graph.find(name)
-        return f"{name} {record.version}" if record else name
+        return f"{record.shown_name} {record.version}" if record else shown_name(name)
 
 
 def _accept(texts: Iterable[str], record: PackageRecord) -> bool:

@@ -1,5 +1,6 @@
 """Who needs whom among chosen records: from the user's lines down to the properties of the machine.
 
+Python distributions from PyPI take part where their records say what they need, in conda's form: ``pypi:idna >=3``.
 The graph is that of one answer, a plan or an environment: entries under a condition (CEP 43) count where it holds,
 those of an extra (CEP 44) where somebody asks for it. It is read once, and every walk over it visits a name once,
 so its cost grows with the entries and not with the ways through them. Which other records there might have been is
@@ -12,9 +13,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from envmgr.errors import DataError
 from envmgr.models.condition import And, Or
+from envmgr.models.record import PYPI_PREFIX, is_pypi_name
 from envmgr.solver.candidates import parse_match_spec
 from envmgr.solver.ranges import join_words, plain_entries
 from envmgr.solver.universe import target_name
@@ -132,6 +135,9 @@ class Graph:
         """Those of a record's entries whose condition holds, by the name that they are about."""
         entries: dict[str, list[str]] = {}
         for text in texts:
+            if is_pypi_name(text):
+                entries.setdefault(text.split(" ", 1)[0], []).append(text)
+                continue
             if "[" not in text and ":" not in text:
                 entries.setdefault(target_name(text), []).append(text)
                 continue
@@ -172,9 +178,17 @@ class Graph:
 def read_entry(text: str) -> MatchSpec | None:
     """An entry of a record as a spec; None where it cannot be read."""
     try:
+        if is_pypi_name(text):
+            spec = parse_match_spec(text.removeprefix(PYPI_PREFIX))
+            return replace(spec, name=f"{PYPI_PREFIX}{spec.name}")
         return parse_match_spec(text)
     except DataError:
         return None
+
+
+def shown_name(name: str) -> str:
+    """The name of a record, or an entry about it, as people know it: that of PyPI's without what tells it apart."""
+    return name.removeprefix(PYPI_PREFIX)
 
 
 def _for_extras(before: Need | None, extra: str) -> tuple[str, ...]:
@@ -205,6 +219,6 @@ def joined(specs: Iterable[str]) -> str:
     >>> joined(["numpy >=1.22", "numpy", "numpy <2.0a0"])
     'numpy >=1.22 and <2'
     """
-    texts = plain_entries(specs)
+    texts = plain_entries(shown_name(text) for text in specs)
     wordy = [text for text in texts if text.strip() != target_name(text)] or texts[:1]
     return " and ".join([*wordy[:1], *(text.removeprefix(f"{target_name(text)} ") for text in wordy[1:])])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.solver.graph import Graph, joined, read_entry
+from envmgr.solver.graph import Graph, joined, read_entry, shown_name
 from envmgr.solver.ranges import join_words
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class _Moves:
 
     def _excluding(self, old: PackageRecord) -> str:
         limits = [need for need in self.new.limited_by.get(old.name, ()) if not need.accepts(old)]
-        return f"{self._owner(limits)} excludes {old.name} {old.version}" if limits else ""
+        return f"{self._owner(limits)} excludes {old.shown_name} {old.version}" if limits else ""
 
     def _unmet(self, old: PackageRecord, there: Graph) -> str:
         """What *old* needs, or excludes, and the new environment has otherwise."""
@@ -125,14 +125,14 @@ class _Moves:
                 return ""
             if found is None:
                 if target in self.leaders:
-                    return f"needs {target}, which goes"
+                    return f"needs {shown_name(target)}, which goes"
                 continue
             if not need.accepts(found):
                 return f"{old.version} needs {joined(need.specs)}"
         for target, texts in self.old.counted(old.constrains).items():
             found = there.find(target)
             if found is not None and not _accept(texts, found):
-                return f"{old.version} excludes {target} {found.version}"
+                return f"{old.version} excludes {found.shown_name} {found.version}"
         return ""
 
     def _leading(self) -> frozenset[str]:
@@ -156,14 +156,14 @@ class _Moves:
 
     def _owner(self, needs: Sequence[Need]) -> str:
         source = self.new.records[self._first(needs).source]
-        return f"{source.name} {source.version}"
+        return f"{source.shown_name} {source.version}"
 
     def _order(self, name: str) -> tuple[bool, bool, bool, str]:
         moves = self.old.records.get(name) != self.new.records.get(name)
         return (name not in self.asked, not self.new.lines_about(name), not moves, name)
 
     def _some(self, names: Iterable[str]) -> str:
-        ordered = sorted(set(names), key=self._order)
+        ordered = [shown_name(name) for name in sorted(set(names), key=self._order)]
         more = len(ordered) - MOST_NAMES
         if more > 1:
             return f"{', '.join(ordered[:MOST_NAMES])} and {more} more"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from envmgr.models.record import is_pypi_name
 from envmgr.models.visible_text import visible
-from envmgr.solver.graph import told_need
+from envmgr.solver.graph import shown_name, told_need
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -162,7 +163,9 @@ def _branches(lasts: Sequence[bool], glyphs: Glyphs) -> str:
 
 
 def _label(row: Row, *, specs: bool) -> str:
-    words = [row.name, row.version if row.version is not None else "(not there)"]
+    words = [shown_name(row.name), row.version if row.version is not None else "(not there)"]
+    if is_pypi_name(row.name):
+        words.append("(pypi)")
     if specs and row.specs:
         words.append(f"[{row.specs}]")
     if row.requests and (row.level == 0 or specs):

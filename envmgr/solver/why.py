@@ -19,7 +19,7 @@ from envmgr.models.record_table import is_readable, tables_of, version_key
 from envmgr.models.requirement import Requirement, Source
 from envmgr.solver.blockers import Blocker, find_blockers
 from envmgr.solver.explain import explain
-from envmgr.solver.graph import Graph, Need
+from envmgr.solver.graph import Graph, Need, shown_name
 from envmgr.solver.searched import Searched
 from envmgr.solver.solve import Solution, solve
 from envmgr.solver.universe import Universe
@@ -42,13 +42,15 @@ Verdict = Literal[
     "unlisted",  # the channels do not have the package
     "unknown",  # there is no index to look into
     "machine",  # a property of the machine, which no channel brings
+    "pypi",  # it comes from PyPI, which is asked by changes alone
 ]
 
 
 class Question(Struct, frozen=True, kw_only=True):
     """Why is *name* among *records*, and in this version?
 
-    *requirements* are the user's lines, *machine* answers for virtual packages, *subdir* is the platform.
+    *requirements* are the user's lines, *machine* answers for virtual packages, *subdir* is the platform. The
+    *distributions* are from PyPI, with what they need, and *distribution_lines* ask for them.
     *problem* gives the records that the channels have and the rules of the solve; None where no index can be had,
     for the *reason* told. *channels* are their names as the user calls them, *names* all their packages.
     ``installed`` says that *records* are an environment, which an update would change as little as it can;
@@ -60,6 +62,8 @@ class Question(Struct, frozen=True, kw_only=True):
     requirements: tuple[Requirement, ...]
     machine: Callable[[str], PackageRecord | None]
     subdir: str
+    distributions: tuple[PackageRecord, ...] = ()
+    distribution_lines: tuple[Requirement, ...] = ()
     installed: bool = False
     problem: Problem | None = None
     reason: str = ""
@@ -132,16 +136,20 @@ def answer_why(question: Question) -> Why | None:
 
     Raises DataError for a line that names no package, as `solve` does.
     """
-    graph = Graph(question.records, question.requirements, question.machine)
+    graph = Graph(
+        (*question.records, *question.distributions),
+        (*question.requirements, *question.distribution_lines),
+        question.machine,
+    )
     record = graph.find(question.name)
     if record is None:
         return None
     searched = Searched(question.channels, question.problem.channel_rank if question.problem else {}, ())
     return Why(
-        name=record.name,
+        name=record.shown_name,
         version=record.version,
         build=record.build,
-        channel="" if record.is_virtual else searched.place_of(record),
+        channel="" if record.is_virtual else "pypi" if record.is_pypi else searched.place_of(record),
         requests=tuple(_requests(graph, record.name)),
         request_count=len(graph.lines),
         dependants=tuple(_step(graph, need) for need in graph.needed_by.get(record.name, ())),
@@ -163,7 +171,8 @@ def _requests(graph: Graph, name: str) -> list[Request]:
 
 
 def _step(graph: Graph, need: Need) -> Step:
-    return Step(need.source, graph.records[need.source].version, need.specs, need.extras)
+    record = graph.records[need.source]
+    return Step(record.shown_name, record.version, tuple(map(shown_name, need.specs)), need.extras)
 
 
 def newest_records(problem: Problem, name: str) -> list[PackageRecord]:
@@ -185,6 +194,12 @@ def _newest(question: Question, graph: Graph, record: PackageRecord, searched: S
     problem = question.problem
     if record.is_virtual:
         return Newest("machine")
+    if record.is_pypi:
+        if not question.installed:
+            return Newest("pypi", reason="the plan takes the newest that fits what is asked for")
+        # What pip brought has no archive that would be known.
+        by_pip = "pip put it there, and changes of envmgr leave it alone"
+        return Newest("pypi", reason=by_pip if record.origin is None else "")
     if problem is None:
         return Newest("unknown", reason=question.reason)
     if not is_readable(record.version):
@@ -199,6 +214,10 @@ def _newest(question: Question, graph: Graph, record: PackageRecord, searched: S
         return newest
     blocked = find_blockers(builds, graph, problem, searched, question.subdir)
     found = replace(newest, verdict="blocked", blockers=blocked.blockers, build=blocked.build)
+    of_pypi = {f"{each.shown_name} {each.version}" for each in question.distributions}
+    if any(blocker.package in of_pypi for blocker in blocked.blockers):
+        reason = "that depends on what else PyPI has; a change that asks for it finds out."
+        return replace(found, verdict="undecided", reason=reason)
     return _Alternative(question, problem, record).described(found)
 
 

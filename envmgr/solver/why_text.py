@@ -22,7 +22,8 @@ MOST_SPECS = 3
 
 def why_lines(why: Why) -> list[str]:
     """The whole answer, a sentence or part of one a line."""
-    from_where = "on this machine" if why.newest.verdict == "machine" else f"{why.build} from {why.channel}"
+    places = {"machine": "on this machine", "pypi": "from PyPI"}
+    from_where = places.get(why.newest.verdict, f"{why.build} from {why.channel}")
     lines = [
         f"{why.name} {why.version} ({from_where})",
         "",
@@ -87,6 +88,12 @@ def newest_lines(why: Why) -> list[str]:
     newest, name = why.newest, why.name
     if newest.verdict == "machine":
         return [f"No channel brings it; {override_variable(name)} overrides what this machine says."]
+    if newest.verdict == "pypi" and newest.reason:
+        return [f"PyPI was not asked for newer ones: {newest.reason}."]
+    if newest.verdict == "pypi":
+        return [
+            f"PyPI was not asked; envmgr update --dry-run {name} tells whether it has a newer one that fits."
+        ]
     if newest.verdict == "unknown":
         return [f"Whether there is a newer one is not known: {newest.reason.rstrip('.')}."]
     if newest.verdict == "unlisted":

@@ -109,10 +109,49 @@ def test_one_plan_and_one_generation_hold_both_kinds(envmgr: Envmgr, create: Any
 
 def test_why_and_tree_tell_what_came_from_pypi(envmgr: Envmgr, create: Any, tmp_path: Path) -> None:
     assert create("python", "lib", pypi=("app >=1 ; python_version > '3'",)).code == 0
-    told = envmgr("why", "-p", tmp_path / "env", "part").err
-    assert "part 1.0 came from PyPI, needed by app." in told and "warning" not in told
-    shown = envmgr("tree", "-p", tmp_path / "env", "--depth", "0").out
-    assert shown.endswith("from PyPI\n├── app 1.0\n└── part 1.0\n")
+    told = envmgr("why", "-p", tmp_path / "env", "part")
+    assert told.err == "" and told.out.startswith(
+        "part 1.0 (from PyPI)\n\nIt is there because of 1 of 3 requests:\n"
+        "  app >=1 ; python_version > '3' (the environment)\n    app 1.0 needs part\n"
+    )
+    assert "envmgr update --dry-run part" in told.out
+    assert "    app 1.0 needs lib\n" in envmgr("why", "-p", tmp_path / "env", "lib").out
+    assert f"python {VERSION}.0\n" in envmgr("tree", "-p", tmp_path / "env", "part").out
+    shown = envmgr("tree", "-p", tmp_path / "env").out
+    assert shown.endswith(
+        f"app 1.0 (pypi) (asked for: app >=1 ; python_version > '3')\n├── lib 2.0 (*)\n├── part 1.0 (pypi)\n"
+        f"│   └── python {VERSION}.0\n└── python {VERSION}.0\n(*) is opened above\n"
+    )
+    up = envmgr("tree", "-p", tmp_path / "env", "-i", "part", "--json").json
+    needs = {each["name"]: {need["name"] for need in each["needs"]} for each in up["packages"]}
+    assert needs == {"part": {"python"}, "app": {"lib", "part", "python"}}
+
+
+def test_why_and_tree_ask_pypi_for_a_plan(
+    envmgr: Envmgr, channel: str, served: Served, tmp_path: Path
+) -> None:
+    file = tmp_path / "environment.yml"
+    file.write_text(f"channels: [{channel}]\ndependencies: [python, lib, {{pip: [old-app]}}]\n")
+    told = envmgr("why", "-f", file, "--override-channels", "lib").out
+    assert told.startswith("lib 1.0 ") and "old-app 1.0 needs lib <2" in told
+    assert "that depends on what else PyPI has" in told
+    shown = envmgr("tree", "-f", file, "--override-channels", "--depth", "1").out
+    assert "old-app 1.0 (pypi) (asked for: old-app)\n├── lib 1.0" in shown
+
+
+def test_a_plan_says_who_needs_each_distribution(
+    create: Any, index: LocalIndex, envmgr: Envmgr, tmp_path: Path
+) -> None:
+    index.wheel("top", "1.0", ["app", "built"])
+    index.wheel("low", "1.0")
+    index.sdist("built", "1.0", ["low"])
+    assert create("python", "lib").code == 0
+    done = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "top", "--json")
+    assert done.code == 0, done.out
+    expected = {"app": "needed by top", "part": "needed by app", "top": "asked for", "low": "needed by built"}
+    assert {name: done.json["reasons"][f"pypi:{name}"] for name in expected} == expected
+    gone = envmgr("remove", "-y", "-p", tmp_path / "env", "top", "--dry-run", "--json").json["reasons"]
+    assert (gone["pypi:top"], gone["pypi:part"]) == ("asked for", "was needed by app")
 
 
 def test_a_dry_run_tells_both_kinds_and_fetches_no_wheel(create: Any, served: Served, tmp_path: Path) -> None:
@@ -435,3 +474,49 @@ def test_a_requirement_file_is_read_with_its_lines(envmgr: Envmgr, create: Any, 
     (tmp_path / "more.txt").write_text("other ==\n")
     refused = create("python", pypi=(f"-r {tmp_path / 'more.txt'}",), name="second")
     assert (refused.code, f"{tmp_path / 'more.txt'}:1" in refused.err) == (1, True), refused.err
+
+
+def test_wheels_that_are_not_for_the_planned_python_are_passed_by(
+    envmgr: Envmgr, create: Any, index: LocalIndex, served: Served, tmp_path: Path
+) -> None:
+    index.wheel("bounded", "1.0", python=">=3.8")
+    for version in ("1.1", "2.0", "3.0"):
+        index.wheel("bounded", version, python=">=3.8,<3.9")
+    assert create("python", pypi=("bounded",)).code == 0
+    assert installed(envmgr, tmp_path / "env") == {"bounded": "1.0 pypi"}
+    # One round for the wheel that was chosen, one for all that its index says of the others.
+    assert served.asked.count("/files/bounded-2.0-py3-none-any.whl.metadata") == 0
+    refused = create("python", pypi=("bounded>1",), name="other", json=True)
+    assert (refused.code, (tmp_path / "other").exists()) == (1, False)
+    told = "\n".join([refused.json["error"], *refused.json["explanation"]])
+    assert f"bounded 3.0 needs Python >=3.8,<3.9, and the environment's is {VERSION}.0." in told
+    assert "bounded!=" not in told
+
+
+def test_an_older_python_is_taken_where_a_wheel_needs_one(
+    envmgr: Envmgr, served: Served, index: LocalIndex, tmp_path: Path
+) -> None:
+    index.wheel("bounded", "1.0", python=">=3.8,<3.12")
+    packages = [pkg("python", version, files={"bin/python": START}) for version in ("3.11.5", "3.12.1")]
+    channel = make_channel(tmp_path / "pythons", packages).as_uri()
+    words = ["-p", tmp_path / "env", "-c", channel, "--override-channels", "--dry-run", "--json"]
+    done = envmgr("create", *words, "python", "--pypi", "bounded")
+    assert done.code == 0, done.out
+    assert {each["name"]: each["version"] for each in done.json["actions"]["LINK"]} == {
+        "python": "3.11.5",
+        "bounded": "1.0",
+    }
+
+
+def test_a_wheel_tells_its_python_where_its_index_does_not(
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    index.wheel("bounded", "1.0")
+    silent = index.wheel("bounded", "2.0", python="<3.9")
+    silent.with_name(f"{silent.name}.metadata").unlink()
+    page = index.folder / "simple" / "bounded" / "index.html"
+    page.write_text(page.read_text().replace(' data-core-metadata="true"', ""))
+    done = create("python", pypi=("bounded",))
+    assert done.code == 0, done.err
+    assert installed(envmgr, tmp_path / "env") == {"bounded": "1.0 pypi"}
+    assert "PyPI's part was planned anew" in done.err or done.err.count("New environment") == 2

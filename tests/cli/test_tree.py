@@ -71,7 +71,11 @@ def test_a_tree_needs_no_channel(envmgr: Envmgr, prefix: Path, channel: Path):
     assert envmgr("tree", "-p", prefix, "--offline").out == before
 
 
-def test_a_tree_of_a_plan_with_pip_items(envmgr: Envmgr, channel: Path, tmp_path: Path):
+def test_a_tree_of_a_plan_says_why_what_pypi_brings_is_not_known(
+    envmgr: Envmgr, channel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     file = tmp_path / "env.yml"
     file.write_text(
         f"channels: ['{channel}', nodefaults]\ndependencies:\n  - lib\n  - pip\n  - pip: [requests, flask]\n"
@@ -83,10 +87,10 @@ def test_a_tree_of_a_plan_with_pip_items(envmgr: Envmgr, channel: Path, tmp_path
         └── python 3.11.1 ...
         pip 24.0 (asked for: pip)
         └── python 3.11.1 ...
-        from PyPI
-        ├── requests
-        └── flask
         """)
+    assert shown.err.startswith(
+        "warning: what comes from PyPI is not known, and left out: http://127.0"
+    )
 
 
 def test_an_inverted_tree_shows_what_each_asks(envmgr: Envmgr, prefix: Path):
@@ -142,15 +146,17 @@ def test_packages_of_pip_have_a_place_of_their_own(envmgr: Envmgr, prefix: Path)
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Name: requests\nVersion: 2.31\n")
     shown = envmgr("tree", "-p", prefix, "--depth", "0")
-    assert shown.out.endswith("from PyPI\n└── requests 2.31\n")
-    assert envmgr("tree", "-p", prefix, "--json").json["pypi"] == ["requests 2.31"]
+    assert shown.out.endswith("not needed by anything that was asked for:\nrequests 2.31 (pypi) ...\n")
+    found = envmgr("tree", "-p", prefix, "--json").json
+    assert found["orphans"] == ["requests"]
+    assert [each["channel"] for each in found["packages"] if each["name"] == "requests"] == ["pypi"]
 
 
 def test_json_is_the_graph(envmgr: Envmgr, prefix: Path):
     found = envmgr("tree", "-p", prefix, "--json").json
     assert found["success"] is True
     assert found["prefix"] == str(prefix)
-    assert (found["roots"], found["orphans"], found["pypi"]) == (["app", "python"], [], [])
+    assert (found["roots"], found["orphans"]) == (["app", "python"], [])
     packages = {each["name"]: each for each in found["packages"]}
     assert list(packages) == ["app", "python", "lib", "pip", "zlib", "__glibc"]
     assert packages["app"]["requests"] == [{"line": "app", "place": "the environment"}]
