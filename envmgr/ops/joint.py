@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from envmgr.ops.provided import Providers
     from envmgr.ops.resolve import Resolving
     from envmgr.ops.wheel_needs import KnownNeeds, NotForPython
+    from envmgr.pypi.records import WheelNeeds
     from envmgr.pypi.resolution import Candidate, Provided, PypiItem, PypiSource, Strategy
 
 FROM_PYPI = "the PyPI items"
@@ -137,8 +138,30 @@ def _part(
         f"{name} comes from conda, and what its extra [{extra}] needs is not known; name it yourself."
         for name, extra in answer.missing_extras
     )
-    whole = replace(answer, warnings=(*answer.warnings, *told))
+    whole = replace(answer, warnings=(*answer.warnings, *told), needs=_all_needs(question, records, answer))
     return PypiPart(question, whole, question.providers.of(records), steered)
+
+
+def _all_needs(
+    question: PypiQuestion, records: Sequence[PackageRecord], answer: PypiSolution
+) -> Mapping[str, WheelNeeds]:
+    """What the distributions of *answer* need; where no metadata tells it, the names that the resolver knows."""
+    from envmgr.pypi.records import WheelNeeds
+
+    versions = {record.shown_name: record.version for record in answer.wheels}
+    versions |= {each.name: each.version for each in answer.sources if each.version is not None}
+    if versions.keys() <= answer.needs.keys() or not answer.tool.startswith("uv"):
+        return answer.needs
+    kept = replace(pypi_request(records, question), preferred=versions, upgrade=(), upgrade_all=False)
+    told = _run(replace(kept, only_users=True), question.providers.context)
+    users = told.users if isinstance(told, PypiSolution) else {}
+    whole = {}
+    for user in versions:
+        # Extras that a distribution without metadata asks for show here alone.
+        names = tuple(name for name, those in users.items() if user in those)
+        known = answer.needs.get(user, WheelNeeds())
+        whole[user] = WheelNeeds((*known.requires_dist, *names), known.requires_python)
+    return whole
 
 
 def ask_pypi(
@@ -185,21 +208,14 @@ def _ask_once(
     what_conda_provides: bool,
 ) -> PypiSolution | PypiRefusal:
     """`ask_pypi`, of a resolver that passes by upper bounds of Pythons."""
-    from envmgr.pypi.resolve import resolve_pypi
-
     context = question.providers.context
     request = pypi_request(records, question)
     request = replace(request, candidates=candidates or {}, allow_sources=with_sources)
     request = request if what_conda_provides else replace(request, provided=())
 
-    def resolve(request: PypiRequest) -> PypiSolution | PypiRefusal:
-        with contextlib.ExitStack() as stack:
-            request = replace(request, work_dir=_work_dir(stack, context))
-            return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
-
     answer: PypiSolution | PypiRefusal | None = None
     try:
-        answer = resolve(request)
+        answer = _run(request, context)
     except PrefixError as error:
         if not error.facts.get("needs_python") or question.planned is None:
             raise
@@ -207,9 +223,17 @@ def _ask_once(
         return answer
     if question.planned is not None:
         with question.planned(records) as python:
-            return resolve(replace(request, prefix_python=python))
+            return _run(replace(request, prefix_python=python), context)
     assert isinstance(answer, PypiRefusal)
     return answer
+
+
+def _run(request: PypiRequest, context: Context) -> PypiSolution | PypiRefusal:
+    from envmgr.pypi.resolve import resolve_pypi
+
+    with contextlib.ExitStack() as stack:
+        request = replace(request, work_dir=_work_dir(stack, context))
+        return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
 
 
 def _work_dir(stack: contextlib.ExitStack, context: Context) -> Path | None:

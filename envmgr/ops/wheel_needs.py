@@ -78,7 +78,7 @@ class KnownNeeds(Struct):
         for record in unknown:
             self._found[record] = _told(record) or cached_needs(record, self.context)
         missing = [record for record in unknown if self._found[record] is None and record not in self._asked]
-        if missing and not self.context.settings.offline:
+        if missing:
             self._fetch(missing, self.context.with_credentials(answer.credential_urls))
         found = {record.shown_name: self._found[record] for record in answer.wheels}
         return {name: needs for name, needs in found.items() if needs is not None}
@@ -125,9 +125,14 @@ class KnownNeeds(Struct):
         place = (name, index)
         if place not in self._ranges:
             transport = self.context.with_credentials(answer.credential_urls).transport
-            offline = self.context.settings.offline
-            self._ranges[place] = {} if offline else pythons_by_version(name, index, transport)
+            is_open = self._is_open(index)
+            self._ranges[place] = pythons_by_version(name, index, transport) if is_open else {}
         return self._ranges[place]
+
+    def _is_open(self, url: str) -> bool:
+        """Whether *url* may be read; offline, only this machine's files may."""
+        remote = url.startswith(("http://", "https://")) and not self.context.settings.offline
+        return remote or url.startswith("file:")
 
     def _fetch(self, records: Sequence[PackageRecord], context: Context) -> None:
         """Ask the indexes; one that does not serve metadata is not asked for all of it."""
@@ -140,7 +145,7 @@ class KnownNeeds(Struct):
 
         def ask(record: PackageRecord) -> WheelNeeds | None:
             host = urlsplit(record.url).netloc
-            if not record.url.startswith(("http://", "https://")) or failures.get(host, 0) >= _MOST_FAILURES:
+            if not self._is_open(record.url) or failures.get(host, 0) >= _MOST_FAILURES:
                 return None
             found = read_needs(record.url, context.transport)
             failures[host] = -len(records) if found is not None else failures.get(host, 0) + 1

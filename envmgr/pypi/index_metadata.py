@@ -8,6 +8,8 @@ from __future__ import annotations
 import html
 import json
 import re
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -18,7 +20,8 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from envmgr.errors import ChannelError
+from envmgr.errors import ChannelError, DataError
+from envmgr.models.wheel_name import WheelName
 from envmgr.pypi.records import needs_in
 from envmgr.pypi.stubs import same_version
 
@@ -60,9 +63,23 @@ def extra_requirements(
 
 
 def read_needs(url: str, transport: Transport) -> WheelNeeds | None:
-    """What the wheel at *url* needs, by the metadata that an index serves beside it (PEP 658); None without."""
-    metadata = _get(f"{url}.metadata", transport)
+    """What the wheel at *url* needs, by the metadata that an index serves beside it (PEP 658); None without.
+
+    A wheel on this machine tells itself.
+    """
+    metadata = _in_wheel(url) if url.startswith("file:") else _get(f"{url}.metadata", transport)
     return None if metadata is None else needs_in(metadata.splitlines())
+
+
+def _in_wheel(url: str) -> str | None:
+    path = Path(unquote(urlsplit(url).path))
+    try:
+        name = WheelName.parse(path.name)
+        member = f"{name.distribution}-{name.version}.dist-info/METADATA"
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            return file.read(_LARGEST_BYTES).decode("utf-8", "replace")
+    except (OSError, KeyError, DataError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return None
 
 
 def pythons_by_version(name: str, index: str, transport: Transport) -> dict[str, list[str]]:
@@ -71,7 +88,7 @@ def pythons_by_version(name: str, index: str, transport: Transport) -> dict[str,
     *index* is the URL of PEP 503's pages. Empty where the index does not answer, or lists nothing that can be read.
     """
     page = f"{index.rstrip('/')}/{name}/"
-    content = _get(page, transport) if page.startswith(("http://", "https://")) else None
+    content = _get(f"{page}index.html" if page.startswith("file:") else page, transport)
     found: dict[str, list[str]] = {}
     for file, python in _files(content or ""):
         version = _version_of(file)

@@ -31,13 +31,13 @@ class WheelNeeds(Struct, frozen=True):
 def needs_in(metadata: Iterable[str]) -> WheelNeeds:
     """What the lines of a METADATA file say, up to the first empty one ("Core metadata specifications").
 
-    >>> needs_in(["Name: a", "Requires-Dist: b>=1", "Requires-Python: >=3.9", "", "Requires-Dist: c"])
+    >>> needs_in(["License: x", "  ", "Requires-Dist: b>=1", "Requires-Python: >=3.9", "", "Requires-Dist: c"])
     WheelNeeds(requires_dist=('b>=1',), requires_python='>=3.9')
     """
     requires: list[str] = []
     python: str | None = None
     for line in metadata:
-        if not line.strip():
+        if not line.rstrip("\r\n"):  # One of spaces goes on with a field, as licences do.
             break
         field, _, value = line.partition(":")
         if field.lower() == "requires-dist":

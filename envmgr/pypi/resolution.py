@@ -79,8 +79,9 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     indexes are taken, and a refusal comes sooner: a joint plan asks this way first, since source distributions of
     long ago promise to work with anything. ``constraints`` are further PEP 508 constraints of the caller, without
     source lines. ``stubs_dir`` is a folder of ours where stub wheels are kept between commands, so that uv's cache
-    knows them again; None: they are made anew each time. ``work_dir`` takes private files while it is resolved
-    (None: the system's folder for such).
+    knows them again; None: they are made anew each time. With ``only_users`` the solution tells nothing but who
+    needs whom (`PypiSolution.users`), which uv says in another form of its answer. ``work_dir`` takes private files
+    while it is resolved (None: the system's folder for such).
     """
 
     items: tuple[PypiItem, ...]
@@ -97,6 +98,7 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     strategy: Strategy = "highest"
     prefix_python: Path | None = None
     stubs_dir: Path | None = None
+    only_users: bool = False
     work_dir: Path | None = None
 
 
@@ -159,9 +161,9 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     items ask for themselves. ``missing_extras`` are
     (name, extra) of provided distributions whose ``requires_dist`` does not know the extra that somebody asks for.
     ``uploaded`` has the time of upload of each name's file, but for those that items hold to one version, in
-    milliseconds since the Unix epoch, where the index
-    tells it. ``credential_urls`` are URLs with logins, for `Context.with_credentials`, and are shown nowhere.
-    ``needs`` tells what distributions need, by name, as far as it is known. ``tool`` is what resolved, such as
+    milliseconds since the Unix epoch, where the index tells it. ``credential_urls`` are URLs with logins, for
+    `Context.with_credentials`, and are shown nowhere. ``needs`` tells what distributions need, by name, as far as
+    it is known; ``users`` by which names each is needed, where that was asked. ``tool`` is what resolved, such as
     ``uv 0.9.1``; ``warnings`` are sentences.
     """
 
@@ -174,6 +176,7 @@ class PypiSolution(Struct, frozen=True, kw_only=True):
     credential_urls: tuple[str, ...] = ()
     uploaded: Mapping[str, int] = field(default_factory=dict)
     needs: Mapping[str, WheelNeeds] = field(default_factory=dict)
+    users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

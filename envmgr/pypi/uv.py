@@ -29,10 +29,11 @@ from envmgr.pypi.uv_command import (
     compile_command,
     configuration,
     constraint_texts,
+    output_file,
     preferences,
     uv_environment,
 )
-from envmgr.pypi.uv_text import Wording, read_refusal, read_warnings
+from envmgr.pypi.uv_text import Wording, read_refusal, read_users, read_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,6 +129,8 @@ class _Resolution:
         buildable: tuple[str, ...] = ()
         for _ in range(_MOST_ROUNDS):
             finished = self._run(buildable, only_wheels=wheels_alone)
+            if finished.returncode == 0 and self._request.only_users:
+                return PypiSolution(tool=str(self._tool), users=read_users(self._answer()))
             if finished.returncode == 0:
                 return self._solution(finished)
             told = read_refusal(finished.stderr or finished.stdout, self._wording)
@@ -150,18 +153,8 @@ class _Resolution:
         return [name for name in names if name not in barred]
 
     def _run(self, buildable: tuple[str, ...], *, only_wheels: bool) -> Finished:
-        (self._folder / "pylock.toml").write_text(
-            preferences(
-                {}
-                if self._request.upgrade_all
-                else {
-                    name: version
-                    for name, version in self._request.preferred.items()
-                    if name not in self._request.upgrade
-                }
-            ),
-            encoding="utf-8",
-        )
+        answer = self._folder / output_file(self._request)
+        answer.write_text(preferences(self._request), encoding="utf-8")
         run = Compile(
             uv=self._tool.command[0],
             python=str(self._request.prefix_python or sys.executable),
@@ -182,6 +175,9 @@ class _Resolution:
         except OSError as error:
             raise PrefixError(f"{self._tool.command[0]} cannot be started: {error.strerror}.") from None
 
+    def _answer(self) -> str:
+        return (self._folder / output_file(self._request)).read_text(encoding="utf-8")
+
     @property
     def _lines(self) -> Sequence[RequirementLine]:
         return [*self._gathered.requirements, *self._gathered.constraints]
@@ -198,7 +194,7 @@ class _Resolution:
     def _solution(self, finished: Finished) -> PypiSolution | PypiRefusal:
         sums = self._sums()
         reading = LockReading(str(self._folder), self._stubs, self._request.target, self._options, sums)
-        locked = read_pylock((self._folder / "pylock.toml").read_text(encoding="utf-8"), reading)
+        locked = read_pylock(self._answer(), reading)
         refused = [
             *(f"{name} has no file that runs on {self._place}." for name in locked.unfit),
             *(

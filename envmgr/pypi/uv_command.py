@@ -52,17 +52,13 @@ class Compile(Struct, frozen=True, kw_only=True):
 
 def compile_command(run: Compile, request: PypiRequest, options: IndexOptions) -> list[str]:
     """The arguments; paths are relative to *run.folder*, where uv is started. They hold no secrets."""
-    words = [
-        run.uv,
-        "pip",
-        "compile",
-        "requirements.in",
-        "--config-file",
-        "uv.toml",
-        "--format",
-        "pylock.toml",
-    ]
-    words += ["--output-file", "pylock.toml", "--no-header", "--no-python-downloads", "--python", run.python]
+    words = [run.uv, "pip", "compile", "requirements.in", "--config-file", "uv.toml"]
+    if request.only_users:
+        words += ["--format", "requirements.txt", "--annotation-style", "line"]
+    else:
+        words += ["--format", "pylock.toml"]
+    words += ["--output-file", output_file(request), "--no-header"]
+    words += ["--no-python-downloads", "--python", run.python]
     words += ["--python-version", request.target.python, "--python-platform", request.target.uv_platform]
     words += ["--resolution", request.strategy, "--index-strategy", options.strategy]
     if run.has_constraints:
@@ -153,8 +149,17 @@ def uv_environment(
     return {**kept, **logins, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
-def preferences(preferred: Mapping[str, str]) -> str:
-    """A lock (PEP 751) that says which versions to keep where nothing speaks against them."""
+def output_file(request: PypiRequest) -> str:
+    """The name of the file that uv writes its answer to, after reading there which versions to keep."""
+    return "requirements.txt" if request.only_users else "pylock.toml"
+
+
+def preferences(request: PypiRequest) -> str:
+    """What says, in the form of the answer (PEP 751), which versions to keep where nothing speaks against them."""
+    kept = {} if request.upgrade_all else request.preferred
+    preferred = {name: version for name, version in kept.items() if name not in request.upgrade}
+    if request.only_users:
+        return "".join(f"{name}=={version}\n" for name, version in preferred.items())
     packages = "".join(
         f"\n[[packages]]\nname = {_toml(name)}\nversion = {_toml(version)}\n"
         for name, version in preferred.items()

@@ -114,6 +114,23 @@ def read_warnings(output: str) -> tuple[str, ...]:
     )
 
 
+def read_users(answer: str) -> dict[str, tuple[str, ...]]:
+    """Who needs each distribution, by name, as uv annotates a list of requirements; who asks for it is left out.
+
+    >>> read_users("h11==0.16.0   # via httpcore\\nhttpcore==1.0.9  # via -r r.in, httpx\\n")
+    {'h11': ('httpcore',), 'httpcore': ('httpx',)}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for line in answer.splitlines():
+        entry, mark, via = line.partition("# via ")
+        name = re.match(_NAME, entry)
+        if name is not None and mark:
+            words = [word.strip() for word in via.split(",")]
+            users = tuple(normalized_name(word) for word in words if re.fullmatch(_NAME, word))
+            found[normalized_name(name[0])] = users
+    return found
+
+
 class _Blocks(Struct):
     reasons: list[str]
     hints: list[str]

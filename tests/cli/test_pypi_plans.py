@@ -520,3 +520,16 @@ def test_a_wheel_tells_its_python_where_its_index_does_not(
     assert done.code == 0, done.err
     assert installed(envmgr, tmp_path / "env") == {"bounded": "1.0 pypi"}
     assert "PyPI's part was planned anew" in done.err or done.err.count("New environment") == 2
+
+
+def test_a_plan_says_who_needs_what_where_the_index_tells_nothing(
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    for path in (index.folder / "files").glob("*.metadata"):
+        path.unlink()
+    for page in (index.folder / "simple").glob("*/index.html"):
+        page.write_text(page.read_text().replace(' data-core-metadata="true"', ""))
+    assert create("python").code == 0
+    words = ("--pypi", "app", "--dry-run", "--json")
+    reasons = envmgr("install", "-y", "-p", tmp_path / "env", *words).json["reasons"]
+    assert reasons == {"pypi:app": "asked for", "pypi:lib": "needed by app", "pypi:part": "needed by app"}

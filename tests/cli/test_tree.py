@@ -88,9 +88,7 @@ def test_a_tree_of_a_plan_says_why_what_pypi_brings_is_not_known(
         pip 24.0 (asked for: pip)
         └── python 3.11.1 ...
         """)
-    assert shown.err.startswith(
-        "warning: what comes from PyPI is not known, and left out: http://127.0"
-    )
+    assert shown.err.startswith("warning: what comes from PyPI is not known, and left out: http://127.0")
 
 
 def test_an_inverted_tree_shows_what_each_asks(envmgr: Envmgr, prefix: Path):
