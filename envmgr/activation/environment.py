@@ -5,14 +5,14 @@ Pure: what the environment's files say (variables, scripts) comes in as values.
 
 from __future__ import annotations
 
-import re
-import shlex
 from typing import TYPE_CHECKING
+
+from envmgr.models.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IDENTIFIER = lazy_pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _MISSING = """\
 command -v "$1" >/dev/null || {
   printf "envmgr: there is no program '%s' in the environment or on PATH.\\n" "$1" >&2; exit 1
@@ -83,6 +83,8 @@ def posix_exec_script(scripts: Sequence[str], variables: Mapping[str, str] | Non
     }
     exec "$@"
     """
+    import shlex
+
     exports = {name: value for name, value in (variables or {}).items() if _IDENTIFIER.fullmatch(name)}
     return "\n".join(
         [

@@ -6,8 +6,9 @@ by a command: those for POSIX shells (``.sh``) are run by ``/bin/sh``, and what 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -217,7 +218,12 @@ def quote(text: str) -> str:
     >>> print(quote('a "b" \\\\'))
     "a \\"b\\" \\\\"
     """
-    return json.dumps(text, ensure_ascii=False)
+    try:
+        return msgspec.json.encode(text).decode()
+    except UnicodeEncodeError:  # A name of the file system that is no text.
+        import json
+
+        return json.dumps(text, ensure_ascii=False)
 
 
 def hook(program: Sequence[str]) -> str:
@@ -228,9 +234,8 @@ def hook(program: Sequence[str]) -> str:
 
 def facts(environment: Environment, *, stack: bool = False) -> str:
     """What the command ``envmgr activate`` needs to know, as JSON, which is a record of nushell, too."""
-    return json.dumps(
-        {"prefix": environment.prefix, "values": environment.assignments, "stack": stack}, ensure_ascii=False
-    )
+    values = ", ".join(f"{quote(name)}: {quote(value)}" for name, value in environment.assignments.items())
+    return f'{{"prefix": {quote(environment.prefix)}, "values": {{{values}}}, "stack": {str(stack).lower()}}}'
 
 
 def activate(environment: Environment, program: Sequence[str] = (), *, stack: bool = False) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from envmgr.channels.file_names import is_sound, without_superseded
-from envmgr.channels.shards import LARGEST_SHARD_BYTES, parse_shard, record_of_shard, unpacked
 from envmgr.errors import DataError
 from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.record import PackageRecord
@@ -89,6 +88,8 @@ def record_in(content: Content, fn: str, origin: Origin) -> PackageRecord | None
     Raises DataError when the content is not what it should be.
     """
     if content.is_shard:
+        from envmgr.channels.shards import record_of_shard
+
         return record_of_shard(content.data, fn, origin)
     raw = _slices(content.data).get(fn)
     return None if raw is None else PackageRecord.parse(bytes(raw), fn=fn, origin=origin)
@@ -100,6 +101,8 @@ def records_in(content: Content, name: str) -> Records:
     Raises DataError when the content is not what it should be.
     """
     if content.is_shard:
+        from envmgr.channels.shards import parse_shard
+
         return parse_shard(content.data, name)
     unusable: dict[str, str] = {}
     try:
@@ -118,7 +121,11 @@ def records_in(content: Content, name: str) -> Records:
 
 def text_of(content: Content) -> bytes:
     """The bytes in which the strings of the records stand as they are; DataError where they cannot be had."""
-    return unpacked(content.data, LARGEST_SHARD_BYTES) if content.is_shard else content.data
+    if not content.is_shard:
+        return content.data
+    from envmgr.channels.shards import LARGEST_SHARD_BYTES, unpacked
+
+    return unpacked(content.data, LARGEST_SHARD_BYTES)
 
 
 def _decode_singly(text: bytes, unusable: dict[str, str]) -> dict[str, PackageRecord]:

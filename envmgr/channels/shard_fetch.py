@@ -12,7 +12,6 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from envmgr.channels.shard_folder import is_shard_of
-from envmgr.channels.shards import dependency_names, unpacked_size
 from envmgr.errors import ChannelError
 from envmgr.ports import with_source
 
@@ -171,6 +170,8 @@ class ShardFetcher:
 
     def _needed_by(self, data: bytes) -> list[str]:
         """The names that a shard's newest records need; one large shard is unpacked at a time, as memory counts."""
+        from envmgr.channels.shards import dependency_names, unpacked_size
+
         size = unpacked_size(data)
         if size is not None and size <= _LARGE_BYTES:
             return dependency_names(data, NEWEST_RECORDS)

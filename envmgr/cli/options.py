@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from envmgr.ops.resolve import ResolveOptions
 
 
+# There are no translations of argparse's words, and looking for them imports and reads for a millisecond.
+argparse._ = str  # type: ignore[attr-defined]
+
+
 class _Formatter(argparse.HelpFormatter):
     """Takes the width from the terminal itself: asking `shutil` would import archives of every kind."""
 

@@ -18,6 +18,7 @@ from envmgr.config.settings import S3Options
 from envmgr.errors import DataError
 from envmgr.models.channel import is_channel_name, without_credentials
 from envmgr.models.credentials import check_url
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.path_text import expand_path
 from envmgr.models.platform import check_subdir
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 Written: TypeAlias = "str | tuple[str, ...] | Mapping[str, Written | None]"
 """A value as it was written; inside a mapping, None stands for a shape that no setting has."""
 
-_PYPI_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_PYPI_NAME: Final = lazy_pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _TRUE: Final = frozenset(("true", "yes", "on", "1", "y"))
 _FALSE: Final = frozenset(("false", "no", "off", "0", "n"))
 _CACHE_CONTROL: Final = frozenset(("1", "true", "yes", "on"))
@@ -119,7 +120,7 @@ def _seconds(written: Written, _: Surroundings) -> float:
     return number
 
 
-_SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
+_SIZE: Final = lazy_pattern(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(?:([kmgt])(i?)b?|b)?", re.IGNORECASE)
 _UNLIMITED: Final = frozenset(("unlimited", "none"))
 
 

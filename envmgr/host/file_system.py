@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from envmgr.models.file_system import WINDOWS, FileSystem
@@ -47,6 +46,8 @@ def _folds_case(folder: Path) -> bool:
         for _, entry in zip(range(_MOST_LOOKED_AT), entries, strict=False):
             if entry.name.swapcase() != entry.name:
                 return _is_same(folder / entry.name, folder / entry.name.swapcase())
+    import tempfile
+
     try:
         with tempfile.NamedTemporaryFile(prefix=".envmgr-CASE-", dir=folder) as file:
             made = Path(file.name)

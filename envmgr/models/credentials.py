@@ -80,6 +80,8 @@ def without_credentials_in_word(text: str) -> str:
     >>> [without_credentials_in_word(word) for word in ("https:/me:secret@host/c", "me:secret@host:1", "./a:b@c")]
     ['https:/host/c', 'host:1', './a:b@c']
     """
+    if "@" not in text and "/" not in text:
+        return text  # So it is with most words of a command; the patterns below take their time to compile.
     if is_url(text.strip()):
         return _shown_url(text.strip())
     if _PATH.match(text):
@@ -91,7 +93,7 @@ def without_credentials_in_word(text: str) -> str:
     login, at, rest = body.rpartition("@")
     if at and (head.strip() or ":" in login):
         body = rest
-    return head + (_TOKEN.sub("", f"/{body}")[1:] if is_token_name(body) else _TOKEN.sub("", body))
+    return head + (_without_tokens(f"/{body}")[1:] if is_token_name(body) else _without_tokens(body))
 
 
 def without_credentials_in_text(text: str) -> str:
@@ -111,7 +113,7 @@ def _cut(found: re.Match[str]) -> str:
     if found["url"] is not None:
         return _shown_url(found["url"])
     if found["scheme"] is not None:
-        return found["scheme"] + _TOKEN.sub("", found["rest"].rpartition("@")[2])
+        return found["scheme"] + _without_tokens(found["rest"].rpartition("@")[2])
     return found["host"] or ""
 
 
@@ -123,12 +125,12 @@ def _shown_url(url: str) -> str:
 
 def has_token(path: str) -> bool:
     """Whether the *path* of a URL holds a ``/t/TOKEN``."""
-    return _TOKEN.search(path) is not None
+    return "/t/" in path.lower() and _TOKEN.search(path) is not None
 
 
 def is_token_name(name: str) -> bool:
     """Whether *name* is a token and a channel, ``t/TOKEN/CHANNEL``, where only a channel may stand."""
-    return _TOKEN_NAME.fullmatch(name) is not None
+    return "t/" in name.lower() and _TOKEN_NAME.fullmatch(name) is not None
 
 
 def check_url(url: str) -> None:
@@ -198,5 +200,10 @@ def _has_port(host: str) -> bool:
 
 
 def _joined(parts: _Parts, *, has_tokens: bool) -> str:
-    path = _TOKEN.sub("", parts.path, count=1) if has_tokens else parts.path
+    path = _without_tokens(parts.path, 1) if has_tokens else parts.path
     return f"{parts.scheme}://{parts.host}{path}{parts.rest}"
+
+
+def _without_tokens(path: str, most: int = 0) -> str:
+    """*path* without its first *most* tokens, 0 for all."""
+    return _TOKEN.sub("", path, count=most) if "/t/" in path.lower() else path

@@ -19,7 +19,8 @@ def find_placeholder(data: bytes | mmap.mmap, placeholder: str) -> tuple[int, ..
     >>> find_placeholder(b"/old/bin:/old", "/old")
     (0, 9)
     """
-    if any(data.find(placeholder.encode(encoding)) >= 0 for encoding, _ in WIDE_ENCODINGS):
+    wide = WIDE_ENCODINGS if data.find(b"\0") >= 0 else ()  # They write the letters of a path with NULs.
+    if any(data.find(placeholder.encode(encoding)) >= 0 for encoding, _ in wide):
         return None
     wanted = placeholder.encode()
     found = []

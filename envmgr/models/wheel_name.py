@@ -7,11 +7,12 @@ import re
 from msgspec import Struct
 
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.record import WHEEL_EXTENSION
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?")
-_TAG = re.compile(r"[A-Za-z0-9_.]+")
-_VERSION = re.compile(r"[A-Za-z0-9_.!+]+")
+_NAME = lazy_pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._]*[A-Za-z0-9])?")
+_TAG = lazy_pattern(r"[A-Za-z0-9_.]+")
+_VERSION = lazy_pattern(r"[A-Za-z0-9_.!+]+")
 _MOST_SHOWN = 120
 
 

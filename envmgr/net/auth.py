@@ -6,18 +6,20 @@ nothing or fails. Where logins come from is `envmgr.net.auth_store`.
 
 from __future__ import annotations
 
-import base64
-import re
-from typing import Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from envmgr.models.credentials import has_token
+from envmgr.models.lazy_pattern import lazy_pattern
 
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
-_TOKEN_IN_PATH: Final = re.compile(r"[A-Za-z0-9._~-]+")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+if TYPE_CHECKING:
+    import re
+
+_VISIBLE: Final = lazy_pattern(r"[\x21-\x7e]+")
+_TOKEN_IN_PATH: Final = lazy_pattern(r"[A-Za-z0-9._~-]+")
+_CONTROL: Final = lazy_pattern(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Secret:
@@ -138,6 +140,8 @@ def authorization(credential: Credential) -> str | None:
         return f"Bearer {credential.token.reveal()}"
     if isinstance(credential, BasicLogin):
         pair = f"{credential.username}:{credential.password.reveal()}"
+        import base64
+
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
     return None
 

@@ -138,14 +138,14 @@ def _obtain(
     Where archives provide other distributions than was known, PyPI's half is planned anew and *confirm* asked
     again; None where that was refused.
     """
-    from envmgr.ops.explicit import dependencies_first
     from envmgr.ops.fetch import obtain
-    from envmgr.ops.pypi_builds import build_sources, plan_again
 
     context = context.with_credentials(plan.pypi.credential_urls) if plan.pypi is not None else context
     packages = obtain(plan.link, context)
     conda = [record for record in plan.link if not record.is_pypi]
     if wanted.explicit:
+        from envmgr.ops.explicit import dependencies_first
+
         if wanted.locked is not None:
             from envmgr.ops.locked import with_locked_depends
 
@@ -156,6 +156,8 @@ def _obtain(
         }
     if plan.pypi is None:
         return plan, packages
+    from envmgr.ops.pypi_builds import build_sources, plan_again
+
     part = plan_again(plan.pypi, conda)
     if part != plan.pypi:
         plan = _plan(plan.prefix, _Answer(tuple(conda), part), wanted, context)
@@ -265,8 +267,6 @@ class _Answer(Struct, frozen=True):
 
 
 def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> _Answer:
-    from envmgr.ops.joint import resolve_beside, resolve_jointly
-
     if request.clone:
         from envmgr.ops.explicit import cloned_records
 
@@ -283,6 +283,8 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         records = explicit_records(wanted.explicit)
         if not wanted.pypi:
             return _Answer(records)
+        from envmgr.ops.joint import resolve_beside
+
         return _Answer(records, resolve_beside(records, _question(request, wanted, context)))
     if not (wanted.requirements or wanted.pypi):
         return _Answer()
@@ -295,6 +297,8 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
                 part = pylock_part(wanted.pylock, request.asked.groups, records, wanted, context)
                 return _Answer(records, part)
             return _Answer(records)
+        from envmgr.ops.joint import resolve_jointly
+
         records, part = resolve_jointly(session, _question(request, wanted, context))
         return _Answer(session.told(records), part)
 
@@ -344,16 +348,13 @@ def _apply(
     context: Context,
 ) -> Created:
     from envmgr.ops.environments import joined_registry
-    from envmgr.ops.pypi_intent import requested_by
 
     intent = _intent(request, wanted, plan, context)
     linking = LinkRequest(
         prefix=plan.prefix,
         subdir=wanted.subdir,
         requirements=wanted.requirements,
-        requested=_wheels_asked_for(request.clone, context)
-        if request.clone
-        else requested_by(intent, [record for record in plan.link if record.is_pypi]),
+        requested=_wheels_asked_for(request.clone, context) if request.clone else _requested(plan, intent),
         pypi=intent,
         variables=plan.variables,
         command_line=request.command_line,
@@ -388,6 +389,16 @@ def _intent(
 
     last = PrefixStore(locate_clone(request.clone, context)).generations(newest=1).last
     return last.pypi if last is not None else PypiIntent()
+
+
+def _requested(plan: CreatePlan, intent: PypiIntent) -> dict[str, tuple[str, ...]]:
+    """The lines of *intent* that ask for each distribution of *plan*, by the record's name."""
+    wheels = [record for record in plan.link if record.is_pypi]
+    if not wheels:
+        return {}
+    from envmgr.ops.pypi_intent import requested_by
+
+    return requested_by(intent, wheels)
 
 
 def _wheels_asked_for(clone: str, context: Context) -> dict[str, tuple[str, ...]]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.prefix.generation import AskedFor, PypiIntent
 
-_VARIABLE_OPTION = re.compile(r"\s*--?[a-z][a-z-]*[ =].*\$\{[A-Z0-9_]+\}")
+_VARIABLE_OPTION = lazy_pattern(r"\s*--?[a-z][a-z-]*[ =].*\$\{[A-Z0-9_]+\}")
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from envmgr.pypi.resolution import PypiItem
 
 
-_EXTRAS = re.compile(r"\[[^\]]*\]$")
-_REVISION = re.compile(r"(?<=[^/])@[^@]*$")
+_EXTRAS = lazy_pattern(r"\[[^\]]*\]$")
+_REVISION = lazy_pattern(r"(?<=[^/])@[^@]*$")
 
 
 def intent_of(items: Iterable[PypiItem], context: Context) -> PypiIntent:

@@ -8,12 +8,12 @@ lists. Several files are merged in order.
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from envmgr.errors import DataError, UsageError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.requirement import Requirement, Source
 from envmgr.models.string_match import is_regex
 from envmgr.ops.channels import (
@@ -52,8 +52,8 @@ __all__ = [
     "with_python",
 ]
 
-_BARE_VERSION = re.compile(r"[0-9]+(\.[0-9]+)+(\.\*)?")
-_BARE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_BARE_VERSION = lazy_pattern(r"[0-9]+(\.[0-9]+)+(\.\*)?")
+_BARE_NAME = lazy_pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 100_000_000
 _MOST_INCLUDED = 200
@@ -129,7 +129,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     _check_explicit_platform(subdir, pieces)
     _check_names("extra", asked.extras, tuple(file.extras))
     placed = _placed(asked, file, pieces, subdir, context)
-    written = (*file.requirements, *placed.requirements, *pieces.requirements)
+    written = (*file.requirements, *(placed.requirements if placed else ()), *pieces.requirements)
     requirements = tuple(with_real_channel(each, context) for each in written)
     if pieces.explicit and (requirements if pieces.locked is None else pieces.is_mixed):
         raise UsageError(
@@ -143,7 +143,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         explicit=tuple(pieces.explicit),
         channels=_channels(asked, file, written, context),
         subdir=subdir,
-        pypi=(*_pypi_items(asked, file, context), *placed.pypi),
+        pypi=(*_pypi_items(asked, file, context), *(placed.pypi if placed else ())),
         variables=file.variables,
         name=file.name,
         prefix=file.prefix,
@@ -154,7 +154,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         ),
         locked=pieces.locked,
         pylock=pieces.pylock,
-        placed=tuple(placed.told),
+        placed=tuple(placed.told) if placed else (),
         python_source=file.python[0].source if file.python and not has_python else None,
         known_groups=tuple(file.groups),
     )
@@ -167,8 +167,12 @@ def check_groups(asked: Asked, wanted: EnvironmentRequest) -> None:
     _check_names("group", asked.groups, wanted.known_groups)
 
 
-def _placed(asked: Asked, file: EnvironmentFile, pieces: Pieces, subdir: str, context: Context) -> Placed:
-    """What projects' files ask for, divided between conda and PyPI."""
+def _placed(
+    asked: Asked, file: EnvironmentFile, pieces: Pieces, subdir: str, context: Context
+) -> Placed | None:
+    """What projects' files ask for, divided between conda and PyPI; None where there is none of them."""
+    if not (file.mapped or file.requires_python or file.python):
+        return None
     from envmgr.ops.python_requirements import items_of_file, place_mapped, prefer_conda
 
     placed = place_mapped(file)
@@ -222,6 +226,8 @@ def with_python(wanted: EnvironmentRequest, asked: Sequence[str] = ()) -> Enviro
 
 def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
     """Raises UsageError for an extra or a group that no file has."""
+    if not names:
+        return
     import difflib
 
     from envmgr.models.wheel_name import normalized_name
@@ -239,26 +245,37 @@ def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Ask
     from envmgr.models.channel import without_credentials_in_text
     from envmgr.ops.environments import expanded
     from envmgr.prefix.generation import AskedFor, Asking
-    from envmgr.pypi.items import without_login
 
     def placed(text: str, source: Source) -> AskedFor:
         file = None if source.file is None else str(expanded(source.file, context))
         return AskedFor(text, file, source.line if file else None)
 
     shown = [(url, without_credentials_in_text(url)) for url in wanted.written_urls]
-    shown += [(item.text, without_login(item.text)) for item in wanted.pypi]
+    items = _shown_items(wanted.pypi)
+    shown += [(item.text, text) for item, text in items]
     return Asking(
         tuple(
             placed(without_credentials_in_text(str(each.spec)), each.source) for each in wanted.requirements
         ),
-        tuple(placed(without_login(item.text), item.source) for item in wanted.pypi),
+        tuple(placed(text, item.source) for item, text in items),
         tuple(str(expanded(file, context)) for file in asked.files),
         tuple(dict.fromkeys(clean for written, clean in shown if clean != written)),
     )
 
 
+def _shown_items(items: Sequence[PypiItem]) -> list[tuple[PypiItem, str]]:
+    """The *items*, each with its text without logins."""
+    if not items:
+        return []
+    from envmgr.pypi.items import without_login
+
+    return [(item, without_login(item.text)) for item in items]
+
+
 def _pypi_items(asked: Asked, file: EnvironmentFile, context: Context) -> tuple[PypiItem, ...]:
     """The lines for pip; relative paths in them start at the folder of the file, or here."""
+    if not (asked.pypi or file.subsections.get("pip")):
+        return ()
     from envmgr.ops.environments import expanded
     from envmgr.pypi.resolution import PypiItem
 

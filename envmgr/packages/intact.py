@@ -7,6 +7,7 @@ unless somebody did that; so a look at times and sizes finds what has to be hash
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,15 @@ from envmgr.packages.second_process import second_process
 from envmgr.packages.verify import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from envmgr.models.package_files import PathEntry
 
 _MISSING = "is missing"
 # So many files are looked at in one go, so that two processes share the work of a large package, too.
 _PIECE = 512
+# A fork for fewer files costs more than it saves.
+_WORTH_A_FORK = 8000
 
 
 def published_ns(folder: str) -> int:
@@ -65,7 +68,9 @@ def unchanged(packages: Sequence[tuple[str, Sequence[PathEntry]]]) -> set[str]:
         for start in range(0, len(entries), _PIECE)
     ]
     changed: set[int] = set()
-    with second_process(lambda at: first_change(*pieces[at][1:]) is None, len(pieces)) as known:
+    several = sum(len(entries) for _, entries in packages) >= _WORTH_A_FORK
+    look = second_process if several else _no_second_process
+    with look(lambda at: first_change(*pieces[at][1:]) is None, len(pieces)) as known:
         for at, (position, folder, entries) in enumerate(pieces):
             found = known(at)
             if found is None:
@@ -73,6 +78,11 @@ def unchanged(packages: Sequence[tuple[str, Sequence[PathEntry]]]) -> set[str]:
             if not found:
                 changed.add(position)
     return {folder for position, (folder, _) in enumerate(packages) if position not in changed}
+
+
+@contextlib.contextmanager
+def _no_second_process(_ask: Callable[[int], bool], _count: int) -> Iterator[Callable[[int], bool | None]]:
+    yield lambda _: None
 
 
 def _difference(path: str, size: int, entry: PathEntry) -> str | None:

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# For fewer questions a fork costs what it saves.
-_WORTH_A_FORK = 8
 _YES, _NO = b"yn"
 
 
@@ -25,9 +23,10 @@ _YES, _NO = b"yn"
 def second_process(ask: Callable[[int], bool], count: int) -> Iterator[Callable[[int], bool | None]]:
     """What gives the fork's answer to question number ``n`` of *count*, or None where it is not there.
 
-    Nothing is forked where that cannot help, or is not safe because other threads run.
+    Nothing is forked where that cannot help, or is not safe because other threads run. A fork costs its parent
+    some milliseconds: the making, the end, and a copy of each page of memory that either of them writes to.
     """
-    if count < _WORTH_A_FORK or not _can_fork():
+    if not _can_fork():
         yield lambda _: None
         return
     read, write = os.pipe()

@@ -6,13 +6,14 @@ command may have asked for a package that stayed. Texts in, texts out; nothing h
 
 from __future__ import annotations
 
-import re
-
 from envmgr.errors import DataError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.match_spec import parse_match_spec
 from envmgr.prefix.history import read_requests
 
-_ARCHIVE = re.compile(r"\[.*\b(?:md5|sha256|url)\s*=|/(?:noarch|[a-z]+-[a-z0-9]+)::[^=<>! ]+==[^= ]+=[^= ]+$")
+_ARCHIVE = lazy_pattern(
+    r"\[.*\b(?:md5|sha256|url)\s*=|/(?:noarch|[a-z]+-[a-z0-9]+)::[^=<>! ]+==[^= ]+=[^= ]+$"
+)
 
 
 def asked_of_others(history: str) -> dict[str, str]:

@@ -8,9 +8,7 @@ later: failures are reported in one warning, and never stop a creation.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import shutil
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +105,8 @@ class Compiler(Struct, frozen=True):
         python = self._python()
         if layout is None or not python:
             return False
+        import json
+
         job = f"{self.root}/conda-meta/.envmgr-compile"
         with open(job, "w", encoding="utf-8") as file:
             json.dump({"tag": layout.cache_tag, "files": files}, file)
@@ -139,6 +139,8 @@ class Compiler(Struct, frozen=True):
             any(self._keep_in(cache, cache / name, link) for cache in self.caches)
 
     def _keep_in(self, cache: Path, folder: Path, link: PackageLink) -> bool:
+        import shutil
+
         aside = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}")
         try:
             if not aside.parent.is_dir():

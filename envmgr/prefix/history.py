@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -10,14 +9,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.models.channel import Channel, without_credentials_in_text, without_credentials_in_word
+from envmgr.models.lazy_pattern import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from envmgr.models.record import PackageRecord
 
-_HEADING = re.compile(r"==>.*<==")
-_SPECS = re.compile(r"#\s*(\w+)\s+specs:\s*(.*)")
+_HEADING = lazy_pattern(r"==>.*<==")
+_SPECS = lazy_pattern(r"#\s*(\w+)\s+specs:\s*(.*)")
 _COMES = ("update", "install", "create", "neutered")
 _GOES = ("remove", "uninstall")
 
@@ -110,6 +110,8 @@ def _listed(written: str) -> list[str]:
     if not written.startswith("["):
         # A part that begins with an operator belongs to the spec before it: `numpy >=1,<2,scipy`.
         return [part.strip() for part in re.split(r",(?=\s*[A-Za-z_])", written) if part.strip()]
+    import ast
+
     try:
         values = ast.literal_eval(written)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ import msgspec
 from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.prefix.lookup import exists, leads_to_folder
 from envmgr.prefix.paths import parents_of
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 FOLDER = "conda-meta/envmgr"
 _JOURNAL, _UNDO = "journal.json", "undo.json"
 _LAYOUT = 2
-_WORK = re.compile(r"work-[0-9a-f-]+")
+_WORK = lazy_pattern(r"work-[0-9a-f-]+")
 # What a file system answers that cannot sync a folder.
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 

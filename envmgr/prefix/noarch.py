@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import PrefixError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.package_files import check_path
 
 if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
-_MAJOR_MINOR = re.compile(r"(\d+)\.(\d+)")
+_MAJOR_MINOR = lazy_pattern(r"(\d+)\.(\d+)")
 
 
 class PythonLayout(Struct, frozen=True):

@@ -76,6 +76,8 @@ def replace_in_text(data: bytes, placeholder: str, prefix: str) -> bytes:
     b'prefix=/new place; libdir=/new place/lib'
     """
     data = data.replace(placeholder.encode(), prefix.encode())
+    if b"\0" not in data:
+        return data  # Wide encodings write the letters of a path with NULs.
     for encoding, _ in WIDE_ENCODINGS:
         data = data.replace(placeholder.encode(encoding), prefix.encode(encoding))
     return data

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -49,6 +48,8 @@ def working_method(mode: LinkMode, source: str, folder: str) -> Method:
 
 def copy(source: str, path: str) -> None:
     """A copy with mode and times, of a file or symlink."""
+    import shutil
+
     shutil.copy2(source, path, follow_symlinks=False)
 
 

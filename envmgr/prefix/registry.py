@@ -7,7 +7,6 @@ warning, and a home that does not exist, as users of services have, is not made 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +43,8 @@ def unregister(registry: Path, prefix: Path, warn: Warn) -> None:
     lines = _lines(registry)
     if not any(_is_prefix(line) and Path(line.strip()) == prefix for line in lines):
         return
+    import shutil
+
     kept = [line for line in lines if not _is_prefix(line) or _is_kept(Path(line.strip()), prefix)]
     try:
         # A symlink, such as a manager of dotfiles makes, stays one.

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import shutil
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -75,6 +73,9 @@ class ScriptRunner(Struct, frozen=True):
     def _command(self, script: Path, *, activated: bool) -> list[str]:
         if self.subdir.startswith("win-"):
             return [self.environ.get("COMSPEC", "cmd.exe"), "/d", "/c", str(script)]
+        import shlex
+        import shutil
+
         shell = shutil.which("bash", path=self.environ.get("PATH", os.defpath)) or "/bin/sh"
         if not activated:
             return [shell, str(script)]

@@ -11,11 +11,10 @@ The marker is no JSON file by name, because conda and mamba read every ``conda-m
 from __future__ import annotations
 
 import errno
-import json
 import os
-import shutil
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import asdict
 
 from envmgr.errors import PrefixError
@@ -54,7 +53,7 @@ class Staging:
         )
         self._aside.mkdir()
         (self._aside / "conda-meta").mkdir()
-        (self._aside / MARKER).write_text(json.dumps({**asdict(owner), "work": self._aside.name}))
+        (self._aside / MARKER).write_bytes(msgspec.json.encode({**asdict(owner), "work": self._aside.name}))
 
     def place(self) -> None:
         """Rename to the final path; once there, does nothing. The marker stays."""
@@ -171,6 +170,8 @@ def remove_folder(folder: Path) -> None:
         except FileNotFoundError:
             return
         folder = trash
+    import shutil
+
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         _make_folders_writable(folder)

@@ -5,14 +5,13 @@ Files are written aside and renamed. Nothing here changes what packages brought.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from envmgr.errors import DataError, EnvmgrError, PrefixError
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.prefix.generation import FOLDER as GENERATIONS
 from envmgr.prefix.generation import Generations, read_generation, write_generation
 from envmgr.prefix.history import history_block
@@ -32,7 +31,7 @@ __all__ = ["InstalledPackage", "PrefixStore"]
 
 # Conda writes this word for a variable that an environment does not want.
 UNSET = "***unset***"
-_GENERATION = re.compile(r"([1-9][0-9]{0,17})\.json")
+_GENERATION = lazy_pattern(r"([1-9][0-9]{0,17})\.json")
 
 
 class ReadableRecords(Struct, frozen=True):
@@ -162,6 +161,8 @@ class PrefixStore(Struct, frozen=True):
 
         This is the only place where they change; what else the file holds stays.
         """
+        import json
+
         content = _read_json(self._meta / "state")
         others = content if isinstance(content, dict) else {}
         state = {**others, "env_vars": dict(variables)}
@@ -239,11 +240,15 @@ def _whole(descriptor: int) -> bytes:
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_bytes())
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise PrefixError(f"{path} cannot be read: {error.strerror}.") from error
+    import json
+
+    try:
+        return json.loads(text)
     except ValueError:
         raise DataError(f"{path} is not valid JSON.", file=str(path)) from None
 

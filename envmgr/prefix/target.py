@@ -55,17 +55,25 @@ def check_free(prefix: Path) -> bool:
 
 def check_path(prefix: Path) -> None:
     """Refuses what PATH, a script or a record could not name; raises PrefixError."""
-    import unicodedata
-
     text = str(prefix)
+    kinds = _kinds_of(text)
     if os.pathsep in text:
         what = f"{os.pathsep!r}, which separates the folders of PATH"
-    elif any(unicodedata.category(character) == "Cc" for character in text):
+    elif "Cc" in kinds:
         what = "a control character"
-    elif any(unicodedata.category(character) == "Cs" for character in text):
+    elif "Cs" in kinds:
         what = "bytes that are not UTF-8"
     elif os.sep == "/" and (odd := next((each for each in text if each in _SHELL_WORDS), None)):
         what = f"{odd}, to which the scripts of packages give a meaning of their own"
     else:
         return
     raise PrefixError(f"no environment can be created at {text!r}: the path holds {what}.", prefix=text)
+
+
+def _kinds_of(text: str) -> set[str]:
+    """The categories of Unicode of the letters; none where all can be printed."""
+    if text.isprintable():
+        return set()
+    import unicodedata
+
+    return {unicodedata.category(character) for character in text}

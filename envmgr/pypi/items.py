@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from envmgr.models.credentials import without_credentials_in_text
+from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
     from envmgr.models.spec_style import VersionStyle
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_NAME = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\]\s*)?($|[<>=!~;@(\s])")
-_SSH_NAME = re.compile(r"(?:[a-z]+\+)?ssh://[\w.-]+@")
-_EGG = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
-_OPTION = re.compile(r"(-[A-Za-z]|--[a-z-]+)(?:\s+|=|(?<=-[a-z])(?=\S)|$)(.*)")
+_COMMENT = lazy_pattern(r"(^|\s+)#.*$")
+_NAME = lazy_pattern(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\]\s*)?($|[<>=!~;@(\s])")
+_SSH_NAME = lazy_pattern(r"(?:[a-z]+\+)?ssh://[\w.-]+@")
+_EGG = lazy_pattern(r"[#&]egg=([A-Za-z0-9._-]+)")
+_OPTION = lazy_pattern(r"(-[A-Za-z]|--[a-z-]+)(?:\s+|=|(?<=-[a-z])(?=\S)|$)(.*)")
 _NAMES_INDEX = ("-i", "--index-url", "--extra-index-url")
 _TAKES_PLACE = (
     *("-e", "--editable", "-r", "--requirement", "-c", "--constraint", "-f", "--find-links"),

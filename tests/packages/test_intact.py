@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def package(folder: Path) -> Package:
-    """A package of 300 files, complete."""
+    """A package of 700 files, complete: twelve are worth a fork."""
     (folder / "info").mkdir(parents=True)
-    entries = [PathEntry(f"f{number}", sha256="0" * 64, size=1) for number in range(300)]
+    entries = [PathEntry(f"f{number}", sha256="0" * 64, size=1) for number in range(700)]
     for entry in entries:
         (folder / entry.path).write_text("x")
     (folder / RECORD_JSON).write_text("{}")
@@ -32,7 +32,7 @@ def test_packages_with_a_changed_or_missing_file_are_left_out(tmp_path: Path) ->
     packages = [package(tmp_path / f"p{number:02}") for number in range(12)]
     assert unchanged(packages) == {folder for folder, _ in packages}
     (tmp_path / "p00/f0").write_text("xy")
-    (tmp_path / "p05/f299").unlink()
+    (tmp_path / "p05/f699").unlink()
     (tmp_path / "p11/f150").write_text("")
     assert {folder for folder, _ in packages} - unchanged(packages) == {
         str(tmp_path / name) for name in ("p00", "p05", "p11")
