@@ -24,7 +24,7 @@ from envmgr.prefix.entry_points import entry_point_script
 from envmgr.prefix.outcome import LinkOutcome
 from envmgr.prefix.paths import parents_of, resolve_link
 from envmgr.prefix.placeholder import replace_placeholder
-from envmgr.prefix.placing import NO_LINK, PLACE, LinkMode, Method, copy, working_method
+from envmgr.prefix.placing import NO_LINK, PLACE, LinkMode, Method, copy, placer, working_method
 from envmgr.prefix.threads import processors, share_out
 from envmgr.prefix.wheel_notes import direct_url_json, record_text
 
@@ -151,14 +151,14 @@ class Linker(Struct):
                 link.package.folder,
                 self.root,
             )
-            put, start = PLACE[self._method(link)], f"{source}/"
-            for at in places:
-                try:
-                    put(start + paths[at].path, f"{root}/{targets[at]}")
-                except OSError as error:
-                    failed[link.name][at] = error
-                    if error.errno != errno.EEXIST and error.errno not in NO_LINK:
-                        raise
+            with placer(self._method(link), str(source), root) as put:
+                for at in places:
+                    try:
+                        put(paths[at].path, targets[at])
+                    except OSError as error:
+                        failed[link.name][at] = error
+                        if error.errno != errno.EEXIST and error.errno not in NO_LINK:
+                            raise
             self.reporter.phase_advanced(Phase.LINK, len(places))
 
         with contextlib.suppress(OSError):  # It is among those that failed.
@@ -170,7 +170,20 @@ class Linker(Struct):
         outcome = LinkOutcome(link_type=_LINK_TYPES[method := self._method(link)])
         if method == "copy" and self.mode != "copy":
             self._tell_of_copying(link)
-        place = PLACE[method]
+        with placer(method, str(link.package.folder), self.root) as place:
+            self._place_files(link, failed, place, outcome)
+        self._write_entry_points(link, outcome)
+        if link.recorded:
+            self._write_notes(link, outcome)
+        return outcome
+
+    def _place_files(
+        self,
+        link: PackageLink,
+        failed: Mapping[int, OSError] | None,
+        place: Callable[[str, str], None],
+        outcome: LinkOutcome,
+    ) -> None:
         source_root, root, paths = str(link.package.folder), self.root, link.package.files.paths
         special = frozenset(link.special)
         for at in range(len(paths)) if failed is None else sorted({*link.special, *failed}):
@@ -182,17 +195,15 @@ class Linker(Struct):
                 if at not in special:
                     if failed is not None:
                         raise failed[at]
-                    place(source, path)
+                    place(entry.path, target)
                     continue
                 self._place_special(link, entry, (source, path, target), outcome)
             except OSError as error:
+                if at not in special:
+                    error.filename, error.filename2 = source, path
                 self._try_otherwise(link, entry, (source, path), error)
             if entry.sha256 is None and target not in outcome.symlinks:
                 self._sum_up(path, target, outcome)
-        self._write_entry_points(link, outcome)
-        if link.recorded:
-            self._write_notes(link, outcome)
-        return outcome
 
     def _place_special(
         self, link: PackageLink, entry: PathEntry, where: tuple[str, str, str], outcome: LinkOutcome

@@ -7,13 +7,15 @@ cache and a prefix, with a file of a package.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LinkMode: TypeAlias = Literal["auto", "reflink", "hardlink", "symlink", "copy"]
 """What may be asked for: "auto" takes the first of reflink, hardlink and copy that works."""
@@ -71,6 +73,36 @@ PLACE: dict[Method, Callable[[str, str], None]] = {
     "symlink": symlink,
     "copy": copy,
 }
+
+
+@contextlib.contextmanager
+def placer(method: Method, source: str, root: str) -> Iterator[Callable[[str, str], None]]:
+    """What puts the file at a path in the folder *source* to a path in *root*; raises what `PLACE` does.
+
+    Hardlinks are made by way of the open folders, where the system can: it then walks the ends of the paths alone,
+    which takes a sixth off. An error then names these ends.
+    """
+    with contextlib.ExitStack() as stack:
+        folders = None
+        if method == "hardlink" and os.link in os.supports_dir_fd:
+            with contextlib.suppress(OSError):  # Paths have something to say about what is wrong.
+                folders = [stack.enter_context(_open_folder(each)) for each in (source, root)]
+        if folders is not None:
+            old, new = folders
+            yield partial(os.link, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+        else:
+            put = PLACE[method]
+            yield lambda inside, target: put(f"{source}/{inside}", f"{root}/{target}")
+
+
+@contextlib.contextmanager
+def _open_folder(folder: str) -> Iterator[int]:
+    """The open *folder*, which need not be readable where the system can do without."""
+    opened = os.open(folder, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
 
 
 def _ficlone(source: str, path: str) -> None:
