@@ -2,7 +2,8 @@
 
 Two tables: the whole process, and the time inside of it that the unpacking takes.
 
-- envmgr: own.py: SHA-256 and MD5 of the archive, then `packages.extract.extract_archive` with its checks.
+- envmgr: own.py: `packages.extract.extract_archive` with its checks, while a thread computes SHA-256 and MD5 of the
+  archive. A creation computes the sum in the threads that download, also while others unpack.
 - py-rattler: peer.py: ``extract``, which computes both sums while it unpacks.
 - zstd | tar: ``zstd -d | tar x`` for each of the two tars, which were taken out of the zip before; no sums, no
   checks: a raw limit. Its memory is that of the larger program, not of both.
