@@ -18,6 +18,7 @@ class WrittenEnvironment(Struct, frozen=True):
     """The content of an environment file, as texts in the order in which they are written.
 
     ``channels`` are all there are, best first. ``pins`` are specs that limit without asking for anything.
+    ``implied`` are specs that nobody asked for and that other tools need beside the rest.
     """
 
     name: str | None = None
@@ -26,6 +27,8 @@ class WrittenEnvironment(Struct, frozen=True):
     pypi: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     pins: tuple[str, ...] = ()
+    implied: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
 
     def yaml_text(self) -> str:
         """As environment.yml, which has no place for pins.
@@ -68,7 +71,7 @@ class WrittenEnvironment(Struct, frozen=True):
 
     def _content(self) -> dict[str, Any]:
         """`nodefaults` says that no configured channel is to be added (CEP 24, channels)."""
-        dependencies: list[object] = list(self.dependencies)
+        dependencies: list[object] = [*self.dependencies, *self.implied]
         if self.pypi:
             dependencies.append({"pip": list(self.pypi)})
         content: dict[str, Any] = {"name": self.name} if self.name else {}
@@ -76,4 +79,6 @@ class WrittenEnvironment(Struct, frozen=True):
         content["dependencies"] = dependencies
         if self.variables:
             content["variables"] = dict(self.variables)
+        if self.platforms:
+            content["platforms"] = list(self.platforms)
         return content

@@ -115,6 +115,15 @@ def select_lines(text: str, *, file: str, subdir: str) -> Selected:
     return Selected("".join(pieces), tuple(warnings))
 
 
+def comments_of(text: str) -> Iterator[tuple[int, int]]:
+    """The lines, from 0, that hold a comment, and the column of its `#`."""
+    inside = _scalar_spans(text)
+    for number, line in enumerate(LINE_BREAK.split(text)):
+        start = _comment_start(line, inside.get(number + 1, [])) if "#" in line else None
+        if start is not None:
+            yield number, start
+
+
 def dictionary_selector(key: str) -> str | None:
     """The expression of a key `sel(<expression>)`; None for any other key."""
     match = _DICTIONARY_KEY.match(key)

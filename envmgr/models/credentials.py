@@ -39,6 +39,10 @@ _TOKEN_IN_TEXT: Final = r"(?<![\w/.@:-])(?P<host>[\w-]+(?:\.[\w-]+)+(?::\d+)?)/t
 _IN_TEXT = lazy_pattern(
     rf"(?P<url>{_URL_IN_TEXT})|{_MISSPELT_IN_TEXT}|(?P<pair>{_PAIR_IN_TEXT})|{_TOKEN_IN_TEXT}"
 )
+# Names of variables whose values are nobody else's business.
+_SECRET_NAME = lazy_pattern(
+    r"(?i)(^|_)(TOKEN|PASSWORD|PASSWD|PASS|SECRET|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY)(S|_ID)?($|_)"
+)
 _WORD = lazy_pattern(r"(\s*(?:[A-Za-z][A-Za-z0-9+.-]+\s*:[\s/\\]*[/\\]\s*|[/\\]{2,})?)(.*)", re.DOTALL)
 _PATH = lazy_pattern(r"\s*(?:/(?!/)|\\(?!\\)|\.{1,2}[/\\]|~|[A-Za-z]:[/\\]|(?:[a-z]{1,9}\+)?file:)")
 
@@ -131,6 +135,15 @@ def has_token(path: str) -> bool:
 def is_token_name(name: str) -> bool:
     """Whether *name* is a token and a channel, ``t/TOKEN/CHANNEL``, where only a channel may stand."""
     return "t/" in name.lower() and _TOKEN_NAME.fullmatch(name) is not None
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable called *name* holds a secret, by its name.
+
+    >>> [is_secret_name(name) for name in ("MY_TOKEN", "api_key", "TOKENIZERS_PARALLELISM")]
+    [True, True, False]
+    """
+    return _SECRET_NAME.search(name) is not None
 
 
 def check_url(url: str) -> None:

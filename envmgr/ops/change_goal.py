@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from envmgr.errors import PrefixError, UsageError
 from envmgr.models.record import PYPI_PREFIX, is_pypi_name
@@ -14,7 +15,7 @@ from envmgr.ops.change_state import State, earlier_lines, in_order, not_installe
 from envmgr.ops.pypi_intent import requested_by
 from envmgr.ops.request import asking_of
 from envmgr.ops.resolve import Standing, resolving_change
-from envmgr.prefix.generation import Asking, PypiIntent
+from envmgr.prefix.generation import Asking, PypiIntent, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,8 @@ class Goal(Struct, frozen=True):
     """What the environment is to hold, dependencies first, and who was asked for by which specs.
 
     ``intent`` is what it is to hold of PyPI from then on; ``pypi`` tells how its distributions were found, None
-    where they stay as they are. ``strangers`` are distributions of pip's that go.
+    where they stay as they are. ``source`` is the file that all this began with. ``strangers`` are distributions of
+    pip's that go.
     """
 
     records: tuple[PackageRecord, ...]
@@ -44,11 +46,27 @@ class Goal(Struct, frozen=True):
     asking: Asking = Asking()
     again: frozenset[str] = frozenset()
     intent: PypiIntent = PypiIntent()
+    source: SourceFile | None = None
     pypi: PypiPart | None = None
     strangers: tuple[InstalledPackage, ...] = ()
 
 
 def choose_goal(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
+    """What *request* makes of the environment; raises UsageError, SolveError and others for what cannot be."""
+    goal = _goal_of(request, wanted, state, context)
+    return goal if request.kind == "rollback" else replace(goal, source=_source(request, wanted, state))
+
+
+def _source(request: ChangeRequest, wanted: EnvironmentRequest, state: State) -> SourceFile | None:
+    """The file that tells what holds from now on: the first, until it changes or all is to be as another says."""
+    if not request.asked.files or request.kind == "remove":
+        return state.source
+    is_same = wanted.source and state.source and wanted.source.file == state.source.file
+    is_first = not any(each.asking.files for each in state.generations)
+    return wanted.source if request.prune or is_same or is_first else state.source
+
+
+def _goal_of(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
     match request.kind:
         case "remove":
             return _without(request, wanted, state, context)
@@ -257,6 +275,7 @@ def _earlier(request: ChangeRequest, state: State) -> Goal:
         removed=tuple(no_more),
         channels=target.channels,
         intent=target.pypi,
+        source=target.source,
     )
 
 
@@ -281,8 +300,6 @@ def _with_archives(wanted: EnvironmentRequest, state: State) -> Goal:
 
 def _with_lock(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
     """The packages of a lock in the place of what the environment has of their names."""
-    from msgspec.structs import replace
-
     from envmgr.ops.locked import fixed_part
     from envmgr.ops.pypi_intent import intent_of, merged_intent
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from envmgr.ops.change_request import Kind
     from envmgr.ops.context import Context
     from envmgr.ops.request import EnvironmentRequest
-    from envmgr.prefix.generation import Generation, Generations
+    from envmgr.prefix.generation import Generation, Generations, SourceFile
     from envmgr.prefix.installed import InstalledPackage
 
 EARLIER = "asked for earlier"
@@ -58,6 +58,11 @@ class State(Struct, frozen=True):
         """What the environment is to hold of PyPI, as its newest generation says."""
         last = self.past.last
         return last.pypi if last is not None else PypiIntent()
+
+    @property
+    def source(self) -> SourceFile | None:
+        """The file that what it is to hold began with, as its newest generation says."""
+        return self.past.last.source if self.past.last is not None else None
 
     @property
     def names(self) -> frozenset[str]:

@@ -287,7 +287,13 @@ class AgreedChange(Struct):
             shared = shared_by(state.names, last.shared) if last else {}
             entries = entries_of(state.records, state.requested)
             last = Generation(
-                number, now, subdir=state.subdir, pypi=state.intent, shared=shared, packages=entries
+                number,
+                now,
+                subdir=state.subdir,
+                pypi=state.intent,
+                source=state.source,
+                shared=shared,
+                packages=entries,
             )
             made.append(last)
         linked = {link.package.record: link.package.record for link in plan.link}
@@ -307,6 +313,7 @@ class AgreedChange(Struct):
                 removed=self.goal.removed,
                 asking=self.goal.asking,
                 pypi=self.goal.intent,
+                source=self.goal.source,
                 channels=self.goal.channels,
                 shared=shared,
                 packages=[

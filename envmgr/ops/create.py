@@ -20,7 +20,7 @@ from envmgr.ops.request import (
     with_python,
 )
 from envmgr.ops.resolve import ResolveOptions, resolving
-from envmgr.prefix.generation import PypiIntent
+from envmgr.prefix.generation import Generation, PypiIntent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -350,17 +350,21 @@ def _apply(
     from envmgr.ops.environments import joined_registry
 
     intent = _intent(request, wanted, plan, context)
+    source, channels = wanted.source, tuple(channel.url for channel in wanted.channels)
+    if request.clone and (last := _last_of_clone(request.clone, context)) is not None:
+        source, channels = last.source, last.channels or channels
     linking = LinkRequest(
         prefix=plan.prefix,
         subdir=wanted.subdir,
         requirements=wanted.requirements,
         requested=_wheels_asked_for(request.clone, context) if request.clone else _requested(plan, intent),
         pypi=intent,
+        source=source,
         variables=plan.variables,
         command_line=request.command_line,
         copy=request.copy,
         registry=joined_registry(context),
-        channels=tuple(channel.url for channel in wanted.channels),
+        channels=channels,
         asking=asking_of(request.asked, wanted, context),
     )
     from envmgr.ops.activation import refresh
@@ -384,11 +388,16 @@ def _intent(
         from envmgr.ops.pypi_intent import intent_of
 
         return intent_of(wanted.pypi, context) if wanted.pypi else PypiIntent()
+    last = _last_of_clone(request.clone, context)
+    return last.pypi if last is not None else PypiIntent()
+
+
+def _last_of_clone(clone: str, context: Context) -> Generation | None:
+    """The newest generation of the environment that is cloned."""
     from envmgr.ops.explicit import locate_clone
     from envmgr.prefix.store import PrefixStore
 
-    last = PrefixStore(locate_clone(request.clone, context)).generations(newest=1).last
-    return last.pypi if last is not None else PypiIntent()
+    return PrefixStore(locate_clone(clone, context)).generations(newest=1).last
 
 
 def _requested(plan: CreatePlan, intent: PypiIntent) -> dict[str, tuple[str, ...]]:

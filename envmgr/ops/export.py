@@ -52,7 +52,7 @@ def _text(content: ExportContent) -> str:
             from envmgr.ops.export_lock import conda_lock_export
 
             channels = content.channels()
-            return conda_lock_export(content, channels, _Writing(content)._asked(channels, ()))
+            return conda_lock_export(content, channels, _Writing(content).asked(channels))
         case "pixi-lock":
             from envmgr.ops.export_lock import pixi_lock_export
 
@@ -64,7 +64,7 @@ def _text(content: ExportContent) -> str:
         case "pixi":
             from envmgr.envfile.pixi_text import pixi_manifest
 
-            text, left_out = pixi_manifest(_Writing(content)._environment(), (content.subdir,))
+            text, left_out = pixi_manifest(_Writing(content).environment(), (content.subdir,))
             content.left_out += left_out
             content.lose_pins("pixi.toml")
             return text
@@ -73,10 +73,10 @@ def _text(content: ExportContent) -> str:
 
             return sbom_export(content)
         case "json":
-            return _Writing(content)._environment().json_text()
+            return _Writing(content).environment().json_text()
         case "yaml":
             content.lose_pins("environment.yml")
-            return _Writing(content)._environment().yaml_text()
+            return _Writing(content).yaml_text()
 
 
 class _Writing(Struct, frozen=True):
@@ -84,21 +84,34 @@ class _Writing(Struct, frozen=True):
 
     content: ExportContent
 
-    def _environment(self) -> WrittenEnvironment:
+    def yaml_text(self) -> str:
+        """environment.yml: the file that the environment came from, where that is known and can say the same."""
+        environment = self.environment()
+        if self.content.request.from_history:
+            from envmgr.ops.export_source import from_source
+
+            found = from_source(environment, self.content.holdings, self.content.context)
+            self.content.left_out += [found.why] if found.why is not None else []
+            if found.text is not None:
+                return found.text
+        return environment.yaml_text()
+
+    def environment(self) -> WrittenEnvironment:
+        """What is written of the environment, in whichever form."""
         from envmgr.envfile.environment_text import WrittenEnvironment
 
-        channels = self.content.channels()
-        items = tuple(self.content.items())
-        dependencies = (
-            self._asked(channels, items) if self.content.request.from_history else self._exact(channels)
-        )
+        content = self.content
+        channels = content.channels()
+        items = tuple(content.items())
+        dependencies = self.asked(channels) if content.request.from_history else self._exact(channels)
         return WrittenEnvironment(
-            self.content.holdings.name,
+            content.holdings.name,
             tuple(map(channel_text, channels)),
             tuple(dependencies),
             items,
-            self.content.variables(),
-            self.content.holdings.pins,
+            content.variables(),
+            content.holdings.pins,
+            implied=self._implied(items),
         )
 
     def _exact(self, channels: Sequence[str]) -> Iterator[str]:
@@ -113,20 +126,30 @@ class _Writing(Struct, frozen=True):
             return ""
         return f"{channel_text(url)}::"
 
-    def _asked(self, channels: Sequence[str], items: Sequence[str]) -> Iterator[str]:
+    def _implied(self, items: Sequence[str]) -> tuple[str, ...]:
+        """What other tools need for *items* of pip, which python may not bring them, where nobody asked for it."""
         from envmgr.models.match_spec import MatchSpec
         from envmgr.models.spec_style import plain_text, restyled
         from envmgr.ops.intent import asked_specs
 
-        versions = {record.name: record.version for record in self.content.holdings.records}
-        specs = list(asked_specs(self.content.holdings))
-        if items and "pip" in versions and not any(spec.name == "pip" for spec in specs):
-            specs.append(
-                MatchSpec(name="pip")
-            )  # Other tools need it for the items, and python may not bring it.
+        request, holdings = self.content.request, self.content.holdings
+        here = next((each for each in holdings.records if each.name == "pip"), None)
+        if not (request.from_history and items) or here is None:
+            return ()
+        if any(spec.name == "pip" for spec in asked_specs(holdings)):
+            return ()
+        return (plain_text(restyled(MatchSpec(name="pip"), here.version, request.versions)),)
+
+    def asked(self, channels: Sequence[str]) -> Iterator[str]:
+        """The specs that were asked for, as they mean something elsewhere."""
+        from envmgr.models.spec_style import plain_text, restyled
+        from envmgr.ops.intent import asked_specs
+
+        holdings = self.content.holdings
+        versions = {record.name: record.version for record in holdings.records}
         styled = (
             restyled(self._travelling(spec, channels), versions[spec.name], self.content.request.versions)
-            for spec in specs
+            for spec in asked_specs(holdings)
         )
         yield from dict.fromkeys(map(plain_text, styled))
 

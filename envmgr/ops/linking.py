@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from envmgr.errors import PrefixError
 from envmgr.models.record import PYPI_PREFIX, is_pypi_name
-from envmgr.prefix.generation import Asking, PypiIntent
+from envmgr.prefix.generation import Asking, PypiIntent, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,7 +42,8 @@ def check_kinds(plan: PrefixPlan, context: Context) -> None:
 class LinkRequest(Struct, frozen=True):
     """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name.
 
-    ``requested`` has further specs by name. ``pypi`` is what the environment is to hold of PyPI.
+    ``requested`` has further specs by name. ``pypi`` is what the environment is to hold of PyPI,
+    ``source`` the file that it comes from.
     """
 
     prefix: Path
@@ -56,6 +57,7 @@ class LinkRequest(Struct, frozen=True):
     channels: tuple[str, ...] = ()
     asking: Asking = Asking()
     pypi: PypiIntent = PypiIntent()
+    source: SourceFile | None = None
     compile_bytecode: bool = True
 
 
@@ -104,6 +106,7 @@ def link_packages(
         channels=request.channels,
         asking=request.asking,
         pypi=request.pypi,
+        source=request.source,
         strict=settings.durability == "power",
     )
     outcome = create_prefix(creation, context.runner, context.reporter, context.clock, after_link=after_link)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.ops.locked import LockedPackages
     from envmgr.ops.python_requirements import Placed, Placement, Preference
-    from envmgr.prefix.generation import Asking
+    from envmgr.prefix.generation import Asking, SourceFile
     from envmgr.pypi.resolution import PypiItem
 
 __all__ = [
@@ -87,7 +87,7 @@ class EnvironmentRequest(Struct, frozen=True):
     their place. ``written_urls`` are the URLs as the user wrote them: only these may hold credentials. ``placed``
     tells what requirements of other tools' files became; ``python_source`` is where the first of them stands, which
     need a python although no file asks for one (None: one does, or nothing needs it). ``known_groups`` are those
-    that files have.
+    that files have, ``source`` the environment.yml where one file tells all that the command line does not.
     """
 
     requirements: tuple[Requirement, ...]
@@ -105,6 +105,7 @@ class EnvironmentRequest(Struct, frozen=True):
     placed: tuple[Placement, ...] = ()
     python_source: Source | None = None
     known_groups: tuple[str, ...] = ()
+    source: SourceFile | None = None
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
@@ -157,6 +158,7 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         placed=tuple(placed.told) if placed else (),
         python_source=file.python[0].source if file.python and not has_python else None,
         known_groups=tuple(file.groups),
+        source=pieces.source,
     )
 
 
@@ -296,6 +298,7 @@ class Pieces(Struct):
     platforms: list[tuple[str | None, str]] = field(default_factory=list)
     locked: LockedPackages | None = None
     pylock: Pylock | None = None
+    source: SourceFile | None = None
 
     @property
     def is_mixed(self) -> bool:
@@ -377,9 +380,12 @@ class _FileReader:
             self.pieces.requirements.extend(parse_specs_file(content, file=path))
             return None
         from envmgr.envfile.read_file import read_environment_file
+        from envmgr.ops.source_file import source_of
 
         selection = Selection(self._asked.extras, self._asked.groups)
         file = read_environment_file(kind, content, path, self._subdir, selection)
+        if kind == "environment" and len(self._asked.files) == 1 and not (above or self._asked.groups):
+            self.pieces.source = source_of(path, content, self._context)
         return self._with_included(file, path, above) if file.includes else file
 
     def _locked(self, content: bytes, path: str) -> EnvironmentFile:

@@ -19,11 +19,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Activation sets these itself, after the environment's own.
 _ACTIVATIONS = ("PATH", "CONDA_PREFIX", "CONDA_SHLVL", "CONDA_DEFAULT_ENV", "CONDA_PROMPT_MODIFIER")
 
-# Names of variables whose values are nobody else's business.
-_SECRET_NAME = re.compile(
-    r"(?i)(^|_)(TOKEN|PASSWORD|PASSWD|PASS|SECRET|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY)(S|_ID)?($|_)"
-)
-
 
 def read_variables(prefix: Path, context: Context) -> dict[str, str]:
     """What activation of *prefix* sets, by name: variables of packages, and its own."""
@@ -109,13 +104,13 @@ def travelling_variables(
 
     Secrets stay, and what names one of the *places* of this machine.
     """
-    from envmgr.models.credentials import without_credentials_in_text
+    from envmgr.models.credentials import is_secret_name, without_credentials_in_text
 
     kept, left_out = {}, []
     here = [place for place in places if place != "/"]
     for name, value in sorted(variables.items()):
         shown = without_credentials_in_text(value)
-        if _SECRET_NAME.search(name):
+        if is_secret_name(name):
             left_out.append(f"the variable {name} is left out, since its name says that it is a secret.")
         elif shown != value:
             left_out.append(f"the variable {name} is left out, since it holds a login.")

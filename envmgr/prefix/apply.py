@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from envmgr.errors import PrefixError
 from envmgr.ports import Phase
 from envmgr.prefix.bytecode import Compiler
-from envmgr.prefix.generation import Asking, Generation, PypiIntent, entry_of
+from envmgr.prefix.generation import Asking, Generation, PypiIntent, SourceFile, entry_of
 from envmgr.prefix.history import Change
 from envmgr.prefix.link import Linker
 from envmgr.prefix.outcome import LinkOutcome, installed_package, sums_in_prefix
@@ -44,7 +44,7 @@ class PrefixCreation(Struct, frozen=True):
     environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_caches* are
     folders with compiled Python files, *registry* is the list of environments to join; None for none.
     *channels* are the URLs that were searched, *asking* says what was written where, *pypi* what is to be held of
-    PyPI. With *strict* a loss of power is survived as a kill is.
+    PyPI, *source* from which file it came. With *strict* a loss of power is survived as a kill is.
     """
 
     prefix: Path
@@ -63,6 +63,7 @@ class PrefixCreation(Struct, frozen=True):
     channels: tuple[str, ...] = ()
     asking: Asking = Asking()
     pypi: PypiIntent = PypiIntent()
+    source: SourceFile | None = None
     strict: bool = False
 
 
@@ -211,6 +212,7 @@ class _Building(Struct):
             specs=request.specs,
             asking=request.asking,
             pypi=request.pypi,
+            source=request.source,
             channels=request.channels,
             shared=plan.shared,
             packages=[entry_of(link.package.record, link.package.requested) for link in plan.link],

@@ -59,12 +59,20 @@ class PypiIntent(Struct, frozen=True, omit_defaults=True):
     options: tuple[str, ...] = ()
 
 
+class SourceFile(Struct, frozen=True):
+    """The environment.yml that an environment was made from: its absolute path, and its text without secrets."""
+
+    file: str
+    text: str
+
+
 class Generation(Struct, frozen=True):
     """One state of an environment; *moment* is in seconds since the Unix epoch.
 
     ``command`` is the command line that made it, empty where another tool did; ``prefix`` is where the
     environment then was. ``specs`` and ``removed`` are what the user asked for, ``asking`` the same with its
-    places, ``pypi`` is what it is to hold of PyPI from then on. ``channels`` are the URLs that were searched,
+    places, ``pypi`` is what it is to hold of PyPI from then on, and ``source`` the file that this
+    began with, where one alone did. ``channels`` are the URLs that were searched,
     ``shared`` the paths that several packages bring, with their names, the winner last.
     ``packages`` are records as channels publish them, each with ``channel``, ``base_url``, ``fn`` and
     ``requested``.
@@ -80,6 +88,7 @@ class Generation(Struct, frozen=True):
     removed: tuple[str, ...] = ()
     asking: Asking = Asking()
     pypi: PypiIntent = PypiIntent()
+    source: SourceFile | None = None
     channels: tuple[str, ...] = ()
     shared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     packages: list[dict[str, Any]] = field(default_factory=list)

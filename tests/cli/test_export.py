@@ -81,10 +81,13 @@ def exported(envmgr: Envmgr, prefix: Path, *options: object) -> dict:
 
 
 def test_what_was_asked_for_is_written_in_the_order_of_asking(envmgr: Envmgr, prefix: Path, channel: str):
-    assert envmgr("export", "-p", prefix, "--from-history").out == (
-        f"name: first\nchannels:\n  - {channel}\n  - nodefaults\n"
-        "dependencies:\n  - tool\n  - app <2\nvariables:\n  MODE: fast\n"
-    )
+    shown = envmgr("export", "-p", prefix, "--from-history", "--format", "json").json
+    assert shown == {
+        "name": "first",
+        "channels": [channel, "nodefaults"],
+        "dependencies": ["tool", "app <2"],
+        "variables": {"MODE": "fast"},
+    }
 
 
 def test_what_is_installed_is_written_with_builds_or_without(envmgr: Envmgr, prefix: Path):
