@@ -24,14 +24,17 @@ def conda_lock_export(content: ExportContent, channels: Sequence[str], specs: It
     from envmgr.lock.conda_lock_text import conda_lock_text
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.ops.lock_records import lacking_sums
+    from envmgr.pypi.items import item_name
 
     records = _records(content)
     packages = (*map(_conda, records), *_distributions(content))
     content.left_out += lacking_sums(records)
-    asked = list(content.asked_items())
+    held = {each.name for each in packages}
+    wanted = [spec for spec in map(parse_match_spec, specs) if spec.name in held]
+    asked = [text for text in content.asked_items() if item_name(text) in (None, *held)]
     inputs = LockInputs(
         channels=tuple(channels),
-        specs=tuple(dict.fromkeys(str(parse_match_spec(text)) for text in specs)),
+        specs=tuple(dict.fromkeys(map(str, wanted))),
         pypi=(*(content.options() if asked else ()), *asked),
         variables=content.variables(),
     )

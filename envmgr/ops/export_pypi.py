@@ -75,7 +75,7 @@ def files_and_repositories(
             content.without_login(each.item)
             files.append((each, file))
     content.lose_all(
-        unknown, "distributions of PyPI of which no file with its SHA-256 is noted, as pip notes none"
+        unknown, "distributions of PyPI of which no file that others reach is noted with its SHA-256"
     )
     return files, repositories
 

@@ -62,12 +62,12 @@ _FIXED_NAMES: dict[ExportFormat, str] = {
 """By these names readers know what it is."""
 
 _EXACT: dict[ExportFormat, str] = {
-    "explicit": "an explicit file names archives",
-    "conda-lock": "a lock names archives",
-    "pixi-lock": "a lock names archives",
-    "pylock": "a lock names files",
-    "cyclonedx": "an SBOM tells what is installed",
-    "spdx": "an SBOM tells what is installed",
+    "explicit": "an explicit file names archives, which have a version and a build",
+    "conda-lock": "a lock names archives, which have a version and a build",
+    "pixi-lock": "a lock names archives, which have a version and a build",
+    "pylock": "a lock names files, which have a version",
+    "cyclonedx": "an SBOM tells exactly what is installed",
+    "spdx": "an SBOM tells exactly what is installed",
 }
 
 
@@ -141,7 +141,7 @@ def check_request(request: ExportRequest) -> None:
         )
     if request.format in _EXACT and (request.from_history or not request.builds):
         raise UsageError(
-            f"{_EXACT[request.format]}, which have a version and a build.",
+            f"{_EXACT[request.format]}.",
             hint="Leave out --from-history and --no-builds, or choose the format yaml or pixi.",
         )
     if request.hashes and (request.format != "requirements" or request.from_history):

@@ -129,10 +129,10 @@ def _pypi(prefix: Path, installed: Sequence[InstalledPackage]) -> tuple[PypiPack
         PypiPackage(
             record.shown_name,
             record.version,
-            exact_item(record.shown_name, record.version, record.extra.get("direct_url")),
+            exact_item(record.shown_name, record.version, _direct(record)),
             bool(package.requested),
             package.metadata,
-            record.extra.get("direct_url"),
+            _direct(record),
             record,
         )
         for package in installed
@@ -146,6 +146,11 @@ def _pypi(prefix: Path, installed: Sequence[InstalledPackage]) -> tuple[PypiPack
         metadata = f"{folder}/{each.metadata}"
         found.append(PypiPackage(each.name, each.version, item, is_requested(place, each), metadata, direct))
     return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _direct(record: PackageRecord) -> Mapping[str, Any] | None:
+    found = record.extra.get("direct_url")
+    return found if isinstance(found, dict) and isinstance(found.get("url"), str) else None
 
 
 def asked_specs(holdings: Holdings) -> tuple[MatchSpec, ...]:

@@ -155,6 +155,8 @@ def test_the_explicit_form_names_archives_with_their_sums(envmgr: Envmgr, prefix
     records = {each["name"]: each for each in envmgr("list", "-p", prefix, "--json").json}
     (document,) = (prefix / "conda-meta").glob("tool-*.json")
     document.write_text(json.dumps({**json.loads(document.read_text()), "sha256": None}))
+    told = envmgr("export", "-p", prefix, "--format", "conda-lock").err
+    assert "tool-7-0 has only an MD5 in its record, and so in the lock." in told
     done = envmgr("export", "-p", prefix, "--format", "explicit")
     assert done.out.splitlines() == [
         "# platform: linux-64",
@@ -259,6 +261,32 @@ def test_requirements_hold_the_part_of_pip_and_tell_the_rest(envmgr: Envmgr, wit
     assert "conda packages, which no index of PyPI has, are left out: pip, python." in done.err
 
 
+@pytest.mark.parametrize("chosen", ["conda-lock", "pixi-lock", "pylock", "requirements"])
+def test_what_locks_do_not_hold_is_told_by_name(envmgr: Envmgr, with_pip: Path, chosen: str):
+    (with_pip / "conda-meta/pinned").write_text("python 3.*")
+    (document,) = (with_pip / "conda-meta").glob("pip-*.json")
+    document.write_text(json.dumps({**json.loads(document.read_text()), "sha256": None, "md5": None}))
+    (wheel,) = (with_pip / "conda-meta/envmgr/pypi").glob("beside-*.json")
+    odd = {"direct_url": 5, "built_from": {"url": ["x"], "sha256": None}}
+    wheel.write_text(json.dumps({**json.loads(wheel.read_text()), **odd}))
+    done = envmgr("export", "-p", with_pip, "--format", chosen, *["--hashes"][: chosen == "requirements"])
+    assert done.code == 0, done.err
+    unknown = ("beside", "by-hand", "linked", "needed", "wanted")
+    assert f"is noted with its SHA-256, are left out: {', '.join(unknown)}." in done.err
+    assert "mine 4 is a file or folder of this machine" in done.err
+    assert "the login for fresh @ git+https://git.example.org/f@f00 is left out" in done.err
+    assert not any(f"{name}-" in done.out or f'"{name}"' in done.out for name in unknown)
+    if chosen in ("conda-lock", "pixi-lock"):
+        assert "packages without a checksum in their records, are left out: pip." in done.err
+        assert "are left out: python=3." in done.err
+    else:
+        assert "conda packages, which no index of PyPI has, are left out: pip, python." in done.err
+    if chosen == "pylock":
+        assert 'vcs = { type = "git", url = "https://git.example.org/f", commit-id = "f00" }' in done.out
+    else:
+        assert "distributions of repositories, which have no checksum, are left out: fresh." in done.err
+
+
 def test_no_path_of_this_machine_and_no_secret_is_written(
     envmgr: Envmgr, channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -274,6 +302,12 @@ def test_no_path_of_this_machine_and_no_secret_is_written(
         f"H={os.environ['HOME']}/y",
     ]
     assert envmgr("env", "config", "vars", "set", "-p", made, *variables, "KEPT=1").code == 0
+    for chosen in ("conda-lock", "pixi-lock", "pixi", "pylock", "cyclonedx", "spdx"):
+        done = envmgr("export", "-p", made, "--format", chosen)
+        assert (done.code, "hidden" in done.out + done.err) == (0, False)
+        assert str(tmp_path) not in done.out
+        assert os.environ["HOME"] not in done.out
+        assert "variable" in done.err
     for shape in (["--from-history"], [], ["--format", "json"], ["--format", "explicit"]):
         done = envmgr("export", "-p", made, *shape)
         assert done.code == 0
@@ -366,6 +400,10 @@ def test_of_environments_of_py_rattler_leaves_or_requests_are_written(
     content = exported(envmgr, made, "--from-history")
     assert (content["dependencies"], content["channels"]) == (["tool"], [channel, "nodefaults"])
     assert exported(envmgr, made)["dependencies"] == ["lib=1.5=0", "tool=7=0"]
+    locked = exported(envmgr, made, "--format", "conda-lock")["package"]
+    assert [(each["name"], each["hash"].keys()) for each in locked] == [
+        (name, {"md5", "sha256"}) for name in ("lib", "tool")
+    ]
     (document,) = (made / "conda-meta").glob("lib-*.json")
     record = rattler.PrefixRecord.from_path(document)
     record.requested_specs = ["lib >=1"]
@@ -431,6 +469,10 @@ def test_what_came_from_an_index_with_a_login_comes_back(
     [
         (["--format", "docker"], 2, "there is no format 'docker'"),
         (["-f", "environment"], 2, "does not tell a format"),
+        (["-f", "lock.toml", "--format", "pylock"], 2, "called pylock.toml or pylock.NAME.toml (PEP 751)"),
+        (["-f", "lock.yml", "--format", "conda-lock-v1"], 2, "name holds `conda-lock`"),
+        (["--format", "spdx", "--from-history"], 2, "an SBOM tells exactly what is installed"),
+        (["--hashes"], 2, "--hashes is for the exact requirements of pip"),
         (["--versions", "minor"], 2, "--versions goes with --from-history"),
         (["--format", "explicit", "--no-builds"], 2, "an explicit file names archives"),
         (["-f", "missing/folder/../x.yml", "--format", "explicit", "--from-history"], 2, "names archives"),
