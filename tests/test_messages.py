@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PHRASES = {
     "DamagedCopyError",
     "NetrcFormError",
+    "NotEditableError",
     "StepFailedError",
     "TimeoutError",
     "WrongValueError",

@@ -67,8 +67,8 @@ def conda_purl(name: str, version: str, qualifiers: Mapping[str, str]) -> str:
 def pypi_purl(name: str, version: str, qualifiers: Mapping[str, str]) -> str:
     """The purl of a distribution of PyPI; *qualifiers* are ``repository_url`` and ``vcs_url``.
 
-    >>> pypi_purl("zope.interface", "8.1", {"repository_url": ""})
-    'pkg:pypi/zope-interface@8.1'
+    >>> pypi_purl("Typing_Extensions", "4.15", {"repository_url": ""})
+    'pkg:pypi/typing-extensions@4.15'
     """
     from packageurl import PackageURL
 

@@ -114,7 +114,7 @@ def names(lock: Any, subdir: str = "linux-64") -> dict[str, str]:
 def state(envmgr: Envmgr, prefix: Path) -> Any:
     """All that tells what an environment is: records, what was asked for, files with their content."""
     listed = envmgr("list", "-p", prefix, "--json").json
-    export = envmgr("export", "-p", prefix, "--from-history").out
+    export = yaml.safe_load(envmgr("export", "-p", prefix, "--from-history").out)
     files = {
         path.relative_to(prefix).as_posix(): path.read_bytes() if path.suffix != ".pyc" else b""
         for path in sorted(prefix.rglob("*"))
