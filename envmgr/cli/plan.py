@@ -32,7 +32,14 @@ def moves_of_change(plan: ChangePlan) -> Moves:
 
     again = frozenset(record.name for record in plan.link if record in plan.unlink)
     return Moves(
-        plan.before, plan.after, plan.asked, plan.kind, pypi=plan.pypi, again=again, requires=plan.requires
+        plan.before,
+        plan.after,
+        plan.asked,
+        plan.kind,
+        pypi=plan.pypi,
+        again=again,
+        requires=plan.requires,
+        depends=plan.depends,
     )
 
 
@@ -40,7 +47,7 @@ def moves_of_creation(plan: CreatePlan) -> Moves:
     """What a creation moves, for `tell_reasons`."""
     from envmgr.ops.moves import Moves
 
-    return Moves((), plan.link, plan.asked, pypi=plan.pypi)
+    return Moves((), plan.link, plan.asked, pypi=plan.pypi, depends=plan.depends)
 
 
 def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None:

@@ -117,6 +117,7 @@ def _plan(
         pypi=goal.pypi,
         placed=wanted.placed,
         requires=state.requires_dist() if any(record.is_pypi for record in (*unlink, *link)) else {},
+        depends=wanted.locked.depends if wanted.locked is not None else {},
     )
 
 

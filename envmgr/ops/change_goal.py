@@ -310,7 +310,7 @@ def _with_lock(request: ChangeRequest, wanted: EnvironmentRequest, state: State,
         asked[line.spec.name] = (*asked.get(line.spec.name, ()), str(line.spec))
     requested = {**state.requested, **asked} if asked else archives.requested
     intent = merged_intent(state.intent, intent_of(wanted.pypi, context)) if wanted.pypi else state.intent
-    part = fixed_part(wanted.locked, wanted.subdir, context)
+    part = fixed_part(wanted.locked, wanted.subdir, intent, context)
     goal = replace(
         archives,
         specs=tuple(str(line.spec) for line in wanted.requirements) or archives.specs,

@@ -58,6 +58,7 @@ class ChangePlan(Struct, frozen=True):
     ``pypi`` tells how the Python distributions in ``link`` were found, and what is built first; None where those
     stay as they are. ``placed`` tells what requirements of other tools' files became. ``requires`` has the
     Requires-Dist lines, by name, of the distributions from PyPI that are there, where any of them moves.
+    ``depends`` is what a lock says that its archives need, by URL.
     """
 
     prefix: Path
@@ -74,6 +75,7 @@ class ChangePlan(Struct, frozen=True):
     pypi: PypiPart | None = None
     placed: tuple[Placement, ...] = ()
     requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    depends: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def is_nothing(self) -> bool:

@@ -23,7 +23,7 @@ from envmgr.ops.resolve import ResolveOptions, resolving
 from envmgr.prefix.generation import Generation, PypiIntent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -62,8 +62,9 @@ class CreatePlan(Struct, frozen=True):
     """What a creation will do, before it does anything: ``fetch`` is the part of ``link`` that is not cached.
 
     ``asked`` are the packages that were named. ``pypi`` tells how the Python distributions in ``link`` were found,
-    and what has to be built first. ``lock`` is the lock that names the packages, None where they were solved for.
-    ``placed`` tells what requirements of other tools' files became.
+    and what has to be built first. ``lock`` is the lock that names the packages, None where they were solved for;
+    ``depends`` what it says that they need, by URL. ``placed`` tells what requirements of other tools' files
+    became.
     """
 
     prefix: Path
@@ -73,6 +74,7 @@ class CreatePlan(Struct, frozen=True):
     pypi: PypiPart | None = None
     asked: tuple[Requirement, ...] = ()
     lock: str | None = None
+    depends: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     placed: tuple[Placement, ...] = ()
 
 
@@ -274,9 +276,10 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
     if wanted.locked is not None:
         from envmgr.ops.explicit import explicit_records
         from envmgr.ops.locked import fixed_part
+        from envmgr.ops.pypi_intent import intent_of
 
-        records = explicit_records(wanted.explicit)
-        return _Answer(records, fixed_part(wanted.locked, wanted.subdir, context))
+        part = fixed_part(wanted.locked, wanted.subdir, intent_of(wanted.pypi, context), context)
+        return _Answer(explicit_records(wanted.explicit), part)
     if wanted.explicit:
         from envmgr.ops.explicit import explicit_records
 
@@ -336,6 +339,7 @@ def _plan(prefix: Path, answer: _Answer, wanted: EnvironmentRequest, context: Co
         asked=wanted.requirements,
         pypi=answer.pypi,
         lock=wanted.locked.file if wanted.locked is not None else None,
+        depends=wanted.locked.depends if wanted.locked is not None else {},
         placed=wanted.placed,
     )
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.ops.joint import PypiPart
     from envmgr.packages.unpacked import CachedPackage
+    from envmgr.prefix.generation import PypiIntent
 
 _SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 
@@ -126,15 +127,25 @@ def check_machine(packages: Iterable[LockedPackage], subdir: str, context: Conte
                 )
 
 
-def fixed_part(locked: LockedPackages, subdir: str, context: Context) -> PypiPart | None:
-    """PyPI's half of a plan, of which nothing is left to be resolved; None where the lock has none."""
+def fixed_part(locked: LockedPackages, subdir: str, intent: PypiIntent, context: Context) -> PypiPart | None:
+    """PyPI's half of a plan, of which nothing is left to be resolved; None where the lock has none.
+
+    *intent* tells which of its distributions are asked for.
+    """
     from envmgr.ops.joint import PypiPart, PypiQuestion
     from envmgr.ops.provided import Providers
+    from envmgr.ops.pypi_intent import requested_by
 
     if not (locked.wheels or locked.sources):
         return None
     question = PypiQuestion((), subdir, Providers(context))
-    answer = PypiSolution(tool=locked.file, wheels=locked.wheels, sources=locked.sources)
+    asked = requested_by(intent, locked.wheels)
+    answer = PypiSolution(
+        tool=locked.file,
+        wheels=locked.wheels,
+        sources=locked.sources,
+        requested=frozenset(record.shown_name for record in locked.wheels if record.name in asked),
+    )
     return PypiPart(question, answer, (), fixed=True)
 
 

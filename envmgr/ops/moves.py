@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +32,8 @@ class Moves(Struct, frozen=True):
 
     ``kind`` is that of the change, None for a new environment. ``again`` are linked anew where they stay.
     ``pypi`` is PyPI's half of the plan, None where nothing was resolved; *requires* are the Requires-Dist lines, by
-    name, of the distributions that were there before.
+    name, of the distributions that were there before. *depends* is what a lock says that archives need, by URL,
+    of which nothing more is known before they are fetched.
     """
 
     before: Sequence[PackageRecord]
@@ -41,6 +43,7 @@ class Moves(Struct, frozen=True):
     pypi: PypiPart | None = None
     again: frozenset[str] = field(default_factory=frozenset)
     requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    depends: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 class DiskSize(Struct, frozen=True):
@@ -78,6 +81,7 @@ def _reasons(moves: Moves, context: Context) -> dict[str, str]:
     if part is not None:
         named |= {f"{PYPI_PREFIX}{name}" for name in part.answer.requested}
     before, after = _with_needs(moves, subdir)
+    after = [_as_locked(record, moves.depends) for record in after]
     reasons = tell_moves(before, after, named, lines=moves.asked, machine=machine_of(virtual))
     if part is None:
         return reasons
@@ -112,6 +116,12 @@ def _with_needs(moves: Moves, subdir: str) -> tuple[Sequence[PackageRecord], Seq
     if moves.pypi is None:
         return with_earlier(moves.before), with_earlier(moves.after)
     return with_earlier(moves.before), planned_records(moves.pypi, moves.after, earlier)
+
+
+def _as_locked(record: PackageRecord, depends: Mapping[str, Sequence[tuple[str, str]]]) -> PackageRecord:
+    if record.depends or record.is_pypi or record.url not in depends:
+        return record
+    return replace(record, depends=[f"{name} {rest}".strip() for name, rest in depends[record.url]])
 
 
 def _is_named(record: PackageRecord, moves: Moves) -> bool:

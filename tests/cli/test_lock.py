@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,19 @@ def test_an_environment_from_a_lock_is_the_one_from_the_request(
         created(envmgr, tmp_path / "env", "-f", *words)
         for one, other in zip(state(envmgr, tmp_path / "env"), plain, strict=True):
             assert one == other
+
+
+def test_a_plan_from_a_lock_tells_why_each_package_comes(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    file = write("app", "dist", pip=("wheely",))
+    locked(file)
+    told = envmgr("create", "-p", tmp_path / "env", "-f", file, "--locked", "--dry-run").err
+    rows = [re.split(" {2,}", line[4:]) for line in told.splitlines() if line.startswith("  + ")]
+    assert {row[0]: row[-1] for row in rows} == {
+        "app": "asked for", "dist": "asked for", "wheely": "asked for", "lib": "needed by app",
+        "python": "needed by app, dist and 2 more", "part": "is in the lock",
+    }  # fmt: skip
 
 
 def test_a_second_run_writes_the_same_bytes_and_asks_no_channel(
