@@ -11,7 +11,7 @@ from envmgr.models.record import PYPI_PREFIX, PackageRecord
 from envmgr.pypi.records import BUILD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.ops.context import Context
@@ -38,28 +38,48 @@ def with_depends(
 
     What they need of others is left out: nobody knows who could have brought it.
     """
-    from envmgr.pypi.needs import range_text, ranges_needed
-    from envmgr.pypi.target import PypiTarget
+    from envmgr.pypi.needs import range_text
 
     records = tuple(records)
-    names = [record.shown_name for record in records if record.is_pypi]
+    names = {record.shown_name for record in records if record.is_pypi}
     if python is None or not names or not needing.needs:
         return records
-    requires = {name: needs.requires_dist for name, needs in needing.needs.items()}
-    markers = PypiTarget.of(python, (), subdir).markers
-    found = ranges_needed([*needing.asked, *names], requires, markers)
+    ranges = ranges_among(names, python, subdir, needing)
     targets = {**needing.providers, **{name: f"{PYPI_PREFIX}{name}" for name in names}}
 
     def depends(record: PackageRecord) -> list[str]:
         known = needing.needs.get(record.shown_name)
         wanted = range_text(known.requires_python) if known is not None and known.requires_python else ""
-        entries = [f"python {wanted}".rstrip()]
-        for name, ranges in found.get(record.shown_name, {}).items():
-            if name in targets and name != record.shown_name:
-                entries.append(f"{targets[name]} {','.join(ranges)}".rstrip())
-        return entries
+        needed = ranges.get(record.shown_name, {})
+        return [f"{name} {text}".rstrip() for name, text in (("python", wanted), *_named(needed, targets))]
 
     return tuple(replace(record, depends=depends(record)) if record.is_pypi else record for record in records)
+
+
+def _named(needed: Mapping[str, str], targets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    return ((targets[name], text) for name, text in needed.items())
+
+
+def ranges_among(
+    names: Collection[str], python: PackageRecord, subdir: str, needing: Needing
+) -> dict[str, dict[str, str]]:
+    """What each distribution in *names* needs of the others and of what conda provides: ranges by name."""
+    from envmgr.pypi.needs import ranges_needed
+    from envmgr.pypi.target import PypiTarget
+
+    requires = {name: needs.requires_dist for name, needs in needing.needs.items()}
+    markers = PypiTarget.of(python, (), subdir).markers
+    found = ranges_needed([*needing.asked, *sorted(names)], requires, markers)
+    there = {*names, *needing.providers}
+    return {
+        user: {
+            name: ",".join(ranges)
+            for name, ranges in sorted(needed.items())
+            if name in there and name != user
+        }
+        for user, needed in found.items()
+        if user in names
+    }
 
 
 def planned_records(
@@ -74,14 +94,27 @@ def planned_records(
     built = [
         distribution_record(each.name, each.version or "0") for each in part.sources if each.name not in names
     ]
+    python = next((record for record in records if record.name == "python"), None)
+    needing = _needing(part, records, earlier or {})
+    return with_depends((*records, *built), python, part.question.subdir, needing)
+
+
+def planned_ranges(part: PypiPart, records: Sequence[PackageRecord]) -> dict[str, dict[str, str]]:
+    """`ranges_among` of the distributions of a plan, beside *records* of conda packages."""
+    python = next((record for record in records if record.name == "python"), None)
+    names = {record.shown_name for record in part.wheels} | {each.name for each in part.sources}
+    if python is None:
+        return {}
+    return ranges_among(names, python, part.question.subdir, _needing(part, records, {}))
+
+
+def _needing(part: PypiPart, records: Sequence[PackageRecord], earlier: Mapping[str, WheelNeeds]) -> Needing:
     by_dist_name = {record.dist_name: record.name for record in records if not record.is_pypi}
     providers = {
         each.name: by_dist_name[each.dist_name] for each in part.provided if each.dist_name in by_dist_name
     }
-    needs = {**(earlier or {}), **part.answer.needs}
     asked = [item.text for item in part.question.items]
-    python = next((record for record in records if record.name == "python"), None)
-    return with_depends((*records, *built), python, part.question.subdir, Needing(needs, asked, providers))
+    return Needing({**earlier, **part.answer.needs}, asked, providers)
 
 
 def installed_distributions(

@@ -9,15 +9,23 @@ from envmgr.models.record import PYPI_PREFIX
 from envmgr.ops.locked import joined_depends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.lock_inputs import Target
 
 
-def groups_reached(target: Target, records: Sequence[PackageRecord]) -> dict[str, set[str]]:
-    """The groups of each conda package by name: those of who needs it; none where nobody does."""
+def groups_reached(
+    target: Target, records: Sequence[PackageRecord], unknown: Collection[str] = ()
+) -> dict[str, set[str]]:
+    """The groups of each package by its record's name: those of who needs it; none where nobody does.
+
+    Of the distributions in *unknown* nobody knows what they need; each other one may be needed by them.
+    """
     needs = {record.name: [name for name, _ in joined_depends(record.depends)] for record in records}
+    pypi = [name for name in needs if name.startswith(PYPI_PREFIX)]
+    for name in unknown:
+        needs[f"{PYPI_PREFIX}{name}"] += pypi
     found: dict[str, set[str]] = {name: set() for name in needs}
     roots = {name: set(asked_in(target, name)) for name in needs}
     if target.wanted.pypi and "python" in roots:
@@ -38,7 +46,7 @@ def asked_in(target: Target, name: str) -> tuple[str, ...]:
 
 
 def groups_of_pypi(target: Target) -> tuple[str, ...]:
-    """The groups of distributions that only came along: what needs whom is not known before they are there."""
+    """The groups that ask for any distribution."""
     asked = {
         group for name, groups in target.groups.items() if name.startswith(PYPI_PREFIX) for group in groups
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from envmgr.errors import DataError
+from envmgr.models.record import PYPI_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,6 +40,27 @@ def records_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
         depends = [f"{name} {rest}".strip() for name, rest in each.dependencies]
         found.setdefault(record.name, replace(record, depends=depends))
     return tuple(found.values())
+
+
+def distributions_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
+    """The distributions of PyPI in a lock as records, with what the lock says that they need.
+
+    What it does not have itself is taken for the conda package of that name.
+    """
+    from envmgr.ops.distributions import distribution_record
+
+    pypi = {each.name: each for each in standing if each.kind == "pypi"}
+
+    def needed(name: str, ranges: str) -> str:
+        return f"{PYPI_PREFIX if name in pypi else ''}{name} {ranges}".strip()
+
+    return tuple(
+        replace(
+            distribution_record(each.name, each.version),
+            depends=["python", *(needed(name, ranges) for name, ranges in each.dependencies)],
+        )
+        for each in pypi.values()
+    )
 
 
 def lacking_sums(records: Iterable[PackageRecord]) -> Iterator[str]:
@@ -87,10 +109,9 @@ def settled(lock: Lock, target: Target) -> tuple[LockedPackage, ...] | None:
     from envmgr.ops.lock_groups import groups_reached, ordered
 
     packages = lock.platforms[target.subdir]
-    records = records_of(packages)
     if any(unfulfilled(lock, target)):
         return None
-    groups = groups_reached(target, records)
+    groups = groups_reached(target, (*records_of(packages), *distributions_of(packages)))
     return tuple(
         replace(each, groups=ordered(groups[each.name.lower()])) if each.kind == "conda" else each
         for each in packages

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from envmgr.errors import DataError, SolveError
 from envmgr.lock.inputs import usual_and_others
 from envmgr.lock.locked import LockedPackage
 from envmgr.models.record import PYPI_PREFIX
 from envmgr.models.wheel_name import normalized_name
-from envmgr.ops.lock_groups import asked_in, groups_of_pypi, groups_reached, ordered
-from envmgr.ops.lock_records import lacking_sums, records_of
+from envmgr.ops.distributions import planned_ranges, planned_records
+from envmgr.ops.lock_groups import groups_reached, ordered
+from envmgr.ops.lock_records import distributions_of, lacking_sums, records_of
 from envmgr.ops.lock_request import LockedPlatform, Move
 from envmgr.ops.locked import joined_depends
 from envmgr.pypi.resolution import PypiSolution
@@ -39,12 +42,13 @@ def solve_platform(target: Target, standing: Sequence[LockedPackage], request: L
         records, part = _solved(target, before, standing, request, context)
     except SolveError as error:
         raise SolveError(f"{target.subdir}: {error}", hint=error.hint, **error.facts) from None
-    packages = tuple(_packages(target, records, part))
+    whole = tuple(records) if part is None else planned_records(part, (*records, *part.wheels))
+    packages = tuple(_packages(target, records, whole, part))
     return LockedPlatform(
         target.subdir,
         packages,
         target.inputs,
-        moves=tuple(_moves(target, standing, packages, records, request, context)),
+        moves=tuple(_moves(target, standing, packages, whole, request, context)),
         indexes=_indexes(part),
         warnings=tuple(_warnings(target, records, part)),
     )
@@ -105,9 +109,15 @@ def _question(
 
 
 def _packages(
-    target: Target, records: Sequence[PackageRecord], part: PypiPart | None
+    target: Target,
+    records: Sequence[PackageRecord],
+    whole: Sequence[PackageRecord],
+    part: PypiPart | None,
 ) -> Iterator[LockedPackage]:
-    groups = groups_reached(target, records)
+    """The conda *records* and the distributions of *part*; *whole* are both, with what they need."""
+    known = frozenset() if part is None else part.answer.needs.keys()
+    unknown = [record.shown_name for record in whole if record.is_pypi and record.shown_name not in known]
+    groups = groups_reached(target, whole, unknown)
     for record in records:
         if not (record.sha256 or record.md5):
             raise DataError(f"the channel tells no checksum of {record.dist_name}, which a lock has to hold.")
@@ -125,7 +135,7 @@ def _packages(
         )
     if part is None:
         return
-    shared = groups_of_pypi(target)
+    ranges = planned_ranges(part, records)
     for record in part.wheels:
         if record.sha256 is None:
             raise _unsummed(f"{record.shown_name} {record.version}")
@@ -135,10 +145,12 @@ def _packages(
             version=record.version,
             url=_public(record.url, record.shown_name),
             sha256=record.sha256,
-            groups=asked_in(target, f"{PYPI_PREFIX}{record.shown_name}") or shared,
+            dependencies=tuple(ranges.get(record.shown_name, {}).items()),
+            groups=ordered(groups[record.name]),
         )
     for source in part.sources:
-        yield _source(source, asked_in(target, f"{PYPI_PREFIX}{source.name}") or shared)
+        found = ordered(groups[f"{PYPI_PREFIX}{source.name}"])
+        yield replace(_source(source, found), dependencies=tuple(ranges.get(source.name, {}).items()))
 
 
 def _source(source: PypiSource, groups: tuple[str, ...]) -> LockedPackage:
@@ -190,7 +202,7 @@ def _moves(
     target: Target,
     standing: Sequence[LockedPackage],
     packages: Sequence[LockedPackage],
-    records: Sequence[PackageRecord],
+    whole: Sequence[PackageRecord],
     request: LockRequest,
     context: Context,
 ) -> Iterator[Move]:
@@ -201,23 +213,20 @@ def _moves(
     from envmgr.solver.moves import tell_moves
 
     machine = machine_of(virtual_packages(target.subdir, context.environ))
-    before = records_of(standing)
-    reasons = tell_moves(
-        before, records, set(request.update), lines=target.wanted.requirements, machine=machine
-    )
+    before = (*records_of(standing), *distributions_of(standing))
+    asked = {*request.update, *(f"{PYPI_PREFIX}{normalized_name(name)}" for name in request.update)}
+    asked |= {name for name in target.groups if name.startswith(PYPI_PREFIX)}
+    reasons = tell_moves(before, whole, asked, lines=target.wanted.requirements, machine=machine)
     then, now = {each.key: each for each in standing}, {each.key: each for each in packages}
     for key in sorted({*then, *now}):
         old, new = then.get(key), now.get(key)
         if old is not None and new is not None and old.url == new.url:
             continue
         kind, name = key
-        why = reasons.get(name) if kind == "conda" else _why_of_pypi(name, target, request)
+        why = reasons.get(name if kind == "conda" else f"{PYPI_PREFIX}{name}")
+        if why is None and kind == "pypi":
+            why = "needed by a PyPI package"
         yield Move(name, _shown(old), _shown(new), why)
-
-
-def _why_of_pypi(name: str, target: Target, request: LockRequest) -> str:
-    asked = name in map(normalized_name, request.update) or f"{PYPI_PREFIX}{name}" in target.groups
-    return "asked for" if asked else "needed by a PyPI package"
 
 
 def _shown(package: LockedPackage | None) -> str | None:

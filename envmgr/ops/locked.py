@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from envmgr.envfile.environment_file import EnvironmentFile, Item
@@ -17,6 +17,7 @@ from envmgr.lock.read import read_lock
 from envmgr.models.channel import is_url
 from envmgr.models.credentials import without_credentials, without_credentials_in_text
 from envmgr.models.requirement import Requirement, Source
+from envmgr.pypi.records import WheelNeeds
 from envmgr.pypi.resolution import PypiSolution, PypiSource
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class LockedPackages(Struct, frozen=True):
     """What the lock *file* has for one platform.
 
     ``depends`` tells by an archive's URL what the channel said that it needs, which its archive may not know of.
-    ``written_urls`` are URLs with logins.
+    ``needs`` tells by name what distributions need. ``written_urls`` are URLs with logins.
     """
 
     file: str
@@ -46,6 +47,7 @@ class LockedPackages(Struct, frozen=True):
     depends: Mapping[str, tuple[tuple[str, str], ...]]
     wheels: tuple[PackageRecord, ...] = ()
     sources: tuple[PypiSource, ...] = ()
+    needs: Mapping[str, WheelNeeds] = field(default_factory=dict)
     written_urls: tuple[str, ...] = ()
 
 
@@ -87,6 +89,7 @@ def locked_environment(lock: Lock, subdir: str, groups: Sequence[str], context: 
         taking.depends,
         tuple(taking.wheels),
         tuple(taking.sources),
+        taking.needs,
         tuple(taking.written),
     )
     return LockedEnvironment(packages, _environment(lock, inputs, chosen))
@@ -145,6 +148,7 @@ def fixed_part(locked: LockedPackages, subdir: str, intent: PypiIntent, context:
         wheels=locked.wheels,
         sources=locked.sources,
         requested=frozenset(record.shown_name for record in locked.wheels if record.name in asked),
+        needs=locked.needs,
     )
     return PypiPart(question, answer, (), fixed=True)
 
@@ -194,6 +198,11 @@ def _both(one: str, other: str) -> str:
     return f"{version},{other_version} {build or other_build}".rstrip()
 
 
+def _as_requirement(name: str, ranges: str) -> str:
+    """A dependency of a distribution (PEP 508); conda-lock writes any version as ``*``, and one without ``==``."""
+    return f"{name}{'==' if ranges[:1].isdigit() else ''}{'' if ranges == '*' else ranges}"
+
+
 class _Taking:
     """Sorts packages of a lock by what is made of them."""
 
@@ -207,6 +216,7 @@ class _Taking:
         self.depends: dict[str, tuple[tuple[str, str], ...]] = {}
         self.wheels: list[PackageRecord] = []
         self.sources: list[PypiSource] = []
+        self.needs: dict[str, WheelNeeds] = {}
         self.written: list[str] = []
 
     def take(self, package: LockedPackage) -> None:
@@ -239,6 +249,8 @@ class _Taking:
         if not package.sha256:
             raise self._refusal(package, "has no SHA-256, so that nobody could tell whether it is the same")
         name = normalized_name(package.name)
+        if package.dependencies:
+            self.needs[name] = WheelNeeds(tuple(_as_requirement(*each) for each in package.dependencies))
         file_name = unquote(urlsplit(url).path.rpartition("/")[2])
         direct = any(url in line for line in self.lines)
         index = package.index or self.indexes.get(name) or self.indexes.get("*", "")

@@ -182,7 +182,7 @@ def test_a_plan_from_a_lock_tells_why_each_package_comes(
     rows = [re.split(" {2,}", line[4:]) for line in told.splitlines() if line.startswith("  + ")]
     assert {row[0]: row[-1] for row in rows} == {
         "app": "asked for", "dist": "asked for", "wheely": "asked for", "lib": "needed by app",
-        "python": "needed by app, dist and 2 more", "part": "is in the lock",
+        "python": "needed by app, dist and 2 more", "part": "needed by wheely",
     }  # fmt: skip
 
 
@@ -252,6 +252,19 @@ def test_a_stale_lock_is_not_used_and_locked_refuses_it(
     assert found == {"a": "2.0", "b": "1.0"}
     (file.parent / "conda-lock.yml").unlink()
     assert envmgr("create", "-y", "-p", tmp_path / "c", "-f", file, "--locked").code == 1
+
+
+def test_a_distribution_and_what_conda_brings_for_it_are_in_the_groups_that_lead_to_them(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    base = write("python", pip=("onlylinux",))
+    dev = write("dist", pip=("wheely",), name="dev.yml", category="dev")
+    lock = locked(base, "-f", dev)
+    held = {each["name"]: (each["category"], each["dependencies"]) for each in lock["package"]}
+    assert {name: held[name] for name in ("onlylinux", "wheely", "part")} == {
+        "onlylinux": ("main", {}), "wheely": ("dev", {"dist": "", "part": ""}), "part": ("dev", {}),
+    }  # fmt: skip
+    assert (held["python"][0], held["dist"][0]) == ("main", "dev")
 
 
 def test_groups_of_files_are_chosen_when_the_lock_is_used(
