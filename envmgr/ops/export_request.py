@@ -56,10 +56,10 @@ _BY_FILE_NAME: tuple[tuple[str, ExportFormat], ...] = (
     (r".+\.txt", "explicit"),
 )
 _FIXED_NAMES: dict[ExportFormat, str] = {
-    "conda-lock": "a lock's name holds `conda-lock` and ends in .yml or .yaml (CEP 37)",
-    "pylock": "a lock of this kind is called pylock.toml or pylock.NAME.toml (PEP 751)",
+    "conda-lock": "holds `conda-lock` and ends in .yml or .yaml (CEP 37)",
+    "pylock": "is pylock.toml or pylock.NAME.toml (PEP 751)",
 }
-"""By these names readers know what it is."""
+"""By these names readers know what it is: one that ..."""
 
 _EXACT: dict[ExportFormat, str] = {
     "explicit": "an explicit file names archives, which have a version and a build",
@@ -129,7 +129,11 @@ def check_file_name(name: str, chosen: ExportFormat) -> None:
     if chosen in _FIXED_NAMES and not any(
         known == chosen and re.fullmatch(pattern, _base(name)) for pattern, known in _BY_FILE_NAME
     ):
-        raise UsageError(f"{_FIXED_NAMES[chosen]}, and {_base(name)} is not.")
+        plain = "pylock.toml" if chosen == "pylock" else "conda-lock.yml"
+        raise UsageError(
+            f"readers of the format {chosen} want a name that {_FIXED_NAMES[chosen]}, not {_base(name)}.",
+            hint=f"Name it {plain}.",
+        )
 
 
 def check_request(request: ExportRequest) -> None:

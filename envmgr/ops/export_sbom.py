@@ -203,7 +203,7 @@ def _moment(environ: Mapping[str, str]) -> datetime | None:
         return datetime.fromtimestamp(int(text), tz=timezone.utc)
     except (ValueError, OverflowError, OSError):
         raise UsageError(
-            f"SOURCE_DATE_EPOCH is '{text}', which is no number of seconds.",
+            f"the variable SOURCE_DATE_EPOCH is '{text}', which is no number of seconds.",
             hint="Unset it, or give a number.",
         ) from None
 

@@ -33,7 +33,7 @@ def ranges_needed(
     needs nothing. Extras count where somebody asks for them. Lines that cannot be read are passed over.
 
     >>> ranges_needed(["a[x]"], {"a": ["b<2,>=1", "c; extra == 'x'", "d; extra == 'y'"]}, {})
-    {'a': {'b': ['>=1,<2'], 'c': []}, 'b': {}, 'c': {}}
+    {'a': {'b': ['>=1,<2'], 'c': []}, 'c': {}, 'b': {}}
     """
     found: dict[str, dict[str, list[str]]] = {}
     known_extras: dict[str, set[str]] = {}

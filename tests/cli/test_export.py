@@ -469,8 +469,8 @@ def test_what_came_from_an_index_with_a_login_comes_back(
     [
         (["--format", "docker"], 2, "there is no format 'docker'"),
         (["-f", "environment"], 2, "does not tell a format"),
-        (["-f", "lock.toml", "--format", "pylock"], 2, "called pylock.toml or pylock.NAME.toml (PEP 751)"),
-        (["-f", "lock.yml", "--format", "conda-lock-v1"], 2, "name holds `conda-lock`"),
+        (["-f", "lock.toml", "--format", "pylock"], 2, "pylock.NAME.toml (PEP 751), not lock.toml"),
+        (["-f", "lock.yml", "--format", "conda-lock-v1"], 2, "a name that holds `conda-lock`"),
         (["--format", "spdx", "--from-history"], 2, "an SBOM tells exactly what is installed"),
         (["--hashes"], 2, "--hashes is for the exact requirements of pip"),
         (["--versions", "minor"], 2, "--versions goes with --from-history"),
