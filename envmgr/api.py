@@ -275,7 +275,7 @@ def list_environments(*, session: Session | None = None) -> tuple[KnownEnvironme
         return tuple(list_environments(_context(session)))
 
 
-def export(
+def export(  # noqa: PLR0913 - options of one command, all named.
     environment: Environment | None = None,
     format: ExportFormat = "yaml",  # noqa: A002 - that is its name on the command line, too.
     *,
@@ -283,12 +283,14 @@ def export(
     versions: VersionStyle = "asked",
     builds: bool = True,
     channels: Sequence[str] = (),
+    platforms: Sequence[str] = (),
     session: Session | None = None,
 ) -> Exported:
     """An environment as the text of a file for others, and what that does not hold.
 
-    The formats and levels are those of `envmgr export`; *channels* are written first. Raises UsageError for what
-    does not go together, PrefixError and DataError.
+    The formats and levels are those of `envmgr export`; *channels* are written first. *platforms* are
+    written together, the others solved as a lock solves them. Raises UsageError for what does not go together,
+    PrefixError and DataError; for platforms, ChannelError and SolveError, too.
     """
     from envmgr.ops.export import export
 
@@ -301,6 +303,7 @@ def export(
         versions=versions,
         builds=builds,
         channels=_texts(channels),
+        platforms=_texts(platforms),
     )
     with _explained():
         return export(request, _context(session))

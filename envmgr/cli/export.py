@@ -43,6 +43,15 @@ def parser(command: str = "export") -> argparse.ArgumentParser:
     level.add_argument(
         "--hashes", action="store_true", help="pip's requirements with the SHA-256 of each file"
     )
+    level.add_argument(
+        "--platform",
+        "--subdir",
+        dest="platforms",
+        action="append",
+        default=[],
+        metavar="SUBDIR",
+        help="write this platform, each with what is its own (repeatable; default: the environment's)",
+    )
     level.add_argument("--ignore-channels", action="store_true", help="no channels before packages' names")
     level.add_argument(
         "-c",
@@ -54,6 +63,12 @@ def parser(command: str = "export") -> argparse.ArgumentParser:
     )
     level.add_argument(
         "-O", "--override-channels", action="store_true", help="write only the channels given with -c"
+    )
+    made.add_argument(
+        "--offline",
+        action="store_true",
+        default=None,
+        help="with --platform: only from what was fetched earlier",
     )
     return made
 
@@ -104,6 +119,7 @@ def _request(options: argparse.Namespace) -> ExportRequest:
         override_channels=options.override_channels,
         ignore_channels=options.ignore_channels,
         hashes=options.hashes,
+        platforms=tuple(options.platforms),
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from envmgr.envfile.platform_choices import system_names
 from envmgr.errors import DataError
 from envmgr.models.toml_text import toml_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
 
@@ -27,11 +28,15 @@ _OPTION: Final = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)
 _NO_PLACE: Final = ("license_family", "namespace", "track_features", "features", "flags", "when")
 
 
-def pixi_manifest(environment: WrittenEnvironment, platforms: Sequence[str]) -> tuple[str, list[str]]:
-    """The text of a pixi.toml for *platforms*, and sentences on what it does not hold.
+def pixi_manifest(environments: Mapping[str, WrittenEnvironment]) -> tuple[str, list[str]]:
+    """The text of a pixi.toml for what is asked for on each platform, and sentences on what it does not hold.
+
+    Dependencies that are not the same on all platforms stand in tables for their targets. Name, channels and
+    variables are those of the first one.
 
     >>> from envmgr.envfile.environment_text import WrittenEnvironment
-    >>> print(pixi_manifest(WrittenEnvironment("x", ("conda-forge",), ("python=3.12",)), ["linux-64"])[0], end="")
+    >>> made = WrittenEnvironment("x", ("conda-forge",), ("python=3.12",))
+    >>> print(pixi_manifest({"linux-64": made})[0], end="")
     [workspace]
     name = "x"
     channels = ["conda-forge"]
@@ -41,20 +46,42 @@ def pixi_manifest(environment: WrittenEnvironment, platforms: Sequence[str]) -> 
     python = "3.12.*"
     """
     left_out: list[str] = []
-    workspace = {
-        "name": environment.name,
-        "channels": list(environment.channels),
-        "platforms": list(platforms),
-    }
-    options, items = _parted(environment.pypi)
+    first = next(iter(environments.values()))
+    workspace = {"name": first.name, "channels": list(first.channels), "platforms": list(environments)}
+    parted = {subdir: _parted(each.pypi) for subdir, each in environments.items()}
+    options = dict.fromkeys(option for options, _ in parted.values() for option in options)
+    conda = {subdir: _conda(each.dependencies, left_out) for subdir, each in environments.items()}
+    pypi = {subdir: _pypi(items, left_out) for subdir, (_, items) in parted.items()}
     tables = [
         ("[workspace]", workspace),
-        ("[dependencies]", _conda(environment.dependencies, left_out)),
-        ("[pypi-options]", _options(options, left_out)),
-        ("[pypi-dependencies]", _pypi(items, left_out)),
-        ("[activation.env]", dict(environment.variables)),
+        *_by_target("dependencies", conda),
+        ("[pypi-options]", _options(list(options), left_out)),
+        *_by_target("pypi-dependencies", pypi),
+        ("[activation.env]", dict(first.variables)),
     ]
-    return "\n".join(toml_table(header, values) for header, values in tables if values), left_out
+    text = "\n".join(toml_table(header, values) for header, values in tables if values)
+    return text, list(dict.fromkeys(left_out))
+
+
+def _by_target(
+    title: str, tables: Mapping[str, Mapping[str, object]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries that all platforms have alike below *title*, others below the targets that have them."""
+    found: dict[str, dict[str, list[str]]] = {}
+    values: dict[tuple[str, str], object] = {}
+    targets: dict[str, dict[str, object]] = {"": {}}
+    for subdir, table in tables.items():
+        for name, value in table.items():
+            values[name, repr(value)] = value
+            found.setdefault(name, {}).setdefault(repr(value), []).append(subdir)
+    for name, groups in found.items():
+        for key, subdirs in groups.items():
+            is_everywhere = len(subdirs) == len(tables)
+            names = ("",) if is_everywhere else system_names(subdirs, list(tables)) or subdirs
+            for target in names:
+                targets.setdefault(target, {})[name] = values[name, key]
+    for target, entries in targets.items():
+        yield (f"[target.{target}.{title}]" if target else f"[{title}]"), entries
 
 
 def _parted(lines: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -17,6 +17,7 @@ from envmgr.envfile.selectors import dictionary_selector, evaluate_dictionary_se
 from envmgr.envfile.spec_line import parse_requirement
 from envmgr.envfile.text_edit import NotEditableError, TextEditor, written
 from envmgr.errors import DataError
+from envmgr.models.document import LINE_BREAK
 from envmgr.models.match_spec import parse_match_spec
 from envmgr.models.requirement import Source
 
@@ -65,6 +66,38 @@ def kept_text(text: str, wanted: WrittenEnvironment, meanings: Meanings, subdir:
     if selected != text or "sel(" in text:
         _check_others(text, edited, change.added, subdir)
     return edited
+
+
+def narrowed_text(text: str, specs: Mapping[MatchSpec, Sequence[str]], subdirs: Sequence[str]) -> str:
+    """*text*, in which each line that asks for one of *specs* everywhere counts on its platforms of *subdirs* only.
+
+    The selectors are of the kind that *text* has already. Lines that have one stay as they are.
+    Raises as `kept_text`.
+    """
+    from envmgr.envfile.platform_choices import expressions, system_names
+
+    readings = [
+        select_lines(text, file=_FILE, subdir=each).text for each in dict.fromkeys((*subdirs, *_PLATFORMS))
+    ]
+    editor = TextEditor(text, readings[0])
+    everywhere = [all(lines) for lines in zip(*map(LINE_BREAK.split, readings), strict=True)]
+    listed = editor.value("dependencies")
+    narrow = [
+        (node, chosen)
+        for node in (listed.value if isinstance(listed.value, list) else ())
+        if not isinstance(node.value, list) and everywhere[node.start_mark.line]
+        if (chosen := specs.get(_spec_of(node.value))) is not None
+    ]
+    names = [system_names(chosen, subdirs) for _, chosen in narrow]
+    has_comments = any(each != text for each in readings)
+    if None in names and not has_comments and "sel(" in text:
+        raise NotEditableError("its selectors tell no processors")
+    for (node, chosen), systems in zip(narrow, names, strict=True):
+        if has_comments or None in names:
+            editor.multiply(node, [("", f"  # [{each}]") for each in expressions(chosen, subdirs)])
+        else:
+            editor.multiply(node, [(f"sel({each}): ", "") for each in systems or ()])
+    return editor.edited()
 
 
 class _Line(Struct):

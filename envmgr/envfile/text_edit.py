@@ -86,6 +86,15 @@ class TextEditor:
             )
         self._change(start, end, written(text, in_brackets=in_brackets, like=old))
 
+    def multiply(self, node: Any, around: Sequence[tuple[str, str]]) -> None:
+        """Write an item of a list once for each pair of texts that are to stand *around* its value."""
+        dash = self._dash(node)
+        start, end = self._span(node)
+        (before, behind), *others = around
+        self._change(start, None, before)
+        self._change(end, None, behind)
+        self._insert_behind(end, [f"{dash}{each}{self._text[start:end]}{last}" for each, last in others])
+
     def insert_key(self, before: Any, lines: Iterable[str]) -> None:
         """Write *lines* before the line of the key whose node is *before*."""
         if self.root.flow_style:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from envmgr.errors import PrefixError, UsageError
 from envmgr.ops.change_goal import choose_goal, difference
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
@@ -67,9 +69,15 @@ def _change(
         wanted = with_python(wanted, [text for text, _ in state.lines_of("python")])
     saving = plan_saving(prefix, wanted, state.past) if request.save else None
     goal = choose_goal(request, wanted, state, context)
+    if saving is not None:
+        goal = replace(goal, source=saving.source_after(goal.source, context))
     context = context.with_credentials(goal.pypi.credential_urls) if goal.pypi is not None else context
     plan = _plan(request, wanted, state, goal, context)
-    same_requests = goal.requested == state.requested and goal.intent == state.intent
+    same_requests = (
+        goal.requested == state.requested
+        and goal.intent == state.intent
+        and (goal.source == state.source or state.source is None)
+    )
     same_variables = wanted.variables.items() <= PrefixStore(prefix).state_variables().items()
     if plan.is_nothing and same_requests and same_variables:
         return Changed(plan, done=False, saved=_save(saving, request))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 
 class ExportContent(Struct):
-    """The *holdings* of an environment on their way out; ``left_out`` are sentences on what stays behind."""
+    """The *holdings* of an environment on their way out; ``left_out`` are sentences on what stays behind.
+
+    ``virtual_packages`` are those of the machine that they were solved for, where they are not installed.
+    """
 
     request: ExportRequest
     holdings: Holdings
     context: Context
     left_out: list[str] = field(default_factory=list)
+    virtual_packages: Mapping[str, str] = field(default_factory=dict)
 
     def channels(self) -> tuple[str, ...]:
         """The URLs; folders of this machine only where the request names them."""
@@ -152,10 +156,13 @@ class ExportContent(Struct):
 
     @property
     def subdir(self) -> str:
-        """The platform of the environment: that of its packages, else this machine's."""
+        """The platform of the environment: that of its packages, else of its generations, else this machine's."""
         subdirs = (record.subdir for record in self.holdings.records)
-        return next((each for each in subdirs if each not in (None, "noarch")), None) or (
-            self.context.settings.subdir
+        last = self.holdings.past.last
+        return (
+            next((each for each in subdirs if each not in (None, "noarch")), None)
+            or (last.subdir if last is not None else None)
+            or self.context.settings.subdir
         )
 
     def lose_pypi(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""The formats of an export that are locks: every package by its file, with its checksums, for one platform."""
+"""The formats of an export that are locks: every package by its file, with its checksums."""
 
 from __future__ import annotations
 
@@ -19,46 +19,75 @@ if TYPE_CHECKING:
     from envmgr.ops.intent import PypiPackage
 
 
-def conda_lock_export(content: ExportContent, channels: Sequence[str], specs: Iterable[str]) -> str:
-    """conda-lock.yml (CEP 37), with what was asked for, *specs* and items for PyPI, and variables, as notes."""
+def conda_lock_export(contents: Sequence[ExportContent]) -> str:
+    """conda-lock.yml (CEP 37) of one environment on its platforms, with what was asked for as notes."""
     from envmgr.lock.conda_lock_text import conda_lock_text
-    from envmgr.models.match_spec import parse_match_spec
-    from envmgr.ops.lock_records import lacking_sums
-    from envmgr.pypi.items import item_name
 
-    records = _records(content)
-    packages = (*map(_conda, records), *_distributions(content))
-    content.left_out += lacking_sums(records)
-    held = {each.name for each in packages}
-    wanted = [spec for spec in map(parse_match_spec, specs) if spec.name in held]
-    asked = [text for text in content.asked_items() if item_name(text) in (None, *held)]
-    inputs = LockInputs(
-        channels=tuple(channels),
-        specs=tuple(dict.fromkeys(map(str, wanted))),
-        pypi=(*(content.options() if asked else ()), *asked),
-        variables=content.variables(),
-    )
-    content.lose_pins("conda-lock.yml")
-    subdir = content.subdir
-    notes = inputs.notes(subdir)
-    if indexes := index_texts(_indexes(packages)):
-        notes[INDEXES] = "\n".join(indexes)
+    platforms: dict[str, tuple[LockedPackage, ...]] = {}
+    hashes: dict[str, str] = {}
+    indexes: dict[str, str] = {}
+    notes: dict[str, str] = {}
+    for content in contents:
+        packages, inputs = _locked(content)
+        platforms[content.subdir] = packages
+        hashes[content.subdir] = inputs.content_hash
+        indexes |= _indexes(packages)
+        notes |= inputs.notes(content.subdir)
+    if lines := index_texts(indexes):
+        notes[INDEXES] = "\n".join(lines)
+    contents[0].lose_pins("conda-lock.yml")
     lock = Lock(
         file="",
         format="conda-lock",
-        platforms={subdir: packages},
-        channels=inputs.channels,
+        platforms=platforms,
+        channels=contents[0].channels(),
         always=(MAIN,),
-        content_hash={subdir: inputs.content_hash},
+        content_hash=hashes,
         notes=dict(sorted(notes.items())),
     )
     return conda_lock_text(lock)
 
 
-def pixi_lock_export(content: ExportContent, channels: Sequence[str]) -> str:
-    """pixi.lock in version 6, of one environment, `default`."""
+def _locked(content: ExportContent) -> tuple[tuple[LockedPackage, ...], LockInputs]:
+    """The packages of one platform, and what was asked for: specs, items for PyPI, and variables."""
+    from envmgr.models.match_spec import parse_match_spec
+    from envmgr.ops.export_environment import EnvironmentExport
+    from envmgr.ops.lock_records import lacking_sums
+    from envmgr.pypi.items import item_name
+
+    channels = content.channels()
+    records = _records(content)
+    packages = (*map(_conda, records), *_distributions(content))
+    content.left_out += lacking_sums(records)
+    held = {each.name for each in packages}
+    specs = map(parse_match_spec, EnvironmentExport(content).asked(channels))
+    wanted = [spec for spec in specs if spec.name in held]
+    asked = [text for text in content.asked_items() if item_name(text) in (None, *held)]
+    inputs = LockInputs(
+        channels=channels,
+        specs=tuple(dict.fromkeys(map(str, wanted))),
+        pypi=(*(content.options() if asked else ()), *asked),
+        virtual_packages=content.virtual_packages,
+        variables=content.variables(),
+    )
+    return packages, inputs
+
+
+def pixi_lock_export(contents: Sequence[ExportContent]) -> str:
+    """pixi.lock in version 6, of one environment on its platforms, `default`."""
     from envmgr.lock.pixi_text import pixi_lock_text
 
+    platforms = {content.subdir: _of_pixi(content) for content in contents}
+    packages = [each for found in platforms.values() for each in found]
+    contents[0].lose_variables("pixi.lock")
+    contents[0].lose_pins("pixi.lock")
+    options = [url for content in contents for url in _option_urls(content)]
+    indexes = dict.fromkeys([*options, *_indexes(packages).values()])
+    lock = Lock(file="", format="pixi", platforms=platforms, channels=contents[0].channels(), always=(MAIN,))
+    return pixi_lock_text(lock, tuple(indexes))
+
+
+def _of_pixi(content: ExportContent) -> tuple[LockedPackage, ...]:
     records = _records(content)
     kindless = [each for each in records if each.subdir == "noarch" and each.noarch_kind is None]
     content.lose_all(
@@ -66,18 +95,7 @@ def pixi_lock_export(content: ExportContent, channels: Sequence[str]) -> str:
         "packages without a platform of which no record tells the kind of noarch",
     )
     kept = [each for each in records if each not in set(kindless)]
-    packages = (*map(_conda, kept), *_distributions(content))
-    content.lose_variables("pixi.lock")
-    content.lose_pins("pixi.lock")
-    indexes = dict.fromkeys([*_option_urls(content), *_indexes(packages).values()])
-    lock = Lock(
-        file="",
-        format="pixi",
-        platforms={content.subdir: packages},
-        channels=tuple(channels),
-        always=(MAIN,),
-    )
-    return pixi_lock_text(lock, tuple(indexes))
+    return (*map(_conda, kept), *_distributions(content))
 
 
 def pylock_export(content: ExportContent) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from envmgr.errors import UsageError
+from envmgr.models.platform import KNOWN_SUBDIRS, NOARCH, near_subdir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,8 @@ _EXACT: dict[ExportFormat, str] = {
     "cyclonedx": "an SBOM tells exactly what is installed",
     "spdx": "an SBOM tells exactly what is installed",
 }
+_OF_PLATFORMS: tuple[ExportFormat, ...] = ("yaml", "json", "conda-lock", "pixi-lock", "pixi")
+"""The formats that say what holds on which platform."""
 
 
 class ExportRequest(Struct, frozen=True):
@@ -77,7 +80,8 @@ class ExportRequest(Struct, frozen=True):
     ``from_history``: what was asked for, with ``versions`` in that style; otherwise what is installed, exactly.
     ``builds``: with builds, where packages are exact. ``channels`` come first, and alone with
     ``override_channels``; they may be folders. With ``ignore_channels`` no package says where it is from.
-    ``hashes``: pip's requirements with the SHA-256 of each file.
+    ``hashes``: pip's requirements with the SHA-256 of each file. ``platforms`` are subdirs that are written
+    together; none for the environment's own.
     """
 
     name: str | None = None
@@ -90,6 +94,7 @@ class ExportRequest(Struct, frozen=True):
     override_channels: bool = False
     ignore_channels: bool = False
     hashes: bool = False
+    platforms: tuple[str, ...] = ()
 
 
 class Exported(Struct, frozen=True):
@@ -153,6 +158,29 @@ def check_request(request: ExportRequest) -> None:
             "--hashes is for the exact requirements of pip.",
             hint="Say --format requirements without --from-history; locks have hashes anyway.",
         )
+    for subdir in request.platforms:
+        if subdir not in KNOWN_SUBDIRS or subdir == NOARCH:
+            raise UsageError(f"'{subdir}' is not a platform of environments.", hint=near_subdir(subdir))
+    if len(set(request.platforms)) > 1 and not holds_platforms(request.format):
+        raise _one_platform(request)
+
+
+def holds_platforms(chosen: ExportFormat) -> bool:
+    """Whether the format says what holds on which platform."""
+    return chosen in _OF_PLATFORMS
+
+
+def check_one_platform(request: ExportRequest, own: str) -> None:
+    """Raises UsageError where other platforms than the environment's *own* are asked for."""
+    if set(request.platforms) - {own}:
+        raise _one_platform(request, f", and the environment is for {own}")
+
+
+def _one_platform(request: ExportRequest, more: str = "") -> UsageError:
+    return UsageError(
+        f"the format {request.format} holds what is installed, on one platform{more}.",
+        hint=f"Leave out --platform, or choose one of the formats {', '.join(_OF_PLATFORMS)}.",
+    )
 
 
 def _base(name: str) -> str:

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 
 class FromSource(Struct, frozen=True):
-    """The *text* of the source that says what is wanted; None where it cannot, and *why* not, as a sentence."""
+    """The *text* of the source that says what is wanted; None where it cannot, and *why* not, as a sentence.
+
+    ``changed`` tells, as a sentence, that the file is not what it was.
+    """
 
     text: str | None
     why: str | None = None
+    changed: str | None = None
+
+    @property
+    def told(self) -> list[str]:
+        return [each for each in (self.changed, self.why) if each is not None]
 
 
 def from_source(wanted: WrittenEnvironment, holdings: Holdings, context: Context) -> FromSource:
@@ -31,27 +39,29 @@ def from_source(wanted: WrittenEnvironment, holdings: Holdings, context: Context
     """
     from envmgr.envfile.source_text import kept_text
     from envmgr.envfile.text_edit import NotEditableError
-    from envmgr.ops.source_file import names_place, public_text
+    from envmgr.ops.source_file import changed_since, names_place, public_text
 
     last = holdings.past.last
     source = last.source if last is not None else None
     if last is None or source is None:
         return FromSource(None)
     places = {str(holdings.prefix): "$CONDA_PREFIX", str(context.home): "~"}
+    changed = changed_since(source, context)
     subdir = last.subdir or context.settings.subdir
     try:
         text = public_text(source.text, places)
-        text = kept_text(text, wanted, _meanings(text, wanted, subdir, context), subdir)
+        text = kept_text(text, wanted, meanings_of(text, wanted, subdir, context), subdir)
         if names_place(text, places):
             raise NotEditableError("it names folders of this machine")
     except (NotEditableError, DataError) as reason:
-        name = source.file.replace("\\", "/").rpartition("/")[2]
         told = str(reason).removesuffix(".")
-        return FromSource(None, f"the text of {name} is not kept, with its comments and its order: {told}.")
-    return FromSource(text)
+        why = f"the text of {source.name} is not kept, with its comments and its order: {told}."
+        return FromSource(None, why, changed)
+    return FromSource(text, changed=changed)
 
 
-def _meanings(text: str, wanted: WrittenEnvironment, subdir: str, context: Context) -> Meanings:
+def meanings_of(text: str, wanted: WrittenEnvironment, subdir: str, context: Context) -> Meanings:
+    """What the channels and the items of *text* stand for, beside those that are *wanted*."""
     from envmgr.envfile.environment_yml import parse_environment
     from envmgr.envfile.source_text import Meanings
     from envmgr.pypi.items import item_name

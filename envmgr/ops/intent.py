@@ -120,23 +120,24 @@ def _read(prefix: Path, context: Context) -> Holdings:
     )
 
 
+def pypi_package(record: PackageRecord, *, requested: bool = False, metadata: str = "") -> PypiPackage:
+    """The distribution of *record*, which a wheel has; its folder is not known where it is not installed."""
+    from envmgr.pypi.items import exact_item
+
+    name, direct = record.shown_name, _direct(record)
+    item = exact_item(name, record.version, direct)
+    return PypiPackage(name, record.version, item, requested, metadata, direct, record)
+
+
 def _pypi(prefix: Path, installed: Sequence[InstalledPackage]) -> tuple[PypiPackage, ...]:
     from envmgr.ops.list import foreign_distributions, python_folder
     from envmgr.pypi.installed import direct_url, is_requested
     from envmgr.pypi.items import exact_item
 
     found = [
-        PypiPackage(
-            record.shown_name,
-            record.version,
-            exact_item(record.shown_name, record.version, _direct(record)),
-            bool(package.requested),
-            package.metadata,
-            _direct(record),
-            record,
-        )
+        pypi_package(package.record, requested=bool(package.requested), metadata=package.metadata)
         for package in installed
-        if (record := package.record).is_pypi
+        if package.record.is_pypi
     ]
     folder = python_folder(installed)
     for each in foreign_distributions(prefix, installed) if folder is not None else ():

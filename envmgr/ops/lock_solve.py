@@ -39,7 +39,7 @@ def solve_platform(target: Target, standing: Sequence[LockedPackage], request: L
     context = target.context.with_credentials(target.wanted.written_urls)
     before = () if request.update_all else records_of(standing)
     try:
-        records, part = _solved(target, before, standing, request, context)
+        records, part = solved(target, before, standing, request, context)
     except SolveError as error:
         raise SolveError(f"{target.subdir}: {error}", hint=error.hint, **error.facts) from None
     whole = tuple(records) if part is None else planned_records(part, (*records, *part.wheels))
@@ -54,13 +54,14 @@ def solve_platform(target: Target, standing: Sequence[LockedPackage], request: L
     )
 
 
-def _solved(
+def solved(
     target: Target,
     before: tuple[PackageRecord, ...],
     standing: Sequence[LockedPackage],
     request: LockRequest,
     context: Context,
 ) -> tuple[tuple[PackageRecord, ...], PypiPart | None]:
+    """Conda's records for *target* and PyPI's half, where *before* and *standing* stay but for what may move."""
     from envmgr.ops.joint import resolve_jointly
 
     wanted = target.wanted

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.requirement import Requirement
+    from envmgr.ops.context import Context
     from envmgr.ops.request import EnvironmentRequest
-    from envmgr.prefix.generation import Generations
+    from envmgr.prefix.generation import Generations, SourceFile
 
 _YAML = (".yml", ".yaml")
 
@@ -35,6 +36,14 @@ class Saving(Struct, frozen=True):
         from envmgr.config.own_file import write_own_text
 
         write_own_text(self.file, self.edited())
+
+    def source_after(self, source: SourceFile | None, context: Context) -> SourceFile | None:
+        """The environment's *source* once this is written; as it is where it is another file, or edited since."""
+        from envmgr.ops.source_file import changed_since, source_of
+
+        if source is None or source.file != str(self.file) or changed_since(source, context) is not None:
+            return source
+        return source_of(source.file, self.edited().encode(), context)
 
     def _text(self) -> str:
         try:

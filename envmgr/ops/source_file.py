@@ -38,6 +38,23 @@ def source_of(path: str, content: bytes, context: Context) -> SourceFile | None:
     return SourceFile(str(place), text) if _is_public(text, context.settings.subdir) else None
 
 
+def changed_since(source: SourceFile, context: Context) -> str | None:
+    """A sentence where the file is not what was kept of it any more; None where it still is."""
+    from pathlib import Path
+
+    rest = "the export goes by its text of then."
+    try:
+        content = Path(source.file).read_bytes()
+        now = source_of(source.file, content, context) if len(content) <= _LONGEST_TEXT else None
+    except FileNotFoundError:
+        return f"{source.name}, which the environment came from, is not there any more; {rest}"
+    except (OSError, DataError):
+        return f"{source.name}, which the environment came from, cannot be read any more; {rest}"
+    if now is not None and now.text == source.text:
+        return None
+    return f"{source.name} has been edited since the environment was made or updated from it; {rest}"
+
+
 def public_text(text: str, places: Mapping[str, str]) -> str:
     """*text* without secrets, and its comments without the folders in *places*, by what stands for each."""
     from envmgr.envfile.selectors import comments_of

@@ -65,6 +65,11 @@ class SourceFile(Struct, frozen=True):
     file: str
     text: str
 
+    @property
+    def name(self) -> str:
+        """The file's name, without its folder."""
+        return self.file.replace("\\", "/").rpartition("/")[2]
+
 
 class Generation(Struct, frozen=True):
     """One state of an environment; *moment* is in seconds since the Unix epoch.

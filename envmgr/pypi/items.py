@@ -105,6 +105,22 @@ def restyled_item(text: str, version: str, style: VersionStyle) -> str:
     return str(wanted)
 
 
+def with_marker(text: str, marker: str) -> str | None:
+    """The item where *marker* holds beside its own marker; None for one without a name, such as a bare URL.
+
+    >>> with_marker("x>=1; python_version<'4'", 'sys_platform == "win32" or sys_platform == "linux"')
+    'x>=1; python_version < "4" and (sys_platform == "win32" or sys_platform == "linux")'
+    """
+    from packaging.markers import Marker
+
+    wanted = _requirement(text)
+    if wanted is None:
+        return None
+    own = f"({wanted.marker}) and " if wanted.marker is not None else ""
+    wanted.marker = Marker(f"{own}({marker})")
+    return str(wanted)
+
+
 def exact_item(name: str, version: str, direct: Mapping[str, Any] | None) -> str | None:
     """The item that brings exactly this distribution again; None for one that a folder or file of here brought.
 

@@ -61,6 +61,7 @@ def make_environments() -> None:
         ("create -c a --chan", ["--channel", "--channel-priority"]),
         ("create -c conda", ["conda-forge"]),
         ("create --platform win-a", ["win-arm64"]),
+        ("export --platform win-64 --platform osx-a", ["osx-arm64"]),
         ("completion ", ["bash", "zsh", "fish"]),
         ("shell-hook nus", ["nushell"]),
         ("doctor netw", ["network"]),

@@ -36,6 +36,12 @@ prefix: {home}/demo
 """
 
 
+EDITED = (
+    "warning: env.yml has been edited since the environment was made or updated from it;"
+    " the export goes by its text of then.\n"
+)
+
+
 @pytest.fixture(scope="module")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a served channel."""
@@ -86,9 +92,21 @@ def changed(envmgr: Envmgr, *words: object) -> None:
 def test_the_file_comes_back_whatever_became_of_it(envmgr: Envmgr, prefix: Path, file: Path, kept: str):
     assert exported(envmgr, prefix) == kept
     file.write_text("dependencies: [extra]\n")
-    assert exported(envmgr, prefix) == kept
-    file.unlink()
-    assert exported(envmgr, prefix) == kept
+    for words in ("env.yml has been edited since", "env.yml, which the environment came from, is not there"):
+        done = envmgr("export", "-p", prefix, "--from-history")
+        assert (done.out, done.code, words in done.err, done.err.count("\n")) == (kept, 0, True, 1)
+        file.unlink(missing_ok=True)
+
+
+def test_what_is_saved_into_the_file_is_no_edit_of_others(envmgr: Envmgr, channel: str, tmp_path: Path):
+    file = tmp_path / "env.yml"
+    file.write_text(f"channels: [{channel}, nodefaults]\ndependencies:\n- lib  # the library\n")
+    prefix = made_of(envmgr, tmp_path / "envs/demo", file)
+    changed(envmgr, "install", "-y", "-p", prefix, "extra", "--save")
+    file.write_text(file.read_text() + "# more to come\n")
+    assert exported_text(envmgr, prefix).endswith("- extra\n" + EDITED)
+    changed(envmgr, "update", "-y", "-p", prefix, "-f", file)
+    assert exported(envmgr, prefix) == f"name: demo\n{file.read_text()}"
 
 
 def test_an_environment_made_elsewhere_exports_the_same_file(

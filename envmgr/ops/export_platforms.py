@@ -1,0 +1,316 @@
+"""Exports for several platforms together: each is solved as a lock is, and what differs is said by platform.
+
+What is installed counts for the environment's own platform. For others, what was asked for is solved for the
+machine that a lock takes for them (`envmgr.lock.profile`); lines of the source file with selectors of theirs count,
+too. A package that a platform's channels do not have at all is left out there, and told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envmgr.envfile.environment_yml import parse_environment
+from envmgr.errors import DataError, SolveError, UsageError
+from envmgr.models.match_spec import parse_match_spec
+from envmgr.ops.export_environment import EnvironmentExport, pixi_export
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from envmgr.envfile.environment_file import EnvironmentFile
+    from envmgr.envfile.environment_text import WrittenEnvironment
+    from envmgr.models.channel import Channel
+    from envmgr.models.record import PackageRecord
+    from envmgr.models.requirement import Requirement
+    from envmgr.ops.export_content import ExportContent
+    from envmgr.ops.intent import Holdings, PypiPackage
+    from envmgr.ops.joint import PypiPart
+    from envmgr.prefix.generation import Generation
+
+_FILE = "environment.yml"
+
+
+def platforms_text(content: ExportContent) -> str:
+    """The platforms of the request in one text of its format.
+
+    Raises SolveError for a platform without a solution and UsageError for what the format cannot hold of one.
+    """
+    request = content.request
+    asked = _Asked.of(content)
+    contents = {each: asked.content_on(each) for each in dict.fromkeys(request.platforms)}
+    match request.format:
+        case "conda-lock":
+            from envmgr.ops.export_lock import conda_lock_export
+
+            return conda_lock_export(tuple(contents.values()))
+        case "pixi-lock":
+            from envmgr.ops.export_lock import pixi_lock_export
+
+            return pixi_lock_export(tuple(contents.values()))
+        case "pixi":
+            return pixi_export(contents)
+    together = _Together.of(asked, contents)
+    joined = together.joined()
+    if request.format == "json":
+        return joined.json_text()
+    content.lose_pins(_FILE)
+    if asked.is_source and request.from_history:
+        kept = together.kept_text(joined)
+        if kept is not None:
+            return kept
+        content.left_out.append("the comments of the file are not kept, since its lines differ by platform.")
+    return joined.yaml_text()
+
+
+class _Asked(Struct):
+    """What was asked for of the environment that *content* holds, as a file that says so for all platforms.
+
+    ``is_source`` tells that its ``text`` is that of the file that the environment came from. ``channels`` are
+    searched for other platforms.
+    """
+
+    content: ExportContent
+    written: WrittenEnvironment
+    text: str
+    is_source: bool
+    channels: tuple[Channel, ...]
+
+    @classmethod
+    def of(cls, content: ExportContent) -> _Asked:
+        request = replace(
+            content.request, from_history=True, versions="asked", builds=True, ignore_channels=False
+        )
+        export = EnvironmentExport(replace(content, request=request, left_out=[]))
+        written = export.environment()
+        export.content.left_out.clear()
+        source = export.kept_text(written)
+        content.left_out += export.content.left_out
+        text = written.yaml_text() if source is None else source
+        return cls(content, written, text, source is not None, _channels(content))
+
+    def content_on(self, subdir: str) -> ExportContent:
+        """The environment as it would be on *subdir*."""
+        if subdir == self.content.subdir:
+            return self.content
+        file = parse_environment(self.text, file=_FILE, subdir=subdir)
+        lines = self._available(file, subdir)
+        return self._solved(file, lines, subdir)
+
+    def _available(self, file: EnvironmentFile, subdir: str) -> tuple[Requirement, ...]:
+        """The lines of *file* for whose package there is anything on *subdir* at all; the others are told."""
+        from contextlib import closing
+
+        from envmgr.ops.channels import credential_urls
+        from envmgr.ops.resolve import open_index
+
+        names = [line.spec.name for line in file.requirements if line.spec.is_name_exact]
+        context = self.content.context
+        context = context.with_credentials(credential_urls(context.settings))
+        with closing(open_index(self.channels, subdir, context)) as index:
+            index.expect(names)
+            missing = {name for name in names if not (name.startswith("__") or index.load(name))}
+        self.content.tell(f"no channel has these for {subdir}, where they are left out:", sorted(missing))
+        return tuple(line for line in file.requirements if line.spec.name not in missing)
+
+    def _solved(self, file: EnvironmentFile, lines: Sequence[Requirement], subdir: str) -> ExportContent:
+        from envmgr.ops.lock_inputs import Asking, read_target
+        from envmgr.ops.lock_request import LockRequest
+        from envmgr.ops.lock_solve import solved
+        from envmgr.ops.request import Asked
+        from envmgr.ops.resolve import ResolveOptions
+
+        asked = Asked(
+            specs=tuple(line.source.text for line in lines),
+            channels=tuple(channel.url for channel in self.channels),
+            override_channels=True,
+            pypi=tuple(item.text for item in file.subsections.get("pip", ())),
+        )
+        context, holdings = self.content.context, self.content.holdings
+        pins = (*context.settings.pinned_packages, *holdings.pins)
+        context = replace(context, settings=replace(context.settings, pinned_packages=pins))
+        target = read_target(Asking(asked, ResolveOptions()), subdir, context)
+        context = target.context.with_credentials(target.wanted.written_urls)
+        request = LockRequest(asked, options=ResolveOptions(for_lock=True))
+        try:
+            records, part = solved(target, (), (), request, context)
+        except SolveError as error:
+            raise SolveError(f"{subdir}: {error}", hint=error.hint, **error.facts) from None
+        self.content.left_out += part.answer.warnings if part is not None else ()
+        return replace(
+            self.content,
+            holdings=_as_holdings(holdings, _noted(file, lines, asked.channels, subdir), records, part),
+            virtual_packages=target.inputs.virtual_packages,
+        )
+
+
+def _channels(content: ExportContent) -> tuple[Channel, ...]:
+    """What is searched: the channels of the request, and those of the environment, folders too."""
+    from envmgr.ops.channels import parse_channels
+    from envmgr.ops.intent import searched_channels
+
+    given = [name for name in content.request.channels if name != "nodefaults"]
+    urls = [channel.url for channel in parse_channels(given, content.context)]
+    if not content.request.override_channels:
+        urls += searched_channels(content.holdings, content.context)
+    return parse_channels(tuple(dict.fromkeys(urls)), content.context)
+
+
+class _Together(Struct):
+    """What is written of each platform, on its way into one environment file."""
+
+    asked: _Asked
+    environments: dict[str, WrittenEnvironment]
+
+    @classmethod
+    def of(cls, asked: _Asked, contents: Mapping[str, ExportContent]) -> _Together:
+        return cls(
+            asked, {subdir: EnvironmentExport(each).environment() for subdir, each in contents.items()}
+        )
+
+    @property
+    def subdirs(self) -> tuple[str, ...]:
+        return tuple(self.environments)
+
+    def joined(self) -> WrittenEnvironment:
+        """All of it as one, with selectors and markers; UsageError for an item that can have none."""
+        from envmgr.envfile.platform_choices import selectors
+
+        dependencies = self._dependencies()
+        return replace(
+            self.asked.written,
+            dependencies=tuple(dependencies),
+            implied=(),
+            pypi=self._items(),
+            platforms=self.subdirs,
+            selectors=selectors(dependencies, self.subdirs),
+        )
+
+    def _dependencies(self) -> dict[str, tuple[str, ...]]:
+        """The specs of all platforms, each with those that it is for."""
+        from envmgr.envfile.platform_choices import by_text
+
+        lists = {subdir: (*each.dependencies, *each.implied) for subdir, each in self.environments.items()}
+        return by_text(lists, lambda text: parse_match_spec(text).name)
+
+    def _items(self) -> tuple[str, ...]:
+        """The items for pip of all platforms; those of some get a marker, and options count for all."""
+        from envmgr.envfile.platform_choices import by_text, marker
+        from envmgr.pypi.items import item_name, with_marker
+        from envmgr.pypi.target import PypiTarget
+
+        def machine(subdir: str) -> str:
+            return PypiTarget(python="3.12.0", subdir=subdir).markers["platform_machine"]
+
+        lists = {subdir: each.pypi for subdir, each in self.environments.items()}
+        options, items = [], []
+        for text, subdirs in by_text(lists, lambda text: item_name(text) or text).items():
+            if text.startswith("-"):
+                options.append(text)
+                continue
+            is_everywhere = len(subdirs) == len(lists)
+            marked = text if is_everywhere else with_marker(text, marker(subdirs, self.subdirs, machine))
+            if marked is None:
+                raise UsageError(
+                    f"{text} counts on some platforms only, and has no name that a marker could stand behind.",
+                    hint=f"Ask for it as NAME @ {text}, or export one platform.",
+                )
+            items.append(marked)
+        return (*options, *items)
+
+    def kept_text(self, joined: WrittenEnvironment) -> str | None:
+        """The source, changed line by line until it says what is *joined* on every platform; or None."""
+        from envmgr.envfile.source_text import kept_text, narrowed_text
+        from envmgr.envfile.text_edit import NotEditableError
+        from envmgr.ops.export_source import meanings_of
+
+        some = {
+            parse_match_spec(text): subdirs
+            for text, subdirs in self._dependencies().items()
+            if len(subdirs) < len(self.subdirs)
+        }
+        context = self.asked.content.context
+        try:
+            text = narrowed_text(self.asked.text, some, self.subdirs)
+            for subdir, each in self.environments.items():
+                wanted = replace(each, implied=(), platforms=self.subdirs)
+                text = kept_text(text, wanted, meanings_of(text, wanted, subdir, context), subdir)
+        except (NotEditableError, DataError):
+            return None
+        return text if self._says(text, joined) else None
+
+    def _says(self, text: str, joined: WrittenEnvironment) -> bool:
+        """Whether *text* asks for just what is *joined*, on every platform."""
+        from envmgr.ops.export_source import item_key
+
+        plain = joined.yaml_text()
+        for subdir, each in self.environments.items():
+            files = [parse_environment(one, file=_FILE, subdir=subdir) for one in (text, plain)]
+            items = [{item_key(item.text) for item in file.subsections.get("pip", ())} for file in files]
+            specs = [{line.spec for line in file.requirements} for file in files]
+            implied = {parse_match_spec(spec) for spec in each.implied}
+            if items[0] != items[1] or (specs[0] ^ specs[1]) - implied:
+                return False
+        return True
+
+
+def _noted(
+    file: EnvironmentFile, lines: Sequence[Requirement], channels: tuple[str, ...], subdir: str
+) -> Generation:
+    """What *file* asks for by *lines* and for pip, as it is noted of an environment that it made."""
+    from envmgr.prefix.generation import AskedFor, Asking, Generation, PypiIntent
+
+    items = [item.text for item in file.subsections.get("pip", ())]
+    options = tuple(text for text in items if text.startswith("-") and not text.startswith("-e"))
+    return Generation(
+        number=1,
+        moment=0,
+        subdir=subdir,
+        asking=Asking(tuple(AskedFor(str(line.spec)) for line in lines)),
+        pypi=PypiIntent(tuple(AskedFor(text) for text in items if text not in options), (), options),
+        channels=channels,
+    )
+
+
+def _as_holdings(
+    own: Holdings, noted: Generation, records: Sequence[PackageRecord], part: PypiPart | None
+) -> Holdings:
+    """What a solution holds, as if it were installed and *noted*."""
+    from envmgr.prefix.generation import Generations
+    from envmgr.prefix.installed import InstalledPackage, Listing
+
+    asked: dict[str, tuple[str, ...]] = {}
+    for each in noted.asking.specs:
+        name = parse_match_spec(each.spec).name
+        asked[name] = (*asked.get(name, ()), each.spec)
+    conda = [InstalledPackage(record, Listing(), asked.get(record.name, ())) for record in records]
+    return replace(
+        own,
+        conda=tuple(sorted(conda, key=lambda each: each.record.name)),
+        pypi=tuple(sorted(_pypi(part), key=lambda each: each.name)),
+        past=Generations((noted,)),
+        history=(),
+        is_noted=True,
+    )
+
+
+def _pypi(part: PypiPart | None) -> list[PypiPackage]:
+    """The distributions of a solution; one that would be built is known by the file that it would be built of."""
+    from envmgr.models.record import Origin, PackageRecord
+    from envmgr.ops.intent import pypi_package
+
+    if part is None:
+        return []
+    found = [pypi_package(record) for record in part.wheels]
+    for source in part.sources:
+        extra = {"direct_url": source.direct_url, "built_from": source.published}
+        record = PackageRecord(
+            name=source.name,
+            version=source.version or "",
+            origin=Origin(source.index or "", "noarch", ""),
+            extra={key: each for key, each in extra.items() if each is not None},
+        )
+        found.append(pypi_package(record))
+    return found
