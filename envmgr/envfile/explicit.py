@@ -21,6 +21,7 @@ from envmgr.models.channel import file_url, is_url, split_distribution, without_
 from envmgr.models.document import decode_document, quoted
 from envmgr.models.path_text import expand_path
 from envmgr.models.requirement import Requirement, Source
+from envmgr.models.yaml_problem import refuse_merge_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
 
 Checksum = Literal["md5", "sha256", "best"]
+
+LARGEST_LIST_BYTES = 10_000_000
+"""A hundred thousand archives, more than any environment has."""
 
 _MARKER = "@EXPLICIT"
 _LONGEST_LINE = 2000
@@ -111,7 +115,9 @@ def parse_specs_file(text: str | bytes, *, file: str) -> tuple[Requirement, ...]
 
 
 def _lines(text: str | bytes, file: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(decode_document(text, file=file).splitlines(), 1):
+    decoded = decode_document(text, file=file, largest=LARGEST_LIST_BYTES)
+    refuse_merge_markers(decoded, file=file)
+    for number, line in enumerate(decoded.splitlines(), 1):
         stripped = line.strip()
         if len(stripped) > _LONGEST_LINE and not stripped.startswith("#"):
             what = f"{quoted(_shown(stripped[:_LONGEST_LINE]))} is longer than any URL or package spec"

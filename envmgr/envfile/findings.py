@@ -82,7 +82,7 @@ class Findings:
         first, others = ordered[0], ordered[1:]
         if not others:
             raise first
-        lines = [str(problem.facts["line"]) for problem in others]
+        lines = list(dict.fromkeys(str(problem.facts["line"]) for problem in others))
         more = ", ".join(lines[:_LINES_SHOWN]) + (" ..." if len(lines) > _LINES_SHOWN else "")
         noun = "line" if len(lines) == 1 else "lines"
         message = f"{str(first).removesuffix('.')} (more problems on {noun} {more})."

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from envmgr.errors import DataError
 
 if TYPE_CHECKING:
-    from envmgr.envfile.toml_document import TomlDocument
+    from envmgr.models.toml_document import TomlDocument
 
 
 class _UvDependency(Struct):

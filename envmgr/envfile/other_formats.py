@@ -25,13 +25,18 @@ _KINDS_BY_NAME: Final[dict[str, FileKind]] = {
     "uv.lock": "uv.lock",
     "setup.cfg": "setup.cfg",
     "pipfile": "Pipfile",
+    "pipfile.lock": "Pipfile.lock",
+    "renv.lock": "renv.lock",
     "pixi.toml": "pixi",
     "pyproject.toml": "pyproject",
 }
 _SPEC_LINE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\s*([=<>!~].*)?(\s+#.*)?")
 _TABLE_HEAD: Final = re.compile(r"^#\s*Name\s+Version\s+Build", re.MULTILINE)
 _KEY: Final = re.compile(r"^([A-Za-z_]+):", re.MULTILINE)
-_SECTION: Final = re.compile(r"^\s*\[+\s*([A-Za-z0-9_.\"-]+)\s*\]+\s*(?:#.*)?$", re.MULTILINE)
+_SECTION: Final = re.compile(
+    r"^[ \t]*\[{1,2}[ \t]*([A-Za-z0-9_.\"-]+)[ \t]*\]{1,2}[ \t]*(?:#.*)?$", re.MULTILINE
+)
+_PYLOCK_NAME: Final = re.compile(r"pylock(\.[^.]+)?\.toml")
 _PYLOCK: Final = re.compile(r"""^lock-version\s*=\s*["']""", re.MULTILINE)
 _DOCKER: Final = re.compile(r"\s*(#.*\n\s*)*FROM\s+\S+", re.IGNORECASE)
 _SCRIPT: Final = re.compile(r"^# /// script\s*$", re.MULTILINE)
@@ -52,11 +57,11 @@ def kind_of_file(text: str, file: str) -> FileKind:
     """
     if is_explicit(text):
         return "explicit"
-    if _looks_like_lock(text):
-        return "lock"
-    if _PYLOCK.search(text[: _first_section(text)]):
-        return "pylock"
     base = re.split(r"[/\\]", file)[-1].lower()
+    if _looks_like_lock(text) or _is_named_as_lock(base):
+        return "lock"
+    if _PYLOCK.search(text[: _first_section(text)]) or _PYLOCK_NAME.fullmatch(base):
+        return "pylock"
     named = base.endswith((".yml", ".yaml", ".json"))  # JSON is YAML, and what `export --json` writes.
     project = _kind_of_project(text, base)
     if project is not None:
@@ -152,6 +157,11 @@ def _looks_like_lock(text: str) -> bool:
     return {"metadata", "package"} <= keys or {"environments", "packages"} <= keys
 
 
+def _is_named_as_lock(base: str) -> bool:
+    """Whether it is called as CEP 37 has conda-lock.yml called, or as pixi calls its lock."""
+    return base == "pixi.lock" or ("conda-lock" in base and base.endswith((".yml", ".yaml")))
+
+
 def _first_section(text: str) -> int:
     """Where the first section begins: other locks have such a key later on."""
     found = _SECTION.search(text)
@@ -167,11 +177,6 @@ def _sections(text: str) -> set[str]:
 
 
 _OTHERS: Final[tuple[tuple[Callable[[str, bool], bool], str, str | None], ...]] = (
-    (
-        lambda text, _: "packages" in _sections(text) and "lock-version" in text,
-        "a lock file of PEP 751",
-        "pip install -r pylock.toml reads it, in newer versions.",
-    ),
     (
         lambda text, _: bool(_TABLE_HEAD.search(text)),
         "what `list` shows of an environment",

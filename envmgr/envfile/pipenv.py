@@ -8,11 +8,12 @@ from envmgr.envfile.environment_file import Item
 from envmgr.envfile.json_document import read_json_document
 from envmgr.envfile.locked_hashes import Locked, hashed_items
 from envmgr.envfile.project_lines import ProjectLines
-from envmgr.envfile.toml_document import TomlDocument, read_toml
+from envmgr.models.toml_document import TomlDocument, read_toml
 
 if TYPE_CHECKING:
     from envmgr.envfile.environment_file import EnvironmentFile, Selection
 
+_LARGEST_LOCK_BYTES = 10_000_000
 _MAIN = {"packages": "default", "dev-packages": "develop"}
 
 
@@ -35,7 +36,9 @@ def parse_pipfile_lock(
     content: str | bytes, *, file: str, subdir: str, selection: Selection
 ) -> EnvironmentFile:
     """Read a Pipfile.lock: every package exactly, with the hashes of files for *subdir*."""
-    document = read_json_document(content, file=file)
+    document = read_json_document(content, file=file, largest=_LARGEST_LOCK_BYTES)
+    if not {"_meta", "default"} & document.table.keys():
+        raise document.refusal((), "it has neither `_meta` nor `default`, which every Pipfile.lock has")
     found = ProjectLines(document)
     meta = document.table_at("_meta")
     _read_sources(found, meta.get("sources", []))

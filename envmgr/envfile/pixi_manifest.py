@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.envfile.environment_file import Item
 from envmgr.envfile.project_lines import ProjectLines
-from envmgr.envfile.toml_document import read_toml
 from envmgr.models.platform import is_unix, operating_system
 from envmgr.models.requirement import Source
+from envmgr.models.toml_document import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envmgr.envfile.environment_file import EnvironmentFile, Selection
-    from envmgr.envfile.toml_document import TomlDocument
+    from envmgr.models.toml_document import TomlDocument
 
 _BRACKETS: Final = {
     "version": "version", "build": "build", "build-number": "build_number", "channel": "channel", "subdir":

@@ -16,7 +16,7 @@ from envmgr.models.wheel_name import normalized_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envmgr.envfile.toml_document import TomlDocument
+    from envmgr.models.toml_document import TomlDocument
 
 
 class ProjectLines(Struct):

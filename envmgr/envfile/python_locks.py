@@ -15,8 +15,8 @@ from envmgr.envfile.lock_shapes import PoetryLock, UvLock, check_shape
 from envmgr.envfile.locked_hashes import Locked, hashed_items
 from envmgr.envfile.marker_ways import ways_to
 from envmgr.envfile.project_lines import Placed, ProjectLines
-from envmgr.envfile.toml_document import TomlDocument, read_toml
 from envmgr.models.requirement import Source
+from envmgr.models.toml_document import TomlDocument, read_toml
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def parse_poetry_lock(
 ) -> EnvironmentFile:
     """Read a poetry.lock; groups but the main one, and extras, count where *selection* names them."""
     document = read_toml(content, file=file, largest=LARGEST_LOCK_BYTES)
+    if "metadata" not in document.table:
+        raise document.refusal((), "it has no `[metadata]`, which every poetry.lock has")
     found = ProjectLines(document)
     packages = _packages(document, PoetryLock)
     extras = document.table_at("extras")

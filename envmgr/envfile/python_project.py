@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 from envmgr.envfile.environment_file import Item
 from envmgr.envfile.pixi_manifest import PixiTables
 from envmgr.envfile.project_lines import ProjectLines
-from envmgr.envfile.toml_document import TomlDocument, read_toml
 from envmgr.errors import DataError
-from envmgr.models.document import LINE_BREAK, decode_document
+from envmgr.models.document import LINE_BREAK, decode_document, quoted
+from envmgr.models.toml_document import TomlDocument, read_toml
 from envmgr.models.wheel_name import normalized_name
+from envmgr.models.yaml_problem import refuse_merge_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envmgr.envfile.environment_file import EnvironmentFile, Selection
 
-# PEP 723, "Specification".
-_BLOCK: Final = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+_BLOCK_START: Final = re.compile(r"# /// ([a-zA-Z0-9-]+)")
+_BLOCK_END: Final = "# ///"
 
 
 def parse_pyproject(content: str | bytes, *, file: str, subdir: str, selection: Selection) -> EnvironmentFile:
@@ -178,16 +179,16 @@ def _tell_dynamic(found: ProjectLines, project: Any, poetry: Any) -> None:
 def parse_script(content: str | bytes, *, file: str) -> EnvironmentFile:
     """Read a script's metadata (PEP 723); raises DataError where there is none, or more than one block."""
     text = decode_document(content, file=file)
-    lines = "\n".join(LINE_BREAK.split(text)) + "\n"
-    blocks = [each for each in _BLOCK.finditer(lines) if each["type"] == "script"]
+    lines = LINE_BREAK.split(text)
+    blocks = [(start, end) for kind, start, end in _blocks(lines) if kind == "script"]
+    if not blocks:
+        refuse_merge_markers(text, file=file)
     if len(blocks) != 1:
         what = "no block `# /// script`" if not blocks else "more than one block `# /// script`"
         raise DataError(f"{file} has {what} with what it needs (PEP 723).", file=file)
-    before = lines[: blocks[0].start("content")].count("\n")
-    body = "\n".join(
-        line[2:] if line.startswith("# ") else line[1:] for line in blocks[0]["content"].splitlines()
-    )
-    document = read_toml("\n" * before + body, file=file)
+    start, end = blocks[0]
+    body = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines[start + 1 : end])
+    document = read_toml("\n" * (start + 1) + body, file=file)
     found = ProjectLines(document)
     if "dependencies" in document.table:
         found.take_texts(document.table["dependencies"], "dependencies")
@@ -197,18 +198,40 @@ def parse_script(content: str | bytes, *, file: str) -> EnvironmentFile:
     return found.environment()
 
 
+def _blocks(lines: list[str]) -> Iterator[tuple[str, int, int]]:
+    """The type of each block, and the places of its first and last line (PEP 723, "Specification").
+
+    A block goes on to the last end mark among the comments that follow one another. Each line is looked at once.
+    """
+    place = 0
+    while place < len(lines):
+        started = _BLOCK_START.fullmatch(lines[place])
+        if started is None:
+            place += 1
+            continue
+        after = place + 1
+        while after < len(lines) and (lines[after] == "#" or lines[after].startswith("# ")):
+            after += 1
+        end = after - 1
+        while end > place + 1 and lines[end] != _BLOCK_END:
+            end -= 1
+        if end > place + 1:
+            yield started[1], place, end
+        place = after
+
+
 def parse_setup_cfg(content: str | bytes, *, file: str, selection: Selection) -> EnvironmentFile:
     """Read ``install_requires``, ``extras_require`` and ``python_requires`` of a setup.cfg."""
     import configparser
 
     text = decode_document(content, file=file)
+    refuse_merge_markers(text, file=file)
     parser = configparser.RawConfigParser()
     try:
         parser.read_string("\n".join(LINE_BREAK.split(text)), source=file)
     except configparser.Error as error:
-        line = getattr(error, "lineno", None)
-        place = f"{file}:{line}" if line else file
-        raise DataError(f"{place}: {str(error).splitlines()[0]}.", file=file) from None
+        line, what = _complaint(error)
+        raise DataError(f"{file}:{line}: {what}.", file=file, line=line) from None
     table: dict[str, Any] = {name: dict(parser.items(name)) for name in parser.sections()}
     found = ProjectLines(TomlDocument(file, table, tuple(LINE_BREAK.split(text))))
     options = table.get("options", {})
@@ -221,6 +244,22 @@ def parse_setup_cfg(content: str | bytes, *, file: str, selection: Selection) ->
         if normalized_name(name) in {normalized_name(each) for each in selection.extras}:
             _take_cfg(found, value, "[options.extras_require]", name)
     return found.environment()
+
+
+def _complaint(error: Exception) -> tuple[int, str]:
+    """The line and what is wrong there, of what configparser raises."""
+    import configparser
+
+    line = getattr(error, "lineno", None) or 1
+    if isinstance(error, configparser.DuplicateSectionError):
+        return line, f"the section [{error.section}] is there twice"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return line, f"`{error.option}` is twice in [{error.section}]"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return line, f"{quoted(error.line)} stands before any [section]"
+    found = getattr(error, "errors", [])
+    line = int(found[0][0]) if found else line
+    return line, "this is neither a [section] nor NAME = VALUE"
 
 
 def _take_cfg(found: ProjectLines, value: str, *words: str) -> None:

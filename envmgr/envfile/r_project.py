@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.envfile.json_document import read_json_document
 from envmgr.envfile.project_lines import ProjectLines
-from envmgr.envfile.toml_document import TomlDocument
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, decode_document, quoted
 from envmgr.models.requirement import Source
+from envmgr.models.toml_document import TomlDocument
 from envmgr.models.yaml_problem import refuse_merge_markers
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _WITH_R: Final = frozenset(
     ]
 )
 _ENTRY: Final = re.compile(r"([A-Za-z][A-Za-z0-9.]*)\s*(?:\(\s*(>=|<=|==|>|<|!=)\s*([0-9][0-9.-]*)\s*\))?")
+_LARGEST_LOCK_BYTES: Final = 10_000_000
 _FIELDS: Final = ("Depends", "Imports", "LinkingTo")
 _OPTIONAL: Final = {"suggests": "Suggests", "enhances": "Enhances"}
 
@@ -48,6 +49,8 @@ def parse_description(content: str | bytes, *, file: str, selection: Selection) 
     text = decode_document(content, file=file)
     refuse_merge_markers(text, file=file)
     fields = _fields(text, file)
+    if not fields:
+        raise DataError(f"{file} is empty.", file=file)
     found = ProjectLines(TomlDocument(file, {}, tuple(LINE_BREAK.split(text))))
     found.groups += [group for group, name in _OPTIONAL.items() if name in fields]
     for name in (*_FIELDS, *(_OPTIONAL[group] for group in selection.groups if group in _OPTIONAL)):
@@ -107,7 +110,9 @@ def _version(text: str) -> str:
 
 def parse_renv_lock(content: str | bytes, *, file: str) -> EnvironmentFile:
     """Read a renv.lock: R and its packages with their exact versions."""
-    document = read_json_document(content, file=file)
+    document = read_json_document(content, file=file, largest=_LARGEST_LOCK_BYTES)
+    if not {"R", "Packages"} & document.table.keys():
+        raise document.refusal((), "it has neither `R` nor `Packages`, which every renv.lock has")
     found = ProjectLines(document)
     version = document.table_at("R").get("Version")
     if isinstance(version, str):

@@ -10,6 +10,9 @@ from envmgr.models.document import decode_document
 from envmgr.models.requirement import Source
 from envmgr.models.yaml_problem import refuse_merge_markers
 
+LARGEST_REQUIREMENTS_BYTES = 20_000_000
+"""Lists with the sums of all files of all packages are long."""
+
 if TYPE_CHECKING:
     from envmgr.envfile.environment_file import Selection
     from envmgr.envfile.other_formats import FileKind
@@ -43,7 +46,7 @@ def read_environment_file(
 
 def _requirements(content: bytes, file: str) -> EnvironmentFile:
     """A file of requirements, or of constraints by its name, is one line for pip, whose reader knows more."""
-    refuse_merge_markers(decode_document(content, file=file), file=file)
+    refuse_merge_markers(decode_document(content, file=file, largest=LARGEST_REQUIREMENTS_BYTES), file=file)
     name = file.replace("\\", "/").rpartition("/")[2]
     option = "-c" if name.lower().startswith("constraints") else "-r"
     return EnvironmentFile(

@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from envmgr.errors import DataError
 from envmgr.lock.locked import LARGEST_LOCK_BYTES
-from envmgr.models.document import decode_document
+from envmgr.models.toml_document import read_toml
 from envmgr.models.toml_text import toml_table
 
 _Hashes = dict[str, str]
@@ -100,12 +100,13 @@ class Pylock(Struct, frozen=True):
 
 def read_pylock_file(content: bytes, *, file: str) -> Pylock:
     """The lock in *content*; raises DataError with the place in it for what is none."""
-    text = decode_document(content, file=file, largest=LARGEST_LOCK_BYTES)
+    read = read_toml(content, file=file, largest=LARGEST_LOCK_BYTES)
+    document = dict(read.table)
     try:
-        document = msgspec.toml.decode(text)
         checked = msgspec.convert(document, PylockDocument)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise DataError(f"{file} is no pylock.toml: {str(error).rstrip('.')}.", file=file) from None
+    except msgspec.ValidationError as error:
+        what = str(error)[:1].lower() + str(error)[1:].rstrip(".")
+        raise DataError(f"{file} is no pylock.toml: {what}.", file=file) from None
     if not checked.lock_version.startswith("1."):
         raise DataError(
             f"{file} has the lock-version {checked.lock_version}, and only 1 is known.", file=file

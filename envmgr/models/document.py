@@ -53,8 +53,22 @@ def decode_document(source: str | bytes, *, file: str, largest: int = LARGEST_DO
     return text
 
 
+def glanced_text(source: bytes, most_bytes: int) -> str:
+    """The beginning of *source*, for telling what it is.
+
+    What is no text is replaced, and each line ends in ``\\n``.
+    """
+    mark, encoding = _encoding_of(source)
+    text = source[len(mark) : most_bytes].decode(encoding, "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _encoding_of(source: bytes) -> tuple[bytes, str]:
+    return next((pair for pair in _BYTE_ORDER_MARKS if source.startswith(pair[0])), (b"", "utf-8"))
+
+
 def _decode(source: bytes, file: str) -> str:
-    mark, encoding = next((pair for pair in _BYTE_ORDER_MARKS if source.startswith(pair[0])), (b"", "utf-8"))
+    mark, encoding = _encoding_of(source)
     body = source[len(mark) :]
     try:
         return body.decode(encoding)

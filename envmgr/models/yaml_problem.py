@@ -51,6 +51,8 @@ def syntax_error(error: Exception, text: str, *, file: str) -> DataError:
     context: Any = getattr(error, "context_mark", None)
     start = min(context.line + 1, number) if context is not None else number
     problem = getattr(error, "problem", None) or str(error).split("\n", 1)[0]
+    if "nesting depth" in str(problem):  # libyaml has a limit of its own.
+        return _error(_Finding(number, "lists and mappings are nested too deeply"), file)
     return _error(_explain(lines, number, start, str(problem)), file)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from envmgr.errors import DataError, PrefixError, UsageError
+from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.difference import Difference, Entry, Side, compare
 from envmgr.models.record import Origin, PackageRecord
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from envmgr.ops.request import Pieces
 
 _GENERATION: Final = re.compile(r"(.+)@([0-9]{1,9})")
-_LARGEST_JSON_BYTES: Final = 20_000_000
+_LARGEST_JSON_BYTES: Final = 50_000_000
+_LOOKED_AT_BYTES: Final = 10_000
 
 
 class DiffRequest(Struct, frozen=True):
@@ -90,10 +92,11 @@ class _Reader:
 
     def side(self, word: str) -> Side:
         """What *word* names: a file, ``ENVIRONMENT@NUMBER``, or an environment, by its name or folder."""
+        from envmgr.host.given_file import is_given_file
         from envmgr.ops.environments import expanded, is_name, locate
 
         place = expanded(word, self._context)
-        if place.is_file():
+        if is_given_file(place):
             return self._file(word)
         name, number = word, None
         found = _GENERATION.fullmatch(word)
@@ -152,13 +155,14 @@ class _Reader:
         return Entry("conda", record.name, record, asked=asked, provides=provides)
 
     def _file(self, word: str) -> Side:
-        from envmgr.ops.request import Asked, read_pieces
+        from envmgr.ops.request import Asked, read_content, read_pieces
 
-        listed = self._listed(word)
+        content = read_content(word, self._context)
+        listed = self._listed(word, content)
         if listed is not None:
             return listed
         asked = Asked(files=(word,), extras=self._request.extras, groups=self._request.groups)
-        pieces = read_pieces(asked, self._subdir, self._context)
+        pieces = read_pieces(asked, self._subdir, self._context, {word: content})
         if pieces.pylock is not None:
             raise UsageError(
                 f"{word} has files for many machines, and cannot be compared.",
@@ -173,20 +177,21 @@ class _Reader:
             return _side(word, [*side.entries.values(), *wheels, *sources])
         return self._explicit(word, pieces.explicit) if pieces.explicit else self._requests(word, pieces)
 
-    def _listed(self, word: str) -> Side | None:
+    def _listed(self, word: str, content: bytes) -> Side | None:
         """A list of packages in JSON; None for a file that is none."""
-        from envmgr.ops.request import read_content
+        from envmgr.models.document import decode_document, glanced_text
+        from envmgr.models.yaml_problem import refuse_merge_markers
 
-        content = read_content(word, self._context)
-        if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+        if not glanced_text(content, _LOOKED_AT_BYTES).lstrip().startswith("["):
             return None
-        if len(content) > _LARGEST_JSON_BYTES:
-            raise DataError(f"{word} is too large for a list of packages.", file=word)
+        text = decode_document(content, file=word, largest=_LARGEST_JSON_BYTES)
+        refuse_merge_markers(text, file=word)
         try:
-            entries = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=list[_Listed])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            complaint = str(error).removesuffix(".")
-            raise DataError(f"{word} is not what `list --json` writes: {complaint}.", file=word) from None
+            entries = msgspec.json.decode(text, type=list[_Listed])
+        except UNDECODABLE as error:
+            raise DataError(
+                f"{word} is not what `list --json` writes: {complaint_of(error)}.", file=word
+            ) from None
         of_pip = all(each.is_of_pip for each in entries)
         return _side(
             word,

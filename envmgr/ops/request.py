@@ -55,7 +55,7 @@ __all__ = [
 _BARE_VERSION = lazy_pattern(r"[0-9]+(\.[0-9]+)+(\.\*)?")
 _BARE_NAME = lazy_pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ARCHIVES = (".conda", ".tar.bz2")
-_LARGEST_FILE_BYTES = 100_000_000
+_LARGEST_FILE_BYTES = 50_000_000
 _MOST_INCLUDED = 200
 _LOOKED_AT_BYTES = 2_000_000  # of a file, to tell what kind it is
 
@@ -339,9 +339,14 @@ def environment_files(asked: Asked, subdir: str, context: Context) -> tuple[Envi
     return tuple(read_pieces(asked, subdir, context).environments)
 
 
-def read_pieces(asked: Asked, subdir: str, context: Context) -> Pieces:
-    """What the files of *asked* hold, as they say it; raises DataError with file and line."""
-    reader = _FileReader(asked, subdir, context)
+def read_pieces(
+    asked: Asked, subdir: str, context: Context, contents: Mapping[str, bytes] | None = None
+) -> Pieces:
+    """What the files of *asked* hold, as they say it; raises DataError with file and line.
+
+    *contents* are the bytes of files that were read already: a pipe can be read once.
+    """
+    reader = _FileReader(asked, subdir, context, contents)
     for path in asked.files:
         environment = reader.read(path)
         if environment is not None:
@@ -352,9 +357,12 @@ def read_pieces(asked: Asked, subdir: str, context: Context) -> Pieces:
 class _FileReader:
     """Reads files, and those that they include, each where it first stands."""
 
-    def __init__(self, asked: Asked, subdir: str, context: Context) -> None:
+    def __init__(
+        self, asked: Asked, subdir: str, context: Context, contents: Mapping[str, bytes] | None = None
+    ) -> None:
         self.pieces = Pieces()
         self._asked, self._subdir, self._context = asked, subdir, context
+        self._contents = contents or {}
         self._count = 0
 
     def read(self, path: str, above: tuple[Path, ...] = ()) -> EnvironmentFile | None:
@@ -362,9 +370,12 @@ class _FileReader:
         from envmgr.envfile.environment_file import Selection
         from envmgr.envfile.explicit import parse_explicit, parse_specs_file
         from envmgr.envfile.other_formats import kind_of_file
+        from envmgr.models.document import glanced_text
 
-        content = read_content(path, self._context)
-        kind = kind_of_file(content[:_LOOKED_AT_BYTES].decode("utf-8", "replace"), path)
+        content = self._contents.get(path)
+        if content is None:
+            content = read_content(path, self._context)
+        kind = kind_of_file(glanced_text(content, _LOOKED_AT_BYTES), path)
         if kind == "explicit":
             context = self._context
             parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
@@ -380,8 +391,11 @@ class _FileReader:
             self.pieces.requirements.extend(parse_specs_file(content, file=path))
             return None
         from envmgr.envfile.read_file import read_environment_file
+        from envmgr.ops.environments import expanded
         from envmgr.ops.source_file import source_of
 
+        if kind == "requirements" and not expanded(path, self._context).is_file():
+            return _piped_requirements(content, path)
         selection = Selection(self._asked.extras, self._asked.groups)
         file = read_environment_file(kind, content, path, self._subdir, selection)
         if kind == "environment" and len(self._asked.files) == 1 and not (above or self._asked.groups):
@@ -427,8 +441,23 @@ class _FileReader:
         return merge_included(file, included)
 
 
+def _piped_requirements(content: bytes, path: str) -> EnvironmentFile:
+    """The lines for pip that came out of a pipe, which pip's own reader could not read again."""
+    from envmgr.envfile.environment_file import EnvironmentFile, Item
+    from envmgr.models.document import decode_document
+    from envmgr.models.yaml_problem import refuse_merge_markers
+    from envmgr.pypi.requirement_lines import logical_lines
+
+    text = decode_document(content, file=path)
+    refuse_merge_markers(text, file=path)
+    return EnvironmentFile(
+        python=tuple(Item(line, Source(path, number, line)) for number, line in logical_lines(text))
+    )
+
+
 def read_content(path: str, context: Context) -> bytes:
-    """The bytes of a file that a user named; raises DataError for one that is not there or far too large."""
+    """The bytes of a file or pipe that a user named; raises DataError for one that is not there or too large."""
+    from envmgr.host.given_file import read_given_file
     from envmgr.ops.environments import expanded
 
     place = expanded(path, context)
@@ -437,13 +466,7 @@ def read_content(path: str, context: Context) -> bytes:
             f"{path} is a URL; files are read from the disk.", hint="Fetch it first, as with curl -O."
         )
     try:
-        with place.open("rb") as file:
-            content = file.read(_LARGEST_FILE_BYTES + 1)
-        if len(content) > _LARGEST_FILE_BYTES:
-            raise DataError(
-                f"{path} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB; it is no environment file."
-            )
-        return content
+        content = read_given_file(place, _LARGEST_FILE_BYTES)
     except FileNotFoundError:
         raise DataError(
             f"there is no file {path}.", hint=_near_file(place), file=path, missing=path
@@ -452,6 +475,15 @@ def read_content(path: str, context: Context) -> bytes:
         raise DataError(f"{path} is a folder, not an environment file.", file=path) from None
     except PermissionError:
         raise DataError(f"{path} cannot be read: permission denied.", file=path) from None
+    except (OSError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or error).lower()
+        raise DataError(f"{path} cannot be read: {why}.", file=path) from None
+    if len(content) > _LARGEST_FILE_BYTES:
+        raise DataError(
+            f"{path} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB, and no such file may be.",
+            file=path,
+        )
+    return content
 
 
 def _near_file(place: Path) -> str | None:

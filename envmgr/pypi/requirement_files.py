@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import stat
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials_in_text
+from envmgr.models.document import decode_document
 from envmgr.models.requirement import Source
+from envmgr.models.yaml_problem import refuse_merge_markers
 from envmgr.pypi.requirement_lines import Option, RequirementLine, logical_lines, parse_line
 
 if TYPE_CHECKING:
@@ -91,8 +93,7 @@ def _shown(option: Option) -> str:
 
 def _text(path: str, option: Option) -> str:
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(_LARGEST_FILE_BYTES + 1)
+        content = _bytes(path)
     except FileNotFoundError:
         raise DataError(
             f"{option.source}: there is no file {_value(option)}.", file=path, missing=path
@@ -101,16 +102,23 @@ def _text(path: str, option: Option) -> str:
         raise DataError(
             f"{option.source}: {_value(option)} is a folder.", hint="A project folder needs no -r.", file=path
         ) from None
-    except OSError as error:
-        raise DataError(
-            f"{option.source}: {_value(option)} cannot be read: {error.strerror}.", file=path
-        ) from None
+    except (OSError, ValueError) as error:
+        why = str(getattr(error, "strerror", None) or error).lower()
+        raise DataError(f"{option.source}: {_value(option)} cannot be read: {why}.", file=path) from None
     if len(content) > _LARGEST_FILE_BYTES:
         raise DataError(f"{option.source}: {_value(option)} is too large for a requirements file.", file=path)
-    try:
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # What PowerShell's redirection writes.
-            return content.decode("utf-16")
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(f"{_value(option)}:{line}: the text is no UTF-8.", file=path, line=line) from None
+    text = decode_document(content, file=_value(option), largest=_LARGEST_FILE_BYTES)
+    refuse_merge_markers(text, file=_value(option))
+    return text
+
+
+def _bytes(path: str) -> bytes:
+    """The beginning of a regular file: opening a pipe would wait for its writer."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode):
+            raise ValueError("it is no regular file")
+        return file.read(_LARGEST_FILE_BYTES + 1)

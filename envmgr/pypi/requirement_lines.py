@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials_in_text
+from envmgr.models.document import quoted
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -34,14 +35,15 @@ _VALUED: Final = {
 }  # fmt: skip
 _FLAGS: Final = frozenset(("--no-index", "--pre", "--prefer-binary", "--require-hashes"))
 _PER_REQUIREMENT: Final = frozenset(("--hash", "--config-settings", "--global-option"))
-_COMMENT: Final = re.compile(r"(^|\s+)#.*$")
+_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*$")  # What stands before it is stripped.
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ARCHIVE: Final = re.compile(r"\.(whl|zip|tar\.gz|tgz|tar\.bz2|tbz|tar\.xz|txz|tlz|tar)$", re.IGNORECASE)
 _URL: Final = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _NAMED: Final = re.compile(
-    r"^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\s*(\[[^\]]*\])?\s*(?=$|[@<>=!~;( \t])", re.IGNORECASE
+    r"^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\s*(?:(\[[^\]]*\])\s*)?(?=$|[@<>=!~;( \t])", re.IGNORECASE
 )
-_EXTRAS: Final = re.compile(r"^(.+?)(\[[^\]]*\])?$")
+_DIRECT: Final = re.compile(r"^[A-Z0-9._-]+\s*(?:\[[^\]]*\]\s*)?@", re.IGNORECASE)
+_LONGEST_SUBJECT: Final = 4000
 
 
 class Option(Struct, frozen=True):
@@ -147,7 +149,9 @@ def _options(text: str, source: Source) -> list[Option]:
     try:
         words = shlex.split(text)
     except ValueError:
-        raise DataError(f"{source}: a quote is not closed in `{_safe(text)}`.") from None
+        raise DataError(
+            f"{source}: a quote is not closed in {quoted(_safe(text[:_LONGEST_SUBJECT]))}."
+        ) from None
     found = []
     place = 0
     while place < len(words):
@@ -181,9 +185,11 @@ def _until_option(words: list[str]) -> list[str]:
 def _unknown(word: str, source: Source) -> DataError:
     import difflib
 
-    near = difflib.get_close_matches(word, [*_VALUED, *_FLAGS], n=1)
+    near = difflib.get_close_matches(word[:80], [*_VALUED, *_FLAGS], n=1)
     hint = f"Did you mean {near[0]}?" if near else "See pip's documentation, Requirements File Format."
-    return DataError(f"{source}: `{_safe(word)}` is no option of requirement files.", hint=hint)
+    return DataError(
+        f"{source}: {quoted(_safe(word[:_LONGEST_SUBJECT]))} is no option of requirement files.", hint=hint
+    )
 
 
 def _requirement(
@@ -192,14 +198,14 @@ def _requirement(
     hashes = tuple(option.value.lower() for option in options if option.name == "--hash")
     for each in hashes:
         if not re.fullmatch(r"sha(256|384|512):[0-9a-f]{64,128}", each):
-            raise DataError(
-                f"{source}: `--hash={_safe(each)[:80]}` is no sum; expected sha256: and 64 hexadecimal digits."
-            )
+            shown = quoted(f"--hash={_safe(each[:_LONGEST_SUBJECT])}")
+            raise DataError(f"{source}: {shown} is no sum; expected sha256: and 64 hexadecimal digits.")
     settings = tuple(option.value for option in options if option.name == "--config-settings")
+    if len(text) > _LONGEST_SUBJECT:
+        raise DataError(f"{source}: {quoted(text)} is longer than any requirement.")
     body, marker = _without_marker(text)
     if _is_path(body):
-        match = _EXTRAS.match(body)
-        path, extras = (match[1], match[2] or "") if match else (body, "")
+        path, extras = _without_extras(body)
         absolute = os.path.normpath(os.path.join(folder, path))
         name = name_of_archive(absolute)
         return RequirementLine(
@@ -251,20 +257,27 @@ def _check(text: str, source: Source) -> None:
 
 
 def _not_readable(text: str, source: Source, why: str = "") -> DataError:
-    shown = _safe(text)
     reason = f": {why[:1].lower()}{why[1:]}" if why else ""
     hint = (
         "PyPI versions are written with ==, conda's with a single =."
         if re.search(r"[^=!<>~]=[^=]", text)
         else None
     )
-    return DataError(f"{source}: `{shown}` is no requirement of PyPI (PEP 508){reason}.", hint=hint)
+    return DataError(
+        f"{source}: {quoted(_safe(text))} is no requirement of PyPI (PEP 508){reason}.", hint=hint
+    )
 
 
 def _without_marker(text: str) -> tuple[str, str]:
     """The line before its markers, and these with their semicolon; behind a URL it follows a space (PEP 508)."""
-    mark = re.search(r"\s;\s*", text) if "://" in text or "@" in text else re.search(r"\s*;\s*", text)
+    mark = re.search(r"\s;" if "://" in text or "@" in text else ";", text)
     return (text, "") if mark is None else (text[: mark.start()].strip(), f" ; {text[mark.end() :].strip()}")
+
+
+def _without_extras(path: str) -> tuple[str, str]:
+    """The path before its extras, and these in their brackets."""
+    place = path.rfind("[") if path.endswith("]") else -1
+    return (path[:place], path[place:]) if place > 0 else (path, "")
 
 
 def _is_path(text: str) -> bool:
@@ -272,7 +285,7 @@ def _is_path(text: str) -> bool:
     body = text.partition("[")[0]
     if "://" in text or re.match(r"^(file|git|hg|svn|bzr)[:+]", text):
         return False
-    if re.match(r"^[A-Z0-9._-]+\s*(\[[^\]]*\])?\s*@", text, re.IGNORECASE):
+    if _DIRECT.match(text):
         return False
     return text.startswith((".", "~")) or "/" in body or os.sep in body or _ARCHIVE.search(body) is not None
 

@@ -455,7 +455,7 @@ def test_a_pylock_brings_exact_distributions_beside_conda_packages(
         (("'linux'", "'darwin'"), "is not for Python"),
         (("sha256 =", "sha512 ="), "has no SHA-256 of part"),
         (('lock-version = "1.0"', 'lock-version = "2.0"'), "lock-version 2.0"),
-        (("[[packages]]", "[[packages]]\nx = {y = [}"), "is no pylock.toml"),
+        (("[[packages]]", "[[packages]]\nx = {y = [}"), "is no TOML"),
         (('name = "part"', "name = 1"), "`$.packages[0].name`"),
     ],
 )

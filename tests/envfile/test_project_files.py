@@ -15,8 +15,8 @@ import pytest
 from envmgr.envfile.environment_file import EnvironmentFile, Selection
 from envmgr.envfile.other_formats import kind_of_file
 from envmgr.envfile.read_file import read_environment_file
-from envmgr.envfile.toml_document import read_toml
 from envmgr.errors import DataError
+from envmgr.models.toml_document import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -462,14 +462,14 @@ HOSTILE = {
     "a key twice in JSON": ("Pipfile.lock", b'{"default": {},\n"default": {}}', ":2: the key `default`"),
     "deep lists in TOML": ("pyproject.toml", b"a = " + b"[" * DEEP, "nested too deeply|no TOML"),
     "deep tables in TOML": ("pixi.toml", b"[" + b"a." * DEEP + b"a]\n", "more parts"),
-    "deep JSON": ("renv.lock", b'{"R": ' + b'{"a":' * DEEP, "nested deeper"),
-    "a bomb of anchors": ("renv.lock", b'{"R": &a [1], "Packages": [' + b"*a," * 9000 + b"]}", "must be a table"),
+    "deep JSON": ("renv.lock", b'{"R": ' + b'{"a":' * DEEP, "nested too deeply"),
+    "a bomb of anchors": ("renv.lock", b'{"R": &a [1], "Packages": [' + b"*a," * 9000 + b"]}", "this is no JSON"),
     "a byte order mark": ("pyproject.toml", b"\xef\xbb\xbf[project]\ndependencies = ['a']\n", None),
     "Windows' line ends": ("pyproject.toml", b"[project]\r\ndependencies = ['a']\r\n", None),
     "old line ends": ("pyproject.toml", b"[project]\rdependencies = ['a']\r", None),
     "Latin-1": ("pyproject.toml", b"[project]\nname = 'caf\xe9'\n", ":2: the byte 0xe9 is not UTF-8"),
     "Latin-1 in a list": ("requirements.txt", b"a\n# caf\xe9\n", ":2: the byte 0xe9 is not UTF-8"),
-    "50 MB of requirements": ("requirements.txt", b"a==1\n" * 10_000_000, "larger than 2 MB"),
+    "50 MB of requirements": ("requirements.txt", b"a==1\n" * 10_000_000, "larger than 20 MB"),
     "50 MB of TOML": ("uv.lock", b"#" * 50_000_000, "larger than 10 MB"),
     "a huge number": ("pyproject.toml", b"a = " + b"9" * 10_000, "no TOML|^$"),
     "nothing at all": ("pyproject.toml", b"", None),

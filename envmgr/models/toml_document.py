@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 # Python's parser takes time by the square of a key's parts.
-_LONG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-]{1,100}[ \t]*\.[ \t]*){64}")
+_LONG_KEY: Final = re.compile(r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]{1,100}[ \t]*\.[ \t]*){64}")
 
 
 class TomlDocument(Struct, frozen=True):
