@@ -35,6 +35,7 @@ LARGEST_LIST_BYTES = 10_000_000
 
 _MARKER = "@EXPLICIT"
 _LONGEST_LINE = 2000
+_MOST_SPECS = 100_000
 _PACKAGE = re.compile(
     r"(?P<url>(?:.+[/\\])?(?P<fn>[^/\\#]+(?:\.tar\.bz2|\.conda)))"
     r"(?:#(?:(?P<md5>[0-9a-f]{32})|(?:sha256:)?(?P<sha256>[0-9a-f]{64})))?"
@@ -105,11 +106,13 @@ def explicit_lines(records: Iterable[PackageRecord], checksum: Checksum | None =
 
 def parse_specs_file(text: str | bytes, *, file: str) -> tuple[Requirement, ...]:
     """Read a list of MatchSpecs, one a line; DataError with file and line for one that is none."""
-    requirements = []
+    requirements: list[Requirement] = []
     for number, line in _lines(text, file):
         spec = _LATE_COMMENT.sub("", line)
         if spec and not spec.startswith("#"):
             _refuse_directive(spec, f"{file}:{number}")
+            if len(requirements) == _MOST_SPECS:
+                raise DataError(f"{file}:{number}: there are more than {_MOST_SPECS} specs.", file=file)
             requirements.append(parse_requirement(spec, Source(file, number, spec)))
     return tuple(requirements)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from envmgr.envfile.explicit import is_explicit
 from envmgr.errors import DataError
+from envmgr.models.yaml_problem import refuse_merge_markers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ _DOCKER: Final = re.compile(r"\s*(#.*\n\s*)*FROM\s+\S+", re.IGNORECASE)
 _SCRIPT: Final = re.compile(r"^# /// script\s*$", re.MULTILINE)
 _JSON_KEY: Final = re.compile(r'[{,]\s{0,1000}"([^"]{1,100})"\s{0,1000}:')
 _ONLY_PIP: Final = re.compile(
-    r"-{1,2}[A-Za-z]|[A-Za-z0-9._-]+\s*\[[A-Za-z0-9._,\s-]*\]|[^#]*;\s*\(*\s*[a-z'\"]|[A-Za-z0-9._-]+[^=]*\s@\s"
+    r"-{1,2}[A-Za-z]|[A-Za-z0-9._-]+\s*\[[A-Za-z0-9._,\s-]*\]|[^#]*;\s*(?:\(+\s*)?[a-z'\"]|[A-Za-z0-9._-][^=]*\s@\s"
     r"|(git|hg|svn|bzr)\+|\.{0,2}/|https?://(?!\S*(\.conda|\.tar\.bz2|::))|[^#]*===|[^#\s]*\.whl\b|[^#]*\s--hash"
 )
 _ONLY_CONDA: Final = re.compile(
@@ -115,6 +116,7 @@ def _kind_of_list(text: str, file: str, base: str) -> FileKind:
     """Whether lines are pip's or conda's: by a line that only one of them reads, then by the file's name."""
     pip, conda = _first_of(text, _ONLY_PIP, _ONLY_CONDA), _first_of(text, _ONLY_CONDA, _ONLY_PIP)
     if pip and conda:
+        refuse_merge_markers(text, file=file)
         hint = "Give pip's lines in a file of their own; -f may be repeated."
         raise DataError(
             f"{file} has a line that only pip reads ({pip}) and one that only conda reads ({conda}).",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from envmgr.envfile.environment_file import EnvironmentFile, Selection
 
 _BLOCK_START: Final = re.compile(r"# /// ([a-zA-Z0-9-]+)")
+_CFG_SECTION: Final = re.compile(r"\[.+\]")
 _BLOCK_END: Final = "# ///"
 
 
@@ -226,14 +227,16 @@ def parse_setup_cfg(content: str | bytes, *, file: str, selection: Selection) ->
 
     text = decode_document(content, file=file)
     refuse_merge_markers(text, file=file)
+    lines = LINE_BREAK.split(text)
+    _check_cfg(lines, file)
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string("\n".join(LINE_BREAK.split(text)), source=file)
+        parser.read_string("\n".join(lines), source=file)
     except configparser.Error as error:
         line, what = _complaint(error)
         raise DataError(f"{file}:{line}: {what}.", file=file, line=line) from None
     table: dict[str, Any] = {name: dict(parser.items(name)) for name in parser.sections()}
-    found = ProjectLines(TomlDocument(file, table, tuple(LINE_BREAK.split(text))))
+    found = ProjectLines(TomlDocument(file, table, tuple(lines)))
     options = table.get("options", {})
     _take_cfg(found, options.get("install_requires", ""), "[options]", "install_requires")
     if options.get("python_requires"):
@@ -257,9 +260,23 @@ def _complaint(error: Exception) -> tuple[int, str]:
         return line, f"`{error.option}` is twice in [{error.section}]"
     if isinstance(error, configparser.MissingSectionHeaderError):
         return line, f"{quoted(error.line)} stands before any [section]"
-    found = getattr(error, "errors", [])
-    line = int(found[0][0]) if found else line
-    return line, "this is neither a [section] nor NAME = VALUE"
+    return line, str(error).partition("\n")[0].rstrip(".")
+
+
+def _check_cfg(lines: list[str], file: str) -> None:
+    """Raises DataError for the first line that is nothing: the parser collects them in the square of their time."""
+    level, has_name = 0, False
+    for number, line in enumerate(lines, 1):
+        body = line.lstrip()
+        indent = len(line) - len(body)
+        if not body or body[0] in "#;" or (has_name and indent > level):
+            continue
+        level = indent
+        is_section = _CFG_SECTION.match(body) is not None
+        if not is_section and (body[0] in "=:" or not re.search("[=:]", body)):
+            what = "this is neither a [section] nor NAME = VALUE"
+            raise DataError(f"{file}:{number}: {what}.", file=file, line=number)
+        has_name = not is_section
 
 
 def _take_cfg(found: ProjectLines, value: str, *words: str) -> None:

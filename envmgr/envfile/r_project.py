@@ -67,12 +67,18 @@ def parse_description(content: str | bytes, *, file: str, selection: Selection) 
 def _fields(text: str, file: str) -> dict[str, list[tuple[int, str]]]:
     """The entries of each field with their lines: fields begin lines, go on where lines are indented."""
     fields: dict[str, list[tuple[int, str]]] = {}
+    first: dict[str, int] = {}
     name = ""
     for number, line in enumerate(LINE_BREAK.split(text), 1):
         head = re.match(r"([A-Za-z][A-Za-z0-9/_@.-]*):(.*)", line)
         if head is not None:
             name, body = head[1], head[2]
-        elif not line.strip() or (line[:1] in " \t" and name):
+            if first.setdefault(name, number) != number:
+                what = f"the field `{name}` was already given on line {first[name]}"
+                raise DataError(f"{file}:{number}: {what}.", file=file, line=number)
+        elif not line.strip():
+            continue
+        elif line[:1] in " \t" and name:
             body = line
         else:
             raise DataError(

@@ -1,7 +1,6 @@
 """Compares two of: environments, generations of them, files, and what other machines wrote down as JSON.
 
-Each is read into a `Side`. `_Reader._file` is the one place where kinds of files are told apart: a reader for locks
-belongs there.
+Each is read into a `Side`; `_Reader._file` is the one place where kinds of files are told apart.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from msgspec import Struct
 
 from envmgr.errors import DataError, PrefixError, UsageError
 from envmgr.models.decoding import UNDECODABLE, complaint_of
-from envmgr.models.difference import Difference, Entry, Side, compare
+from envmgr.models.difference import Difference, Entry, PackageKind, Side, compare
 from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.envfile.explicit import ExplicitPackage
+    from envmgr.lock.pylock_v1 import Pylock
+    from envmgr.models.match_spec import MatchSpec
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.ops.request import Pieces
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _GENERATION: Final = re.compile(r"(.+)@([0-9]{1,9})")
 _LARGEST_JSON_BYTES: Final = 50_000_000
 _LOOKED_AT_BYTES: Final = 10_000
+_LIST: Final = re.compile(r"\[\s*[{\]]")  # Sections of TOML and of setup.cfg begin with a bracket, too.
 
 
 class DiffRequest(Struct, frozen=True):
@@ -59,9 +61,11 @@ def diff(request: DiffRequest, context: Context) -> Differences:
     """
     subdir = request.subdir or context.settings.subdir
     reader = _Reader(request, subdir, context)
-    before, after = reader.side(request.before), reader.side(request.after)
+    found = reader.side(request.before), reader.side(request.after)
+    python = _python_of(found)
+    before, after = (each if isinstance(each, Side) else reader.of_pylock(each, python) for each in found)
     if before.is_request != after.is_request:
-        before, after = _for_python(before, after, subdir), _for_python(after, before, subdir)
+        before, after = _for_python(before, python, subdir), _for_python(after, python, subdir)
     return Differences(before, after, tuple(compare(before, after)))
 
 
@@ -90,8 +94,11 @@ class _Reader:
     def __init__(self, request: DiffRequest, subdir: str, context: Context) -> None:
         self._request, self._subdir, self._context = request, subdir, context
 
-    def side(self, word: str) -> Side:
-        """What *word* names: a file, ``ENVIRONMENT@NUMBER``, or an environment, by its name or folder."""
+    def side(self, word: str) -> Side | Pylock:
+        """What *word* names: a file, ``ENVIRONMENT@NUMBER``, or an environment, by its name or folder.
+
+        What a pylock.toml holds depends on a Python, which the other side may tell.
+        """
         from envmgr.host.given_file import is_given_file
         from envmgr.ops.environments import expanded, is_name, locate
 
@@ -121,7 +128,7 @@ class _Reader:
         store = PrefixStore(prefix)
         asked = read_steadily(prefix, self._context, lambda: store.asked(store.records()))
         entries = [self._package(record, asked=record.name in asked) for record in listed.packages]
-        entries += [_distribution(each.name, each.version) for each in listed.pypi]
+        entries += [_distribution(each.name, each.version, asked=True) for each in listed.pypi]
         return _side(word, entries)
 
     def _generation(self, word: str, prefix: Path, number: int) -> Side:
@@ -154,7 +161,21 @@ class _Reader:
         provides = distribution_names(record, self._context.settings.pypi_names)
         return Entry("conda", record.name, record, asked=asked, provides=provides)
 
-    def _file(self, word: str) -> Side:
+    def of_pylock(self, pylock: Pylock, python: PackageRecord | None) -> Side:
+        """The distributions that *pylock* has for *python*."""
+        from envmgr.ops.pylock_side import distributions_of
+
+        assert python is not None  # Any lock is for some Python.
+        named = (*self._request.extras, *self._request.groups)
+        found = distributions_of(pylock, named, python, self._subdir, self._context)
+        entries = [self._package(record) for record in found.wheels]
+        entries += [_distribution(each.name, each.version or "", each.sha256) for each in found.sources]
+        for each in found.unfit:
+            name, _, version = each.partition(" ")
+            entries.append(_distribution(name, "" if version.startswith("(") else version))
+        return _side(pylock.file, entries)
+
+    def _file(self, word: str) -> Side | Pylock:
         from envmgr.ops.request import Asked, read_content, read_pieces
 
         content = read_content(word, self._context)
@@ -164,10 +185,7 @@ class _Reader:
         asked = Asked(files=(word,), extras=self._request.extras, groups=self._request.groups)
         pieces = read_pieces(asked, self._subdir, self._context, {word: content})
         if pieces.pylock is not None:
-            raise UsageError(
-                f"{word} has files for many machines, and cannot be compared.",
-                hint="Compare an environment that was made from it.",
-            )
+            return pieces.pylock
         if pieces.locked is not None:
             side = self._explicit(word, pieces.explicit)
             wheels = [self._package(record) for record in pieces.locked.wheels]
@@ -182,7 +200,9 @@ class _Reader:
         from envmgr.models.document import decode_document, glanced_text
         from envmgr.models.yaml_problem import refuse_merge_markers
 
-        if not glanced_text(content, _LOOKED_AT_BYTES).lstrip().startswith("["):
+        start = glanced_text(content, _LOOKED_AT_BYTES).lstrip()
+        is_list = start.startswith("[") and (word.lower().endswith(".json") or _LIST.match(start))
+        if not is_list:
             return None
         text = decode_document(content, file=word, largest=_LARGEST_JSON_BYTES)
         refuse_merge_markers(text, file=word)
@@ -239,7 +259,6 @@ class _Reader:
         from envmgr.ops.python_requirements import items_of_file, place_mapped
         from envmgr.pypi.requirement_files import gather
 
-        entries: dict[tuple[str, str], Entry] = {}
         requirements: list[Requirement] = list(pieces.requirements)
         items = []
         for file in pieces.environments:
@@ -249,39 +268,46 @@ class _Reader:
         lines = gather(items, self._context.environ).requirements
         pinned = [re.fullmatch(r"([\w.-]+)==([^\s;*]+)", line.text) for line in lines]
         if requirements and all(exact) and all(pinned):
-            found = [self._package(each) for each in exact if each is not None]
-            found += [
+            packages = [self._package(each) for each in exact if each is not None]
+            packages += [
                 _distribution(line.name or "", each[2])
                 for line, each in zip(lines, pinned, strict=True)
                 if each
             ]
-            return _side(word, found)
+            return _side(word, packages)
+        texts: dict[tuple[PackageKind, str], dict[str, MatchSpec | None]] = {}
         for each in requirements:
-            key = ("conda", each.spec.name)
-            before = entries.get(key, Entry("conda", each.spec.name))
-            texts = dict.fromkeys([*before.texts, plain_text(each.spec)])
-            entries[key] = Entry(
-                "conda", each.spec.name, texts=tuple(texts), specs=(*before.specs, each.spec)
-            )
+            texts.setdefault(("conda", each.spec.name), {}).setdefault(plain_text(each.spec), each.spec)
         for line in lines:
-            name = line.name or line.shown
-            earlier = entries.get(("pypi", name), Entry("pypi", name))
-            entries["pypi", name] = Entry(
-                "pypi", name, texts=tuple(dict.fromkeys([*earlier.texts, line.shown]))
-            )
-        return _side(word, entries.values(), is_request=True)
+            texts.setdefault(("pypi", line.name or line.shown), {})[line.shown] = None
+        entries = [
+            Entry(kind, name, texts=tuple(found), specs=tuple(filter(None, found.values())))
+            for (kind, name), found in texts.items()
+        ]
+        return _side(word, entries, is_request=True)
 
 
-def _for_python(side: Side, other: Side, subdir: str) -> Side:
-    """The requests of *side* whose markers hold for the Python of the packages in *other*."""
+def _python_of(sides: Iterable[Side | Pylock]) -> PackageRecord | None:
+    """The Python that one of *sides* has, or else that a lock among them is for."""
+    pythons = [each.entries.get(("conda", "python")) for each in sides if isinstance(each, Side)]
+    records = [each.record for each in pythons if each is not None and each.record is not None]
+    pylocks = [each for each in sides if not isinstance(each, Side)]
+    if records or not pylocks:
+        return records[0] if records else None
+    from envmgr.ops.pylock_side import python_for
+
+    return python_for(pylocks)
+
+
+def _for_python(side: Side, python: PackageRecord | None, subdir: str) -> Side:
+    """The requests of *side* whose markers hold for *python*."""
     from msgspec.structs import replace
 
     from envmgr.pypi.target import PypiTarget
 
-    python = other.entries.get(("conda", "python"))
-    if not side.is_request or python is None or python.record is None:
+    if not side.is_request or python is None:
         return side
-    target = PypiTarget.of(python.record, (), subdir)
+    target = PypiTarget.of(python, (), subdir)
     entries = {}
     for key, entry in side.entries.items():
         markers = {text: text.partition(" ;" if " @ " in text else ";")[2].strip() for text in entry.texts}
@@ -295,11 +321,11 @@ def _side(word: str, entries: Iterable[Entry], *, is_request: bool = False) -> S
     return Side(word, {(each.kind, each.name): each for each in entries}, is_request)
 
 
-def _distribution(name: str, version: str, sha256: str | None = None) -> Entry:
+def _distribution(name: str, version: str, sha256: str | None = None, *, asked: bool = False) -> Entry:
     from envmgr.models.wheel_name import normalized_name
 
     record = PackageRecord(name=normalized_name(name), version=version, sha256=sha256)
-    return Entry("pypi", record.name, record, asked=True)
+    return Entry("pypi", record.name, record, asked=asked)
 
 
 def _record(fields: Mapping[str, Any], channel: str, subdir: str) -> PackageRecord:

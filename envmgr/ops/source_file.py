@@ -63,6 +63,9 @@ def public_text(text: str, places: Mapping[str, str]) -> str:
     pieces = re.split(r"(\r\n|[\r\n\x85\u2028\u2029])", text)
     kept = []
     for number, (line, end) in enumerate(zip(pieces[::2], [*pieces[1::2], ""], strict=True)):
+        if not line:
+            kept.append(end)
+            continue
         start = comments.get(number, len(line))
         value, comment = line[:start], _public_comment(line[start:], places)
         if _names_secret(value.strip()):
@@ -87,6 +90,8 @@ def _pattern(place: str) -> re.Pattern[str]:
 
 
 def _public_comment(comment: str, places: Mapping[str, str]) -> str:
+    if not comment:
+        return ""
     for found in reversed(list(_NAMED_VALUE.finditer(comment))):
         if _is_secret(found[1]):
             comment = comment[: found.start()] + comment[found.end() :]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE_BYTES = 20_000_000
 _MOST_FILES = 200
+_MOST_REQUIREMENTS = 100_000
 
 
 class Gathered(Struct, frozen=True):
@@ -50,12 +51,15 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.gathered = Gathered()
         self._environ = environ
-        self._files = 0
+        self._files = self._requirements = 0
 
     def take(self, line: str, source: Source, folder: str, constrains: bool, above: tuple[str, ...]) -> None:
         """One line, which may name a file; *above* are the files that led here."""
         requirement, options = parse_line(line, source, folder, self._environ)
         if requirement is not None:
+            self._requirements += 1
+            if self._requirements > _MOST_REQUIREMENTS:
+                raise DataError(f"{source}: there are more than {_MOST_REQUIREMENTS} requirements.")
             (self.gathered.constraints if constrains else self.gathered.requirements).append(requirement)
         for option in options:
             if option.name not in ("--requirement", "--constraint"):
@@ -73,7 +77,9 @@ class _Reader:
         path = os.path.normpath(os.path.join(option.folder, path))
         self._files += 1
         if path in above or self._files > _MOST_FILES:
-            raise DataError(f"{option.source}: {_value(option)} includes itself.", file=path)
+            raise DataError(
+                f"{option.source}: {_value(option)} includes itself, or too many files do.", file=path
+            )
         shown = _shown(option)
         for number, line in logical_lines(_text(path, option)):
             self.take(line, Source(shown, number, line), os.path.dirname(path), constrains, (*above, path))

@@ -39,6 +39,7 @@ _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*$")  # What stands before it is s
 _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ARCHIVE: Final = re.compile(r"\.(whl|zip|tar\.gz|tgz|tar\.bz2|tbz|tar\.xz|txz|tlz|tar)$", re.IGNORECASE)
 _URL: Final = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_BARE_URL: Final = re.compile(r"(https?|ftp|file|(git|hg|svn|bzr)(\+[a-z]+)?):\S", re.IGNORECASE)
 _NAMED: Final = re.compile(
     r"^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\s*(?:(\[[^\]]*\])\s*)?(?=$|[@<>=!~;( \t])", re.IGNORECASE
 )
@@ -218,7 +219,7 @@ def _requirement(
             settings=settings,
         )
     named = _NAMED.match(body)
-    if named is None and _URL.match(body) is None:
+    if named is None and _BARE_URL.match(body) is None:
         raise _not_readable(text, source)
     if named is None:
         name, sums = name_of_url(body), _sums_of_url(body)
