@@ -101,6 +101,7 @@ EFFECT_MODULES = {
     "pypi.build_isolated",
     "pypi.build_source",
     "pypi.index_metadata",
+    "pypi.login_file",
     "pypi.installed",
 }
 EFFECT_ROOMS = {"net"}

@@ -274,6 +274,7 @@ def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> Py
         exclude_newer_ms=question.exclude_newer,
         strategy=question.strategy,
         stubs_dir=context.settings.root / "pypi-stubs",
+        find_login=None if context.settings.offline else question.providers.find_login,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from envmgr.ops.context import Context
     from envmgr.ops.wheel_needs import KnownNeeds
     from envmgr.prefix.installed import InstalledPackage
+    from envmgr.pypi.index_options import FindLogin
 
 _METADATA = re.compile(r"(?:^|/)site-packages/([^/]+)\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
 _FOLDER = re.compile(r"(.+?)-([^-]+)(?:-py[0-9.]+)?")
@@ -34,6 +35,7 @@ class Providers(Struct):
     installed: Mapping[PackageRecord, InstalledPackage] = field(default_factory=dict)
     _found: dict[PackageRecord, tuple[Provided, ...]] = field(default_factory=dict)
     _wheels: KnownNeeds | None = None
+    _find_login: FindLogin | None = None
 
     @property
     def wheels(self) -> KnownNeeds:
@@ -43,6 +45,15 @@ class Providers(Struct):
         if self._wheels is None:
             self._wheels = KnownNeeds(self.context)
         return self._wheels
+
+    @property
+    def find_login(self) -> FindLogin:
+        """Gives the logins that are kept for URLs of indexes."""
+        from envmgr.ops.index_logins import login_finder
+
+        if self._find_login is None:
+            self._find_login = login_finder(self.context)
+        return self._find_login
 
     def of(self, records: Iterable[PackageRecord]) -> tuple[Provided, ...]:
         """The distributions that *records* provide, by name.

@@ -21,6 +21,7 @@ from envmgr.models.wheel_name import normalized_name
 from envmgr.ports import Phase
 from envmgr.pypi.build_isolated import Workshop, build_in_isolation
 from envmgr.pypi.build_source import Outside, fetch_source
+from envmgr.pypi.git_login import with_git_login
 from envmgr.pypi.records import WheelNeeds, wheel_record
 from envmgr.pypi.resolve import read_items
 from envmgr.pypi.stubs import same_version
@@ -52,7 +53,9 @@ def build_wheels(
         names = ", ".join(source.name for source in sources)
         raise BuildError(f"{names} can only be built once the environment has a python.")
     gathered, options = read_items(request, outside.environ)
-    written = [line.text for line in gathered.requirements if line.is_direct]
+    written = [
+        with_git_login(line.text, request.find_login) for line in gathered.requirements if line.is_direct
+    ]
     settings = {line.name: line.settings for line in gathered.requirements if line.settings}
     workshop = Workshop(request, options, outside.runner, outside.environ)
     outside.reporter.phase_started(Phase.BUILD, len(sources))

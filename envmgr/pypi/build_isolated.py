@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from envmgr.errors import BuildError, DataError
 from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.visible_text import visible
+from envmgr.pypi.login_file import write_private
 from envmgr.pypi.tools import find_uv
 from envmgr.pypi.uv_command import configuration, moment, uv_environment
 
@@ -64,11 +65,9 @@ class Workshop:
         self.options = options
         self.runner = runner
         self._uv: Tool | None = find_uv(environ, runner).tool
-        self._configured, logins = configuration(
-            None, (), options, dated=request.exclude_newer_ms is not None
-        )
+        self._configured = configuration(None, (), options, dated=request.exclude_newer_ms is not None)
         self.environ = {
-            **uv_environment(environ, logins, request, options),
+            **uv_environment(environ, request, options),
             "PYTHONNOUSERSITE": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
@@ -123,7 +122,7 @@ class Workshop:
 
     def _config(self, place: Path) -> Path:
         path = place / "uv.toml"
-        path.write_text(self._configured, encoding="utf-8")
+        write_private(path, self._configured)
         return path
 
     def run(self, command: list[str], cwd: Path, failed: str, *, seconds: float = _STEP_SECONDS) -> None:

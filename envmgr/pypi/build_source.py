@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from envmgr.errors import BuildError, ChannelError, DataError
 from envmgr.models.credentials import without_credentials_in_text
-from envmgr.pypi.git_login import git_variables
+from envmgr.pypi.login_file import git_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +148,7 @@ def _clone(
     """Check out the commit that was resolved. A login reaches git by variables, not by its arguments."""
     if source.vcs != "git":
         raise BuildError(f"{source.name} comes from a {source.vcs} repository; only git's can be built.")
-    env = {**environ, "GIT_TERMINAL_PROMPT": "0", **git_variables(written, environ)}
+    env = {**environ, "GIT_TERMINAL_PROMPT": "0", **git_file(project.parent, written, environ)}
     for words in (
         ["clone", "--quiet", "--no-checkout", source.url, str(project)],
         ["-C", str(project), "checkout", "--quiet", "--detach", str(source.commit)],

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from envmgr.models.credentials import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envmgr.pypi.index_options import FindLogin
+
+_BARE: Final = re.compile(r"(?<=git\+)(https?://)([^/@\s]+/[^@\s#;]*)")
 _LOGIN: Final = re.compile(r"(?<=git\+)(https?://)([^/@\s]+)@([^/\s#;]+)")
 
 
@@ -25,18 +29,46 @@ def without_git_login(text: str) -> str:
     return _LOGIN.sub(lambda found: found[1] + found[3], text)
 
 
-def git_variables(texts: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that give git the logins in *texts*, after those that *environ* sets already.
+def with_git_login(text: str, find: FindLogin | None) -> str:
+    """A requirement of a repository without a login, with the one that *find* has for it.
 
-    >>> git_variables(["git+https://me:secret@host/r.git"], {})["GIT_CONFIG_KEY_0"]
-    'url.https://me:secret@host/.insteadOf'
+    >>> with_git_login("x @ git+https://host/r.git@v1", lambda url: ("me", "s/1"))
+    'x @ git+https://me:s%2F1@host/r.git@v1'
+    """
+    bare = _BARE.search(text)
+    login = find(bare[1] + bare[2]) if find is not None and bare is not None else None
+    if bare is None or login is None:
+        return text
+    user, password = (quote(part, safe="") for part in login)
+    return f"{text[: bare.end(1)]}{user}:{password}@{text[bare.end(1) :]}"
+
+
+def git_configuration(texts: Iterable[str]) -> str:
+    """The text of a file that gives git the logins in *texts*; empty where there are none.
+
+    >>> print(git_configuration(["git+https://me:secret@host/r.git"]), end="")
+    [url "https://me:secret@host/"]
+    insteadOf = "https://host/"
     """
     logins = {found[0]: None for text in texts for found in _LOGIN.finditer(text)}
-    if not logins:
-        return {}
-    start = int(environ["GIT_CONFIG_COUNT"]) if environ.get("GIT_CONFIG_COUNT", "").isdigit() else 0
-    found = {"GIT_CONFIG_COUNT": str(start + len(logins))}
-    for number, login in enumerate(logins, start):
-        found[f"GIT_CONFIG_KEY_{number}"] = f"url.{login}/.insteadOf"
-        found[f"GIT_CONFIG_VALUE_{number}"] = f"{without_credentials(login)}/"
-    return found
+    return "".join(
+        f"[url {_quoted(login)}]\ninsteadOf = {_quoted(without_credentials(login))}\n" for login in logins
+    )
+
+
+def _quoted(url: str) -> str:
+    return '"' + url.replace("\\", "\\\\").replace('"', '\\"') + '/"'
+
+
+def git_variables(file: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that have git read *file*, too, after what *environ* has it read already.
+
+    >>> git_variables("/private/gitconfig", {})
+    {'GIT_CONFIG_COUNT': '1', 'GIT_CONFIG_KEY_0': 'include.path', 'GIT_CONFIG_VALUE_0': '/private/gitconfig'}
+    """
+    number = int(environ["GIT_CONFIG_COUNT"]) if environ.get("GIT_CONFIG_COUNT", "").isdigit() else 0
+    return {
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": "include.path",
+        f"GIT_CONFIG_VALUE_{number}": file,
+    }

@@ -21,9 +21,13 @@ from envmgr.models.credentials import without_credentials, without_credentials_i
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
 
     from envmgr.pypi.requirement_lines import Option
+
+    FindLogin: TypeAlias = Callable[[str], tuple[str, str] | None]
+    """Gives the user and the password that are kept for a URL."""
 
 PYPI: Final = "https://pypi.org/simple"
 
@@ -44,12 +48,16 @@ TAKEN_VARIABLES: Final = frozenset((*_UV_SINGLE, *_UV_LISTS, "UV_NO_INDEX"))
 
 
 class Index(Struct, frozen=True):
-    """A package index: its URL without login, the login, and the *name* that a user gave it (``UV_INDEX``)."""
+    """A package index: its URL without login, the login, and the *name* that a user gave it (``UV_INDEX``).
+
+    ``is_stored`` tells that the login comes from where logins are kept, and was not written with the URL.
+    """
 
     url: str
     user: str | None = None
     password: str | None = None
     name: str | None = None
+    is_stored: bool = False
 
     @property
     def shown(self) -> str:
@@ -100,6 +108,33 @@ class IndexOptions(Struct, frozen=True, kw_only=True):
     def all_indexes(self) -> tuple[Index, ...]:
         """In the order in which they are asked."""
         return (*self.indexes, *((self.default,) if self.default else ()))
+
+    def with_logins(self, find: FindLogin) -> IndexOptions:
+        """The same, with the logins that *find* has for what was written without one."""
+        return replace(
+            self,
+            default=self.default and _with_login(self.default, find),
+            indexes=tuple(_with_login(index, find) for index in self.indexes),
+            find_links=tuple(_login_url(each, find) if is_remote(each) else each for each in self.find_links),
+        )
+
+
+def _with_login(index: Index, find: FindLogin) -> Index:
+    # PyPI wants no login of its readers, and keyrings take their time to answer.
+    if index.user is not None or index.url == PYPI or not is_remote(index.url):
+        return index
+    found = find(f"{index.url}/")
+    return index if found is None else replace(index, user=found[0], password=found[1], is_stored=True)
+
+
+def _login_url(written: str, find: FindLogin) -> str:
+    index = _with_login(parse_index(written), find)
+    return index.login_url(written) if index.is_stored else written
+
+
+def is_remote(url: str) -> bool:
+    """Whether *url* leads over the network, where a login may be wanted."""
+    return url.startswith(("http://", "https://"))
 
 
 def parse_pip_configuration(text: str, file: str) -> dict[str, str]:

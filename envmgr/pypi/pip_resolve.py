@@ -11,14 +11,14 @@ import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.models.credentials import without_credentials
-from envmgr.pypi.git_login import git_variables, without_git_login
-from envmgr.pypi.index_options import PYPI, host_url, parse_index
+from envmgr.pypi.git_login import with_git_login, without_git_login
+from envmgr.pypi.index_options import PYPI, host_url
+from envmgr.pypi.login_file import git_file, login_file, logins_of_lines, with_logins
 from envmgr.pypi.pip_report import read_report
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
 from envmgr.pypi.stubs import stub_candidates, stub_file_name, stub_index
@@ -28,13 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from envmgr.ports import Finished, Runner
-    from envmgr.pypi.index_options import Index, IndexOptions
+    from envmgr.pypi.index_options import IndexOptions
     from envmgr.pypi.requirement_files import Gathered
     from envmgr.pypi.requirement_lines import RequirementLine
     from envmgr.pypi.resolution import Candidate, PypiRequest
     from envmgr.pypi.tools import Tool
 
-_PLAIN_WORD = re.compile(r"[!$-\[\]-~]+")
 _LONGEST_SECONDS = 1800.0
 _ANSWER_SECONDS = 20.0
 _MOST_ATTEMPTS = 12
@@ -129,14 +128,16 @@ class _Attempt(Struct, frozen=True):
     def outcome(self, runner: Runner, environ: Mapping[str, str]) -> PypiSolution | PypiRefusal:
         """What pip says, in a folder of its own."""
         _write(self)
+        find, lines = self.request.find_login, self.gathered.requirements
+        logins = [*with_logins(self.options), *logins_of_lines(lines, find)]
         try:
             finished = runner.run(
                 _command(self.place, self.request, self.options, self.tool),
                 env={
                     **pip_environment(_without_options(environ)),
-                    **git_variables([line.text for line in self.gathered.requirements], environ),
+                    **git_file(self.place, [with_git_login(line.text, find) for line in lines], environ),
                     "PIP_CONFIG_FILE": str(self.place / "pip.conf"),
-                    **_login_file(self.place, self.options, environ),
+                    **login_file(self.place, logins, environ),
                 },
                 cwd=self.place,
                 timeout_seconds=_LONGEST_SECONDS,
@@ -150,7 +151,9 @@ class _Attempt(Struct, frozen=True):
     def _solution(self, text: str) -> PypiSolution:
         index = self.options.default.shown if self.options.default else PYPI
         reported = read_report(text, self.stubs, index)
-        logins = [each.login_url(host_url(each.url)) for each in _with_logins(self.options)]
+        logins = [
+            each.login_url(host_url(each.url)) for each in with_logins(self.options) if not each.is_stored
+        ]
         named = frozenset(line.name for line in self.gathered.requirements if line.name)
         return PypiSolution(
             tool=str(self.tool),
@@ -161,42 +164,6 @@ class _Attempt(Struct, frozen=True):
             credential_urls=(*reported.written, *logins),
             warnings=("uv was not found; pip resolved, for one version of each conda package alone.",),
         )
-
-
-def _with_logins(options: IndexOptions) -> list[Index]:
-    """The places that have a login, folders of links among them."""
-    links = [parse_index(each) for each in options.find_links if "://" in each]
-    return [each for each in (*options.all_indexes, *links) if each.user is not None]
-
-
-def _login_file(place: Path, options: IndexOptions, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variable that leads pip to a private netrc with all logins, the user's own among them.
-
-    pip hands the URLs of its indexes to processes of its own as arguments, which every list of processes shows.
-    """
-    logins = _with_logins(options)
-    if not logins:
-        return {}
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "/")
-    try:
-        own = Path(environ.get("NETRC") or home / ".netrc").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        own = ""
-    lines = [
-        f"machine {urlsplit(each.url).hostname} login {_quoted(each.user)} password {_quoted(each.password)}"
-        for each in logins
-    ]
-    file = place / "netrc"
-    file.touch(mode=0o600)
-    file.write_text("\n".join([own, *lines, ""]), encoding="utf-8")
-    return {"NETRC": str(file)}
-
-
-def _quoted(text: str | None) -> str:
-    """*text* as a word of a netrc; quoted only where it must be, since Python 3.10 takes quotes literally."""
-    if text and _PLAIN_WORD.fullmatch(text):
-        return text
-    return '"' + (text or "").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _without_options(environ: Mapping[str, str]) -> dict[str, str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
+    from envmgr.pypi.index_options import FindLogin
     from envmgr.pypi.records import WheelNeeds
     from envmgr.pypi.target import PypiTarget
 
@@ -81,7 +82,7 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     source lines. ``stubs_dir`` is a folder of ours where stub wheels are kept between commands, so that uv's cache
     knows them again; None: they are made anew each time. With ``only_users`` the solution tells nothing but who
     needs whom (`PypiSolution.users`), which uv says in another form of its answer. ``work_dir`` takes private files
-    while it is resolved (None: the system's folder for such).
+    while it is resolved (None: the system's folder for such). ``find_login`` gives logins that are kept for URLs.
     """
 
     items: tuple[PypiItem, ...]
@@ -99,6 +100,7 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     prefix_python: Path | None = None
     stubs_dir: Path | None = None
     only_users: bool = False
+    find_login: FindLogin | None = None
     work_dir: Path | None = None
 
 

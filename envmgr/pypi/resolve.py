@@ -114,7 +114,8 @@ def read_items(request: PypiRequest, environ: Mapping[str, str]) -> tuple[Gather
     first = index_options(configured, ())
     constraints = [_constraint_item(path) for path in first.constraint_files]
     gathered = gather([*constraints, *request.items], environ)
-    return gathered, index_options(configured, gathered.options)
+    options = index_options(configured, gathered.options)
+    return gathered, options if request.find_login is None else options.with_logins(request.find_login)
 
 
 def _constraint_item(path: str) -> PypiItem:

@@ -12,13 +12,15 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.models.record import PYPI_PREFIX
-from envmgr.pypi.git_login import git_variables, without_git_login
+from envmgr.pypi.git_login import with_git_login, without_git_login
 from envmgr.pypi.index_options import host_url
+from envmgr.pypi.login_file import git_file, login_file, logins_of_lines, write_private
 from envmgr.pypi.pylock import LockReading, read_pylock
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
 from envmgr.pypi.stub_folder import stub_folder
@@ -86,11 +88,12 @@ class _Resolution:
         url = None
         if self._stubs:
             url = stub_folder(self._stubs, request.stubs_dir or folder).as_uri()
-        text, logins = configuration(url, self._stubs, options, dated=self._is_dated(environ))
-        written = [line.text for line in gathered.requirements]
+        text = configuration(url, self._stubs, options, dated=self._is_dated(environ))
+        written = [with_git_login(line.text, request.find_login) for line in gathered.requirements]
         self._environ = {
-            **uv_environment(environ, logins, request, options),
-            **git_variables(written, environ),
+            **uv_environment(environ, request, options),
+            **git_file(folder, written, environ),
+            **login_file(folder, logins_of_lines(gathered.requirements, request.find_login), environ),
         }
         self._write(text)
         self._private = {
@@ -121,7 +124,7 @@ class _Resolution:
         }
         self._has_constraints = bool(constraints)
         for name, text in texts.items():
-            (self._folder / name).write_text(text, encoding="utf-8")
+            write_private(self._folder / name, text)
 
     def outcome(self) -> PypiSolution | PypiRefusal:
         """Wheels first; then, round by round, sources of the names that have no wheel that fits."""
@@ -207,7 +210,11 @@ class _Resolution:
             return PypiRefusal(tool=str(self._tool), reasons=tuple(refused), names=frozenset(locked.unsummed))
         pinned, said = self._pinned(), read_warnings(finished.stderr)
         extras = [found for text in said for found in _EXTRA.findall(text) if found[0] in self._stubs]
-        hosts = [index.login_url(host_url(index.url)) for index in self._options.all_indexes if index.user]
+        hosts = [
+            index.login_url(host_url(index.url))
+            for index in self._options.all_indexes
+            if index.user and not index.is_stored  # Those that are kept, every request finds by itself.
+        ]
         return PypiSolution(
             tool=str(self._tool),
             wheels=locked.wheels,
@@ -286,9 +293,8 @@ class _Resolution:
         if told.unreachable is not None:
             hint = "Run the same once without --offline." if self._request.offline else None
             if told.wants_login:
-                hint = (
-                    "Logins are kept nowhere: write the option with its login again, or put it into ~/.netrc."
-                )
+                host = urlsplit(told.unreachable.partition(" ")[0]).netloc
+                hint = f"Store a login with envmgr auth login {host}; those that stand in options are kept nowhere."
             raise ChannelError(told.unreachable, hint=hint)
         involved = told.names & self._stubs.keys()
         hint = told.hints[0] if told.hints else None

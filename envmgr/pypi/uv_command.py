@@ -1,14 +1,13 @@
 """Words a resolution for uv: its arguments, its configuration file and its variables (pure).
 
 The configuration file is private to one run, and the only one that uv reads: what a project or user configured for
-uv in files does not hold here. URLs in it have no logins; those are in variables of the child process, which no
-list of processes shows.
+uv in files does not hold here. The URLs of its indexes have their logins, which are in no argument and no variable:
+every list of processes shows the ones, and each program that uv starts inherits the others.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,7 @@ from envmgr.pypi.index_options import TAKEN_VARIABLES
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from envmgr.pypi.index_options import Index, IndexOptions
+    from envmgr.pypi.index_options import IndexOptions
     from envmgr.pypi.resolution import PypiRequest
 
 OLDEST_UV: Final = (0, 9, 26)
@@ -83,10 +82,8 @@ def moment(milliseconds: int) -> str:
     return seconds.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
 
 
-def configuration(
-    stubs: str | None, names: Collection[str], options: IndexOptions, *, dated: bool
-) -> tuple[str, dict[str, str]]:
-    """The text of ``uv.toml``, and the variables with the indexes' logins.
+def configuration(stubs: str | None, names: Collection[str], options: IndexOptions, *, dated: bool) -> str:
+    """The text of ``uv.toml``, which holds the indexes' logins.
 
     *stubs* is the URL of the index of what conda provides, which comes first. *names* are the names in it; where
     files are chosen by date (*dated*), they are exempt, since that index knows no dates.
@@ -99,16 +96,14 @@ def configuration(
     if dated and names:
         exempt = ", ".join(f"{_toml(name)} = false" for name in sorted(names))
         lines.append(f"exclude-newer-package = {{ {exempt} }}")
-    variables: dict[str, str] = {}
     if stubs is not None:
         lines += _index(STUBS, stubs, default=options.default is None)
     elif options.default is None:
         lines.append("no-index = true")
     for number, index in enumerate(options.all_indexes):
         name = index.name or f"envmgr-{number}"
-        lines += _index(name, index.url, default=index is options.default)
-        variables |= _login(name, index)
-    return "\n".join(lines) + "\n", variables
+        lines += _index(name, index.written, default=index is options.default)
+    return "\n".join(lines) + "\n"
 
 
 def _index(name: str, url: str, *, default: bool) -> list[str]:
@@ -116,20 +111,8 @@ def _index(name: str, url: str, *, default: bool) -> list[str]:
     return ["[[index]]", f"name = {_toml(name)}", f"url = {_toml(url)}", *flag]
 
 
-def _login(name: str, index: Index) -> dict[str, str]:
-    if index.user is None:
-        return {}
-    variable = re.sub(r"[^A-Z0-9]", "_", name.upper())
-    return {
-        f"UV_INDEX_{variable}_USERNAME": index.user,
-        f"UV_INDEX_{variable}_PASSWORD": index.password or "",
-    }
-
-
-def uv_environment(
-    environ: Mapping[str, str], logins: Mapping[str, str], request: PypiRequest, options: IndexOptions
-) -> dict[str, str]:
-    """The variables of the child: the process's own, but for those that would mislead it, and the logins."""
+def uv_environment(environ: Mapping[str, str], request: PypiRequest, options: IndexOptions) -> dict[str, str]:
+    """The variables of the child: the process's own, but for those that would mislead it."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -146,7 +129,7 @@ def uv_environment(
         kept.setdefault("HTTP_PROXY", options.proxy)
     if request.target.macos is not None:
         kept["MACOSX_DEPLOYMENT_TARGET"] = request.target.macos
-    return {**kept, **logins, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "GIT_TERMINAL_PROMPT": "0"}
+    return {**kept, "NO_COLOR": "1", "UV_NO_PROGRESS": "1", "GIT_TERMINAL_PROMPT": "0"}
 
 
 def output_file(request: PypiRequest) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -321,7 +324,7 @@ def test_sources_are_built_with_the_planned_python_and_kept(
 
 
 def test_a_change_fetches_from_an_index_that_wants_a_login(
-    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert create("python").code == 0
     with serve_index(index, login="me:s3cret") as private:
@@ -329,9 +332,42 @@ def test_a_change_fetches_from_an_index_that_wants_a_login(
         done = envmgr("install", "-y", "-p", tmp_path / "env", *lines)
         assert done.code == 0, done.err
         later = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "part")
-        assert (later.code, "put it into ~/.netrc" in later.err) == (1, True), later.err
-    assert installed(envmgr, tmp_path / "env") == {"other": "1.0 pypi"}
-    assert "s3cret" not in done.out + done.err + later.err
+        hint = f"hint: Store a login with envmgr auth login {private.address}; "
+        assert (later.code, hint in later.err) == (1, True), later.err
+        kept = {private.address: {"BasicHTTP": {"username": "me", "password": "s3cret"}}}
+        (tmp_path / "logins.json").write_text(json.dumps(kept))
+        monkeypatch.setenv("RATTLER_AUTH_FILE", str(tmp_path / "logins.json"))
+        again = envmgr("install", "-y", "-p", tmp_path / "env", "--pypi", "part")
+        assert again.code == 0, again.err
+    assert installed(envmgr, tmp_path / "env") == {"other": "1.0 pypi", "part": "1.0 pypi"}
+    assert "s3cret" not in done.out + done.err + later.err + again.out + again.err
+    left = [path for path in (tmp_path / "env").rglob("*") if path.is_file()]
+    assert not [path for path in left if b"s3cret" in path.read_bytes()]
+
+
+def test_ctrl_c_leaves_no_file_with_a_login_behind(
+    create: Any, channel: str, isolated_home: Path, tmp_path: Path
+) -> None:
+    assert create("python").code == 0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        url = f"http://me:s3cret@127.0.0.1:{silent.getsockname()[1]}/simple"
+        words = ["install", "-y", "-p", tmp_path / "env", "--pypi", "x"]
+        command = [sys.executable, "-m", "envmgr", *map(str, words)]
+        environ = {**os.environ, "UV_DEFAULT_INDEX": url}
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        child = subprocess.Popen(command, env=environ, start_new_session=True, **streams)  # type: ignore[call-overload]
+        try:
+            with silent.accept()[0]:
+                (file,) = (isolated_home / "root").rglob("uv.toml")
+                assert ("s3cret" in file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (True, 0o600)
+                os.killpg(child.pid, signal.SIGINT)
+                said, _ = child.communicate(timeout=30)
+        finally:
+            child.kill()
+    assert (child.returncode, b"s3cret" in said, file.exists()) == (130, False, False), said
+    left = [path for path in isolated_home.rglob("*") if path.is_file()]
+    assert not [path for path in left if b"s3cret" in path.read_bytes()]
 
 
 def test_a_wheel_is_fetched_with_the_query_of_its_url(

@@ -28,6 +28,7 @@ task = json.loads(sys.argv[1])
 target = HERE if task.get("here", True) else PypiTarget(python="3.6.1", subdir="linux-64", glibc="2.28")
 python = Path(task["python"]) if task.get("python") else None
 asked = request(*task["items"], conda=task.get("conda", {}), target=target, prefix_python=python,
+                find_login=(lambda url: tuple(task["login"])) if "login" in task else None,
                 folder=Path(task["folder"]), preferred=task.get("kept", {}), candidates={
                     name: tuple(map(Candidate, versions)) for name, versions in task.get("candidates", {}).items()
                 })
@@ -84,6 +85,8 @@ def test_pip_takes_what_conda_provides_and_reports_the_rest(tmp_path: Path, inde
     with serve_index(index, login="me:s3cret") as served:
         found = ask(tmp_path, served.with_login, "frame", conda={"numb": "1.9"})
         refused = ask(tmp_path, served.with_login, "frame>2", conda={"numb": "1.9"})
+        kept = ask(tmp_path, served.url, "clock", login=["me", "s3cret"])
+        assert kept["wheels"] == ["clock-1.0-py3-none-any.whl"]
         assert found["index"] == [served.url]
     assert str(found["tool"]).startswith("pip ")
     assert found["wheels"] == ["clock-1.0-py3-none-any.whl", "frame-2.0-py3-none-any.whl"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,14 +33,14 @@ PYTHON = Path(sys.executable)
 
 
 class Watched(SystemRunner):
-    """Runs programs, and keeps the words that a list of processes would show."""
+    """Runs programs, and keeps the words that a list of processes would show, and their variables."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
 
     def run(self, command: Sequence[str], **more: Any) -> Finished:
         """As any runner."""
-        self.words += command
+        self.words += [*command, *more["env"].values()]
         return super().run(command, **more)
 
 
@@ -415,14 +416,54 @@ def test_nothing_is_left_behind_in_the_folder_for_private_files(
     assert os.listdir(private) == []
 
 
-def test_a_login_of_a_repository_reaches_git_by_variables_alone(environ: dict[str, str]) -> None:
+def test_kept_logins_reach_indexes_links_and_files_and_no_arguments_or_variables(
+    tmp_path: Path, index: LocalIndex, environ: dict[str, str]
+) -> None:
+    file = index.wheel("single", "1.0")
+    index.wheel("tool", "1.0")
+    asked_for = []
+
+    def find_login(url: str) -> tuple[str, str]:
+        asked_for.append(url)
+        return ("me", 's3cr/et "x"')
+
+    with serve_index(index, login='me:s3cr/et "x"') as served:
+        host = f"http://{served.address}"
+        for items in (
+            (f"--index-url {served.url}", "tool"),
+            ("--no-index", f"--find-links {host}/simple/tool/", "tool"),
+            ("--no-index", f"single @ {host}/files/{file.name}"),
+        ):
+            runner = Watched()
+            found = resolve_pypi(request(*items, find_login=find_login), runner, environ, RecordingReporter())
+            assert isinstance(found, PypiSolution), (items, found)
+            assert not [word for word in runner.words if "s3cr" in word]
+            assert "s3cr" not in f"{found.wheels[0]} {found.wheels[0].url} {found.warnings}"
+    assert asked_for == [f"{served.url}/", f"{host}/simple/tool/", f"{host}/files/{file.name}"]
+    assert not solution(request("--index-url https://pypi.org/simple"), environ).wheels
+
+
+def test_a_login_of_a_repository_reaches_git_by_a_private_file_alone(environ: dict[str, str]) -> None:
     git = Path(environ["HOME"]) / "bin" / "git"
     git.parent.mkdir()
-    git.write_text('#!/bin/sh\necho "$@" >>"$HOME/arguments"\nenv >>"$HOME/variables"\nexit 1\n')
+    told = [f"{shutil.which('git')} config --get-regexp insteadof >>$HOME/read", "env >>$HOME/seen"]
+    told += ['echo "$@" >>$HOME/seen', "ls -l $GIT_CONFIG_VALUE_1 >>$HOME/files"]
+    git.write_text("\n".join(["#!/bin/sh", *told, "exit 1", ""]))
     git.chmod(0o755)
-    watched = {**environ, "PATH": f"{git.parent}:{environ['PATH']}"}
+    watched = {
+        **environ,
+        "PATH": f"{git.parent}:{environ['PATH']}",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "me",
+    }
     with pytest.raises(ChannelError) as failed:
         refusal(request("tool @ git+https://me:s3cret@127.0.0.1:9/r.git@v1"), watched)
-    assert "s3cret" not in str(failed.value)
-    assert "s3cret" not in (git.parents[1] / "arguments").read_text()
-    assert "url.https://me:s3cret@127.0.0.1:9/.insteadOf" in (git.parents[1] / "variables").read_text()
+    asked = request("other @ git+https://127.0.0.1:9/x.git", find_login=lambda _: ("you", 's3c/"ret'))
+    with pytest.raises(ChannelError):
+        refusal(asked, watched)
+    seen, read, files = ((git.parents[1] / name).read_text() for name in ("seen", "read", "files"))
+    assert "s3c" not in str(failed.value) + seen
+    assert "url.https://me:s3cret@127.0.0.1:9/.insteadof https://127.0.0.1:9/" in read
+    assert "url.https://you:s3c%2F%22ret@127.0.0.1:9/.insteadof https://127.0.0.1:9/" in read
+    assert {line.split()[0] for line in files.splitlines()} == {"-rw-------"}
