@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.report import raw, render
 
-NAMES = ("startup", "quality", "solve", "index", "unpack", "link", "create", "change", "pypi")
+NAMES = ("startup", "quality", "solve", "index", "unpack", "link", "create", "change", "pypi", "lock")
 
 
 def main() -> None:

@@ -48,11 +48,15 @@ class Part(NamedTuple):
     copy: int = 0
 
 
-def real_records(corpus: Path, channel: str = "conda-forge") -> Names:
+RENAMED = {"linux-aarch64": "linux-64", "osx-64": "osx-arm64"}
+"""Platforms that the corpus does not have, with those whose records stand for theirs."""
+
+
+def real_records(corpus: Path, channel: str = "conda-forge", subdirs: Collection[str] = SUBDIRS) -> Names:
     """The records of a real channel by name, each told its file extension."""
     names: Names = defaultdict(list)
-    for subdir in SUBDIRS:
-        repodata = msgspec.json.decode(read_repodata(corpus, channel, subdir))
+    for subdir in subdirs:
+        repodata = msgspec.json.decode(read_repodata(corpus, channel, RENAMED.get(subdir, subdir)))
         for section in SECTIONS:
             for fn, record in repodata.get(section, {}).items():
                 end = ".tar.bz2" if fn.endswith(".tar.bz2") else ".conda"
@@ -228,11 +232,11 @@ def _described(record: Record) -> tuple[str, str, dict[str, bytes], Record]:
     return SECTIONS[end == ".conda"], fn, {"md5": digest[:16], "sha256": digest}, fields
 
 
-def write_channel(folder: Path, names: Names, count: int) -> int:
+def write_channel(folder: Path, names: Names, count: int, subdirs: Collection[str] = SUBDIRS) -> int:
     """A channel of *count* records in *folder*; all of *names* where they are no fewer. Tells how many."""
     held = sum(map(len, names.values()))
     parts = plan(names, count) if count > held else [Part(name, len(names[name])) for name in sorted(names)]
-    writers = {subdir: Writer(folder, subdir) for subdir in SUBDIRS}
+    writers = {subdir: Writer(folder, subdir) for subdir in subdirs}
     for records in iter_records(names, parts):
         for subdir, writer in writers.items():
             if here := [record for record in records if record["subdir"] == subdir]:

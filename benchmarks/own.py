@@ -1,4 +1,4 @@
-"""envmgr's side where a part of it is measured and no command: ``own.py again|extract|open ...``, as in peer.py."""
+"""envmgr's side where a part is measured and no command: ``own.py again|extract|open|parse ...``, as in peer.py."""
 
 from __future__ import annotations
 
@@ -67,6 +67,16 @@ def open_one(urls: str, name: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begin, "records": [str(table.count) for table in tables]}
 
 
+def parse(file: str) -> dict[str, Any]:
+    """Read a lock, pixi.lock or conda-lock.yml."""
+    from envmgr.lock.read import read_lock
+
+    begin = time.perf_counter()
+    lock = read_lock(Path(file).read_bytes(), file=file)
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "packages": sum(map(len, lock.platforms.values()))}
+
+
 def _forget() -> None:
     """Empties the caches of parsed specs and versions, so that the second solve parses all of them again."""
     for name, module in list(sys.modules.items()):
@@ -100,5 +110,5 @@ def _add_file(path: str, digests: Sequence[hashlib._Hash]) -> None:
 if __name__ == "__main__":
     sys.path.pop(0)  # This folder, whose module names would hide those of libraries.
     import_msgspec()  # As the command does.
-    jobs: dict[str, Any] = {"again": again, "extract": unpack, "open": open_one}
+    jobs: dict[str, Any] = {"again": again, "extract": unpack, "open": open_one, "parse": parse}
     print(json.dumps(jobs[sys.argv[1]](*sys.argv[2:])))

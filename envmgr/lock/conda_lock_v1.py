@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec.structs import replace
 
 from envmgr.lock.fields import Fields
+from envmgr.lock.inputs import groups_in
 from envmgr.lock.locked import MAIN, Lock, LockedPackage
 from envmgr.models.document import quoted
 from envmgr.models.requirement import Source
@@ -38,17 +39,19 @@ def read_conda_lock(root: Node, *, file: str, packages: Sequence[_Placed] | None
     if meta is None:
         top.refuse_key("metadata", "a mapping")
     content_hash = meta.get("content_hash")
+    notes = dict(meta.pairs("custom_metadata"))
     return Lock(
         file=file,
         format="conda-lock",
         platforms=_platforms(top, meta, _packages(top) if packages is None else packages),
         channels=tuple(_channel(each, file) for each in meta.items("channels")),
         always=(MAIN,),
+        told_groups=groups_in(notes),
         sources=meta.texts("sources"),
         content_hash=dict(meta.pairs("content_hash"))
         if content_hash is not None and content_hash.kind == "mapping"
         else {},
-        notes=dict(meta.pairs("custom_metadata")),
+        notes=notes,
     )
 
 

@@ -126,6 +126,18 @@ def is_input_of(note: str, part: str) -> bool:
     return note.startswith(_OURS) and note.rpartition(".")[2] == part
 
 
+def groups_in(notes: Mapping[str, str]) -> tuple[str, ...]:
+    """The groups that *notes* name, also those that add nothing to others."""
+    found = {
+        group
+        for name, text in notes.items()
+        if is_input_of(name, "groups")
+        for groups in pairs_in(text).values()
+        for group in groups.split(",")
+    }
+    return tuple(sorted(found - {""}))
+
+
 def joined_pairs(pairs: Mapping[str, str]) -> str:
     """*pairs* as a note holds them."""
     return _joined(pairs)

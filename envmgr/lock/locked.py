@@ -53,6 +53,7 @@ class Lock(Struct, frozen=True, kw_only=True):
     """The content of *file*, by platform.
 
     ``always`` are the groups that come with every other, ``usual`` those that are meant where none is named.
+    ``told_groups`` are those that it names beside its packages.
     ``sources`` are the files that it was made of, relative to its folder. ``content_hash`` tells by platform what
     they asked for, and ``notes`` are free texts by name (CEP 37, ``custom_metadata``).
     """
@@ -63,15 +64,16 @@ class Lock(Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     always: tuple[str, ...] = ()
     usual: tuple[str, ...] = (MAIN,)
+    told_groups: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     content_hash: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """All groups that packages are in, by name."""
+        """All groups, by name."""
         found = {name for packages in self.platforms.values() for each in packages for name in each.groups}
-        return tuple(sorted({*found, *self.always, *self.usual}))
+        return tuple(sorted({*found, *self.always, *self.usual, *self.told_groups}))
 
     def select(self, subdir: str, groups: Collection[str] = ()) -> tuple[LockedPackage, ...]:
         """The packages for *subdir* that are in the *groups*, without any in the usual ones.

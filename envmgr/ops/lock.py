@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from envmgr.errors import DataError, UsageError
 from envmgr.lock.conda_lock_text import conda_lock_text
-from envmgr.lock.inputs import INDEXES, differences, inputs_in, pairs_in
+from envmgr.lock.inputs import INDEXES, differences, groups_in, inputs_in, pairs_in
 from envmgr.lock.locked import MAIN, Lock
 from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.lock_earlier import read_earlier
@@ -277,6 +277,7 @@ def _lock_of(plan: _Plan, done: Sequence[LockedPlatform]) -> Lock:
         platforms={each.subdir: each.packages for each in done},
         channels=tuple(channels),
         always=(MAIN,),
+        told_groups=groups_in(notes),
         sources=plan.sources,
         content_hash={each.subdir: each.inputs.content_hash for each in done},
         notes=dict(sorted(notes.items())),

@@ -113,7 +113,10 @@ def names(lock: Any, subdir: str = "linux-64") -> dict[str, str]:
 
 
 def state(envmgr: Envmgr, prefix: Path) -> Any:
-    """All that tells what an environment is: records, what was asked for, files with their content."""
+    """All that tells what an environment is: records, what was asked for, files with their content.
+
+    An export has the style of the file that it is of, which a lock does not keep; what it says is the same.
+    """
     listed = envmgr("list", "-p", prefix, "--json").json
     export = yaml.safe_load(envmgr("export", "-p", prefix, "--from-history").out)
     files = {
