@@ -25,7 +25,15 @@ PHRASES = {
     "_OutdatedError",
     "_SourceError",
 }
-PYTHONS = {"ArgumentTypeError", "DatabaseError", "FileNotFoundError", "KeyError", "OSError", "RuntimeError"}
+PYTHONS = {
+    "ArgumentTypeError",
+    "DatabaseError",
+    "FileNotFoundError",
+    "IsADirectoryError",
+    "KeyError",
+    "OSError",
+    "RuntimeError",
+}
 PYTHONS |= {"AssertionError", "TypeError", "ValueError"}
 
 UNWELCOME = re.compile(
