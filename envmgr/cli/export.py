@@ -88,7 +88,7 @@ def run_as(command: str, arguments: Sequence[str]) -> int:
     exported = export(_request(options), context)
     for sentence in exported.left_out:
         reporter.warned(sentence)
-    if options.file:
+    if options.file is not None:
         _write_file(exported, options)
     else:
         from envmgr.cli.render import write_text
@@ -100,13 +100,13 @@ def run_as(command: str, arguments: Sequence[str]) -> int:
 def _request(options: argparse.Namespace) -> ExportRequest:
     from envmgr.ops.export_request import ExportRequest, check_file_name, format_named, format_of_file
 
-    if options.format:
+    if options.format is not None:
         chosen = format_named(options.format)
-    elif options.file:
+    elif options.file is not None:
         chosen = format_of_file(options.file)
     else:
         chosen = "json" if options.json else "yaml"
-    if options.file:
+    if options.file is not None:
         check_file_name(options.file, chosen)
     return ExportRequest(
         name=options.name,

@@ -33,10 +33,16 @@ def read_own_text(path: Path) -> str:
 
 
 def write_own_text(path: Path, text: str) -> None:
-    """Make *text* the whole content of the file, in one step; raises ConfigError, and the old file stays."""
+    """Make *text* the whole content of the file, in one step; raises ConfigError, and the old file stays.
+
+    What is no file, such as a device or a pipe, is written to, and not replaced.
+    """
     target = path.resolve()
     aside = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(text.encode())
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

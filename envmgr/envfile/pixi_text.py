@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.envfile.platform_choices import system_names
 from envmgr.errors import DataError
+from envmgr.models.python_range import range_text
 from envmgr.models.toml_text import toml_table
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _pypi(lines: Sequence[str], left_out: list[str]) -> dict[str, object]:
 def _table(wanted: Requirement) -> Iterator[tuple[str, object]]:
     """The keys of a dependency; none for a repository that is not git's."""
     if wanted.url is None:
-        yield "version", str(wanted.specifier) or "*"
+        yield "version", range_text(str(wanted.specifier)) or "*"
     elif wanted.url.startswith("git+"):
         found = _REPOSITORY.fullmatch(wanted.url)
         if found is None:

@@ -43,6 +43,14 @@ _IN_TEXT = lazy_pattern(
 _SECRET_NAME = lazy_pattern(
     r"(?i)(^|_)(TOKEN|PASSWORD|PASSWD|PASS|SECRET|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY)(S|_ID)?($|_)"
 )
+# What services begin their tokens with, so that scanners find them; private keys; tokens of RFC 7519.
+_SECRET_VALUE = lazy_pattern(
+    r"\b(?:gh[opsur]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{18,}|xox[abprs]-[\w-]{10,}|pypi-AgE[\w-]{20,}"
+    r"|hf_[A-Za-z0-9]{30,}|npm_[A-Za-z0-9]{30,}|sk-[\w-]{20,}|A[KS]IA[0-9A-Z]{16}\b|AIza[\w-]{35}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.)|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_QUERY = lazy_pattern(r"(?P<head>[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s'\"<>?#]*)\?(?P<query>[^\s'\"<>#]*)")
+_SECRET_PARAMETER = lazy_pattern(r"(?i)(^|_)(SIG|SIGNATURE|AUTH)($|_)")
 _WORD = lazy_pattern(r"(\s*(?:[A-Za-z][A-Za-z0-9+.-]+\s*:[\s/\\]*[/\\]\s*|[/\\]{2,})?)(.*)", re.DOTALL)
 _PATH = lazy_pattern(r"\s*(?:/(?!/)|\\(?!\\)|\.{1,2}[/\\]|~|[A-Za-z]:[/\\]|(?:[a-z]{1,9}\+)?file:)")
 
@@ -144,6 +152,37 @@ def is_secret_name(name: str) -> bool:
     [True, True, False]
     """
     return _SECRET_NAME.search(name) is not None
+
+
+def is_secret_value(value: str) -> bool:
+    """Whether *value* holds what has the form of a token of a well-known service, or a private key.
+
+    >>> is_secret_value("ghp_" + 36 * "a"), is_secret_value("sk-learn")
+    (True, False)
+    """
+    return _SECRET_VALUE.search(value) is not None
+
+
+def without_secret_query(text: str) -> str:
+    """*text* without those parameters in the queries of its URLs of which the name or the value tells a secret.
+
+    >>> without_secret_query("x @ https://h/x.whl?v=1&token=tk-123#sha256=0")
+    'x @ https://h/x.whl?v=1#sha256=0'
+    """
+    return _QUERY.sub(_without_secret_parameters, text) if "?" in text else text
+
+
+def _without_secret_parameters(found: re.Match[str]) -> str:
+    kept = [each for each in found["query"].split("&") if not _is_secret_parameter(each)]
+    if len(kept) == found["query"].count("&") + 1:
+        return found[0]
+    return f"{found['head']}?{'&'.join(kept)}" if kept else found["head"]
+
+
+def _is_secret_parameter(text: str) -> bool:
+    name, _, value = text.partition("=")
+    name = name.replace("-", "_")
+    return bool(is_secret_name(name) or _SECRET_PARAMETER.search(name) or is_secret_value(value))
 
 
 def check_url(url: str) -> None:

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 
+def range_text(specifier: str) -> str:
+    """A specifier set (PEP 440) as people write it, with lower bounds first.
+
+    >>> range_text("<2,!=1.5,>=1")
+    '>=1,<2,!=1.5'
+    """
+    clauses = sorted(part.strip() for part in specifier.split(",") if part.strip())
+    return ",".join(sorted(clauses, key=lambda part: ">~=<!".find(part[0])))
+
+
 def conda_range(text: str) -> str:
     """A specifier set as conda's version text, "" for any version.
 

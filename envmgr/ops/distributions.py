@@ -38,7 +38,7 @@ def with_depends(
 
     What they need of others is left out: nobody knows who could have brought it.
     """
-    from envmgr.pypi.needs import range_text
+    from envmgr.models.python_range import range_text
 
     records = tuple(records)
     names = {record.shown_name for record in records if record.is_pypi}

@@ -5,6 +5,7 @@ Every format is written from it. What does not travel is told, and so is what a 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -51,7 +52,7 @@ class ExportContent(Struct):
                 )
             else:
                 urls.append(url)
-        self._tell_logins({url: self._has_login(url) for url in urls})
+        self.tell_channel_logins(urls)
         return tuple(urls)
 
     def _has_login(self, url: str) -> bool:
@@ -124,9 +125,10 @@ class ExportContent(Struct):
 
     def without_login(self, text: str) -> str:
         """*text* without the logins in its URLs, which is told."""
+        from envmgr.models.credentials import without_secret_query
         from envmgr.pypi.items import without_login
 
-        shown = without_login(text)
+        shown = without_secret_query(without_login(text))
         if shown != text or any(url in shown for url in self.holdings.logins):
             self._tell_logins({shown: True})
         return shown
@@ -146,13 +148,27 @@ class ExportContent(Struct):
 
         given = [name for name in self.request.channels if name != "nodefaults"]
         folders = {channel.url for channel in parse_channels(given, self.context)}
-        records = self.holdings.records
-        kept = tuple(each for each in records if each.url and not _is_here_only(each, folders))
-        self.lose_all(
-            [each.name for each in records if each not in set(kept)],
-            "packages without a URL that others reach",
-        )
-        return kept
+        kept: list[PackageRecord] = []
+        unknown: list[str] = []
+        here: dict[str, list[str]] = {}
+        for each in self.holdings.records:
+            if not each.url:
+                unknown.append(each.name)
+            elif each.url.startswith("file:") and each.channel not in folders:
+                here.setdefault(each.channel, []).append(each.name)
+            else:
+                kept.append(each)
+        self.lose_all(unknown, "packages without a URL in their records")
+        for url, names in here.items():
+            self.lose_all(
+                names, f"packages of {url}, which is a folder of this machine (-c {url} writes them)"
+            )
+        self.tell_channel_logins(each.channel for each in kept)
+        return tuple(kept)
+
+    def tell_channel_logins(self, urls: Iterable[str]) -> None:
+        """Say of which of the channels *urls* the login is left out."""
+        self._tell_logins({url: self._has_login(url) for url in dict.fromkeys(urls)})
 
     @property
     def subdir(self) -> str:
@@ -184,17 +200,14 @@ class ExportContent(Struct):
 
     def lose_all(self, names: Sequence[str], what: str) -> None:
         """Say that *names*, which are *what*, are left out; nothing where there are none."""
-        self.tell(f"{what}, are left out:", names)
+        comma = "," if re.search(", (which|for which|of which) ", what) else ""
+        self.tell(f"{what}{comma} are left out:", names)
 
     def tell(self, what: str, names: Sequence[str]) -> None:
         """Say *what* of *names*; nothing where there are none."""
         if names:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             self.left_out.append(f"{what} {', '.join(names[:5])}{more}.")
-
-
-def _is_here_only(record: PackageRecord, folders: set[str]) -> bool:
-    return record.url.startswith("file:") and record.channel not in folders
 
 
 def channel_text(url: str) -> str:

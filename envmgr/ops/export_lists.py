@@ -28,6 +28,7 @@ def requirements_text(content: ExportContent) -> str:
     items = list(_hashed_items(content) if content.request.hashes else content.items())
     content.lose_conda("which no index of PyPI has")
     content.lose_variables("pip")
+    content.lose_pins("pip")
     return _lines(items)
 
 

@@ -92,7 +92,7 @@ def _of_pixi(content: ExportContent) -> tuple[LockedPackage, ...]:
     kindless = [each for each in records if each.subdir == "noarch" and each.noarch_kind is None]
     content.lose_all(
         [each.name for each in kindless],
-        "packages without a platform of which no record tells the kind of noarch",
+        "packages without a platform, of which no record tells the kind of noarch",
     )
     kept = [each for each in records if each not in set(kindless)]
     return (*map(_conda, kept), *_distributions(content))
@@ -105,6 +105,7 @@ def pylock_export(content: ExportContent) -> str:
     from envmgr.pypi.target import PypiTarget
 
     files, repositories = files_and_repositories(content)
+    list(content.options())  # It has no place for them; the logins that its indexes ask for are told.
     content.lose_conda("which no index of PyPI has")
     content.lose_variables("pylock.toml")
     content.lose_pins("pylock.toml")

@@ -75,7 +75,7 @@ def files_and_repositories(
             content.without_login(each.item)
             files.append((each, file))
     content.lose_all(
-        unknown, "distributions of PyPI of which no file that others reach is noted with its SHA-256"
+        unknown, "distributions of PyPI, of which no file that others reach is noted with its SHA-256"
     )
     return files, repositories
 
@@ -97,8 +97,6 @@ def file_of(package: PypiPackage) -> PublishedFile | None:
 
 def repository_of(package: PypiPackage) -> Repository | None:
     """The commit that *package* was built from; None for one that came from a file."""
-    from envmgr.pypi.items import without_login
-
     direct = package.direct or {}
     facts = direct.get("vcs_info")
     if not isinstance(facts, dict):
@@ -106,12 +104,10 @@ def repository_of(package: PypiPackage) -> Repository | None:
     vcs, commit, revision = facts.get("vcs"), facts.get("commit_id"), facts.get("requested_revision")
     if not (isinstance(vcs, str) and isinstance(commit, str)) or direct["url"].startswith("file:"):
         return None
-    return Repository(vcs, without_login(direct["url"]), commit, _text(revision), _inside(direct))
+    return Repository(vcs, _public(direct["url"]), commit, _text(revision), _inside(direct))
 
 
 def _archive(direct: Mapping[str, Any]) -> PublishedFile | None:
-    from envmgr.pypi.items import without_login
-
     archive = direct.get("archive_info")
     if not isinstance(archive, dict):
         return None
@@ -119,7 +115,7 @@ def _archive(direct: Mapping[str, Any]) -> PublishedFile | None:
     digest = hashes.get("sha256") if isinstance(hashes, dict) else None
     if digest is None and isinstance(old, str) and old.startswith("sha256="):
         digest = old.removeprefix("sha256=")
-    file = _file(without_login(direct["url"]), digest, None, "")
+    file = _file(direct["url"], digest, None, "")
     return replace(file, is_direct=True, subdirectory=_inside(direct)) if file is not None else None
 
 
@@ -129,7 +125,14 @@ def _file(url: object, sha256: object, size: object, index: str) -> PublishedFil
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256.lower()):
         return None
     bytes_ = size if isinstance(size, int) else None
-    return PublishedFile(url.partition("#")[0], sha256.lower(), bytes_, index)
+    return PublishedFile(_public(url.partition("#")[0]), sha256.lower(), bytes_, index)
+
+
+def _public(url: str) -> str:
+    from envmgr.models.credentials import without_secret_query
+    from envmgr.pypi.items import without_login
+
+    return without_secret_query(without_login(url))
 
 
 def _inside(direct: Mapping[str, Any]) -> str | None:

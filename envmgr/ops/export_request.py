@@ -124,7 +124,7 @@ def format_of_file(name: str) -> ExportFormat:
         if re.fullmatch(pattern, _base(name)):
             return known
     raise UsageError(
-        f"the name of {name} does not tell a format.",
+        f"the name of {name or repr(name)} does not tell a format.",
         hint=f"Name it *.yml, *.json or *.txt, or say --format: {', '.join(EXPORT_FORMATS)}.",
     )
 
@@ -143,6 +143,13 @@ def check_file_name(name: str, chosen: ExportFormat) -> None:
 
 def check_request(request: ExportRequest) -> None:
     """Raises UsageError for options that do not go together."""
+    from envmgr.models.spec_style import VERSION_STYLES
+
+    if request.versions not in VERSION_STYLES:
+        raise UsageError(
+            f"there is no style of versions '{request.versions}'.",
+            hint=f"There are: {', '.join(VERSION_STYLES)}.",
+        )
     if request.versions != "asked" and not request.from_history:
         raise UsageError(
             "--versions goes with --from-history; without it all versions are exact.",

@@ -55,6 +55,9 @@ def _inventory(content: ExportContent) -> Inventory:
         for each in holdings.pypi
     ]
     components = tuple(sorted((*conda, *pypi), key=lambda each: each.purl))
+    content.tell_channel_logins(record.channel for record in records)
+    for each in holdings.pypi:
+        content.without_login(each.item or "")
     _tell_unknown(content, components)
     return Inventory(
         name=holdings.name or "environment",
@@ -147,6 +150,7 @@ def _license(content: ExportContent, package: PypiPackage) -> str:
 
 def _pypi_needs(content: ExportContent) -> dict[str, set[str]]:
     """The names of what each distribution of PyPI needs: of others, and of the conda packages that provide them."""
+    from envmgr.ops.intent import asked_items
     from envmgr.ops.provided import Providers
     from envmgr.pypi.installed import read_requirements
     from envmgr.pypi.needs import needed_by
@@ -161,7 +165,7 @@ def _pypi_needs(content: ExportContent) -> dict[str, set[str]]:
         each.name: read_requirements(holdings.prefix / each.metadata / "METADATA") for each in holdings.pypi
     }
     environment = PypiTarget.of(python, (), content.subdir).markers
-    needed = needed_by([*content.asked_items(), *sorted(here)], requires, environment)
+    needed = needed_by([*asked_items(holdings), *sorted(here)], requires, environment)
     installed = {package.record: package for package in holdings.conda}
     provided = Providers(content.context, holdings.prefix, installed).of(holdings.records)
     owners = {record.dist_name: record.name for record in holdings.records}

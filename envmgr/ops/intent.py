@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
@@ -274,7 +275,11 @@ def _names_asked(holdings: Holdings) -> Iterable[str]:
 
 
 def _is_among(package: PypiPackage, unnamed: Iterable[str]) -> bool:
-    """Whether an item without a name, such as a bare URL, is what brought *package*."""
+    """Whether an item without a name, such as a bare URL or a path, is what brought *package*."""
+    url = str((package.direct or {}).get("url", ""))
+    if url.startswith("file:"):
+        path = unquote(urlsplit(url).path).rstrip("/")
+        return any(text.rstrip("/").endswith(path) for text in unnamed)
     if package.item is None or " @ " not in package.item:
         return False
     place = package.item.partition(" @ ")[2].partition("#")[0]

@@ -103,9 +103,10 @@ def _public_comment(comment: str, places: Mapping[str, str]) -> str:
 
 
 def _without_login(text: str) -> str:
+    from envmgr.models.credentials import without_secret_query
     from envmgr.pypi.items import without_login
 
-    return without_login(text)
+    return without_secret_query(without_login(text))
 
 
 def _names_secret(line: str) -> bool:

@@ -104,14 +104,23 @@ def travelling_variables(
 
     Secrets stay, and what names one of the *places* of this machine.
     """
-    from envmgr.models.credentials import is_secret_name, without_credentials_in_text
+    from envmgr.models.credentials import (
+        is_secret_name,
+        is_secret_value,
+        without_credentials_in_text,
+        without_secret_query,
+    )
 
     kept, left_out = {}, []
     here = [place for place in places if place != "/"]
     for name, value in sorted(variables.items()):
-        shown = without_credentials_in_text(value)
+        shown = without_secret_query(without_credentials_in_text(value))
         if is_secret_name(name):
             left_out.append(f"the variable {name} is left out, since its name says that it is a secret.")
+        elif is_secret_value(value):
+            left_out.append(
+                f"the variable {name} is left out, since its value has the form of a token or a private key."
+            )
         elif shown != value:
             left_out.append(f"the variable {name} is left out, since it holds a login.")
         elif any(place in value for place in here):

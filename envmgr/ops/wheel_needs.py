@@ -202,7 +202,7 @@ def _leaving_out(
 
 
 def _sentence(name: str, version: str, wanted: str, python: str) -> str:
-    from envmgr.pypi.needs import range_text
+    from envmgr.models.python_range import range_text
 
     return f"{name} {version} needs Python {range_text(wanted)}, and the environment's is {python}."
 

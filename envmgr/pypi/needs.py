@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envmgr.models.python_range import range_text
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -55,16 +56,6 @@ def ranges_needed(
                     ranges.append(told)
                 waiting.append(line)
     return found
-
-
-def range_text(specifier: str) -> str:
-    """A specifier set (PEP 440) as people write it, with lower bounds first.
-
-    >>> range_text("<2,!=1.5,>=1")
-    '>=1,<2,!=1.5'
-    """
-    clauses = sorted(part.strip() for part in specifier.split(",") if part.strip())
-    return ",".join(sorted(clauses, key=lambda part: ">~=<!".find(part[0])))
 
 
 def dependants(gone: Collection[str], needs: Mapping[str, Collection[str]]) -> set[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from envmgr.ops.export_request import EXPORT_FORMATS
 from envmgr.prefix.installed import InstalledPackage, Listing
 from envmgr.prefix.store import PrefixStore
 from envmgr.pypi.records import wheel_record
@@ -151,6 +152,18 @@ def test_env_export_and_files_are_the_same_as_condas(envmgr: Envmgr, prefix: Pat
     assert (tmp_path / "all.txt").read_text() == envmgr("export", "-p", prefix, "--format", "explicit").out
 
 
+def test_an_export_into_a_pipe_does_not_replace_it(envmgr: Envmgr, prefix: Path, tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        try:
+            assert envmgr("export", "-p", prefix, "--format", "yaml", "-f", pipe).code == 0
+            assert reader.communicate(timeout=60)[0].decode() == envmgr("export", "-p", prefix).out
+        finally:
+            reader.kill()
+    assert pipe.is_fifo()
+
+
 def test_the_explicit_form_names_archives_with_their_sums(envmgr: Envmgr, prefix: Path, channel: str):
     records = {each["name"]: each for each in envmgr("list", "-p", prefix, "--json").json}
     (document,) = (prefix / "conda-meta").glob("tool-*.json")
@@ -277,7 +290,7 @@ def test_what_locks_do_not_hold_is_told_by_name(envmgr: Envmgr, with_pip: Path, 
     assert "the login for fresh @ git+https://git.example.org/f@f00 is left out" in done.err
     assert not any(f"{name}-" in done.out or f'"{name}"' in done.out for name in unknown)
     if chosen in ("conda-lock", "pixi-lock"):
-        assert "packages without a checksum in their records, are left out: pip." in done.err
+        assert "packages without a checksum in their records are left out: pip." in done.err
         assert "are left out: python=3." in done.err
     else:
         assert "conda packages, which no index of PyPI has, are left out: pip, python." in done.err
@@ -285,6 +298,21 @@ def test_what_locks_do_not_hold_is_told_by_name(envmgr: Envmgr, with_pip: Path, 
         assert 'vcs = { type = "git", url = "https://git.example.org/f", commit-id = "f00" }' in done.out
     else:
         assert "distributions of repositories, which have no checksum, are left out: fresh." in done.err
+
+
+@pytest.mark.parametrize("chosen", EXPORT_FORMATS)
+def test_no_signature_or_token_in_the_query_of_a_url_is_written(
+    envmgr: Envmgr, with_pip: Path, chosen: str
+) -> None:
+    """Signed URLs of files, and tokens, are logins like any other; other parameters are part of the place."""
+    url = "https://files.example.org/fresh-5.tar.gz?X-Amz-Signature=hidden&v=1&token=hidden"
+    direct = {"url": url, "archive_info": {"hashes": {"sha256": 64 * "a"}}}
+    (with_pip / SITE / "fresh-5.dist-info/direct_url.json").write_text(json.dumps(direct))
+    done = envmgr("export", "-p", with_pip, "--format", chosen)
+    assert (done.code, "hidden" in done.out + done.err) == (0, False), done.err
+    assert ("fresh-5.tar.gz?v=1" in done.out) == (chosen != "explicit")
+    if chosen != "explicit":
+        assert "the login for fresh @ https://files.example.org/fresh-5.tar.gz?v=1" in done.err
 
 
 def test_no_path_of_this_machine_and_no_secret_is_written(
@@ -300,6 +328,7 @@ def test_no_path_of_this_machine_and_no_secret_is_written(
         "MY_TOKEN=hidden",
         "URL=https://u:hidden@h/x",
         f"H={os.environ['HOME']}/y",
+        f"INNOCENT=ghp_hidden{30 * 'x'}",
     ]
     assert envmgr("env", "config", "vars", "set", "-p", made, *variables, "KEPT=1").code == 0
     for chosen in ("conda-lock", "pixi-lock", "pixi", "pylock", "cyclonedx", "spdx"):
@@ -320,7 +349,9 @@ def test_no_path_of_this_machine_and_no_secret_is_written(
             assert "the variable MY_TOKEN is left out" in done.err
             assert yaml.safe_load(done.out)["variables"] == {"KEPT": "1"}
         else:
-            assert "packages without a URL that others reach, are left out: own." in done.err
+            words = f"a folder of this machine (-c {local.as_uri()} writes them), are left out: own."
+            assert words in done.err
+            assert f"the login for {channel} is left out" in done.err
     assert local.as_uri() in envmgr("export", "-p", made, "-c", local, "--from-history").out
 
 
@@ -467,6 +498,8 @@ def test_what_came_from_an_index_with_a_login_comes_back(
 @pytest.mark.parametrize(
     ("wrong", "code", "words"),
     [
+        (["-f", ""], 2, "the name of '' does not tell a format"),
+        (["--format", ""], 2, "there is no format ''"),
         (["--format", "docker"], 2, "there is no format 'docker'"),
         (["-f", "environment"], 2, "does not tell a format"),
         (["-f", "lock.toml", "--format", "pylock"], 2, "pylock.NAME.toml (PEP 751), not lock.toml"),
