@@ -284,13 +284,17 @@ def export(  # noqa: PLR0913 - options of one command, all named.
     builds: bool = True,
     channels: Sequence[str] = (),
     platforms: Sequence[str] = (),
+    override_channels: bool = False,
+    ignore_channels: bool = False,
+    hashes: bool = False,
     session: Session | None = None,
 ) -> Exported:
     """An environment as the text of a file for others, and what that does not hold.
 
-    The formats and levels are those of `envmgr export`; *channels* are written first. *platforms* are
-    written together, the others solved as a lock solves them. Raises UsageError for what does not go together,
-    PrefixError and DataError; for platforms, ChannelError and SolveError, too.
+    The formats and levels are those of `envmgr export`; *channels* are written first, or alone with
+    *override_channels*. *hashes* is for the format `requirements`. *platforms* are written together, the others
+    solved as a lock solves them. Raises UsageError for what does not go together, PrefixError and DataError; for
+    platforms, ChannelError and SolveError, too.
     """
     from envmgr.ops.export import export
 
@@ -304,6 +308,9 @@ def export(  # noqa: PLR0913 - options of one command, all named.
         builds=builds,
         channels=_texts(channels),
         platforms=_texts(platforms),
+        override_channels=override_channels,
+        ignore_channels=ignore_channels,
+        hashes=hashes,
     )
     with _explained():
         return export(request, _context(session))

@@ -16,6 +16,7 @@ import pytest
 
 import envmgr
 from envmgr import api
+from envmgr.ops.export_request import EXPORT_FORMATS
 from tests.builders import make_channel, pkg
 from tests.servers import serve
 
@@ -127,7 +128,12 @@ def test_nothing_is_printed_or_asked_and_the_process_stays_as_it_was(
     assert envmgr.install(place, ["tqdm"], session=session).done
     assert envmgr.update(place, session=session).done is False
     assert envmgr.remove(place, ["tqdm"], session=session).done
-    envmgr.export(place, session=session)
+    for chosen in EXPORT_FORMATS:
+        hashes = chosen == "requirements"
+        assert (
+            envmgr.export(place, chosen, ignore_channels=True, hashes=hashes, session=session).format
+            == chosen
+        )
     with pytest.raises(envmgr.SolveError):
         envmgr.solve(["nothing-like-it"], channels=[channel], session=session)
     assert len(seen) > 5
@@ -189,6 +195,7 @@ def test_environments_are_names_or_folders(channel: str, tmp_path: Path):
         (lambda: envmgr.solve(["a =="]), envmgr.DataError, "a =="),
         (lambda: envmgr.solve(files=["no.yml"]), envmgr.DataError, "there is no file no.yml"),
         (lambda: envmgr.export("none", "docker"), envmgr.UsageError, "there is no format 'docker'"),
+        (lambda: envmgr.export("none", versions="major"), envmgr.UsageError, "no style of versions 'major'"),
         (envmgr.list_packages, envmgr.UsageError, "no environment was named"),
         (lambda: envmgr.create("x", session=envmgr.Session(root="/dev/null/x")), envmgr.EnvmgrError, "/dev/null"),
         (lambda: envmgr.solve(["x"], channels=["https://127.0.0.1:9/c"], session=envmgr.Session(offline=True)),

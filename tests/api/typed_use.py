@@ -34,7 +34,7 @@ def use(place: Path) -> list[str]:
         place, files=[place / "environment.yml"], options=envmgr.ResolveOptions(no_pin=True)
     )
     changed = envmgr.install("name", ["numpy"], dry_run=True)
-    exported = envmgr.export("name", "explicit")
+    exported = envmgr.export("name", "requirements", override_channels=True, hashes=True)
     if TYPE_CHECKING:
         assert_type(records, tuple[envmgr.PackageRecord, ...])
         assert_type(records[0].sha256, str | None)
