@@ -1,4 +1,7 @@
-"""envmgr export to locks, pixi.toml and lists with hashes, which their own tools read, and envmgr."""
+"""envmgr export to locks, pixi.toml and lists with hashes, which their own tools read, and envmgr.
+
+``ENVMGR_TEST_NEWEST_READERS=1`` downloads the pip, uv and conda-lock of today, and has them read and install.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
 
 pytest.importorskip("uv", reason="uv resolves what these tests ask for")
 
+# The environment variables of the caller, with which the tools are downloaded.
+OUTSIDE = dict(os.environ)
+needs_newest = pytest.mark.skipif(
+    "ENVMGR_TEST_NEWEST_READERS" not in OUTSIDE, reason="downloads tools: set ENVMGR_TEST_NEWEST_READERS"
+)
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 START = script(f'exec "{os.path.realpath(sys.executable)}" "$@"')
 NAMES = {
@@ -176,15 +184,62 @@ def test_py_rattler_reads_the_locks(envmgr: Envmgr, prefix: Path, tmp_path: Path
             assert found[url].hashes.sha256.hex() == urls[url]
 
 
-def test_conda_lock_reads_the_lock(envmgr: Envmgr, prefix: Path, tmp_path: Path) -> None:
-    lockfile = pytest.importorskip("conda_lock.lockfile", reason="conda-lock is not installed")
+@pytest.fixture(scope="module")
+def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the programs pip, uv and conda-lock, as PyPI has them today."""
+    made = tmp_path_factory.mktemp("newest")
+    subprocess.run([sys.executable, "-m", "venv", str(made)], check=True, timeout=100)
+    command = [str(made / "bin/python"), "-m", "pip", "install", "-q", "-U", "pip", "uv", "conda-lock"]
+    subprocess.run(command, check=True, timeout=500, env=OUTSIDE)
+    return made / "bin"
+
+
+def ran(*words: object, folder: Path) -> None:
+    done = subprocess.run(
+        list(map(str, words)), cwd=folder, check=False, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@needs_newest
+def test_the_newest_conda_lock_reads_the_lock_as_what_is_installed(
+    envmgr: Envmgr, prefix: Path, newest: Path, tmp_path: Path
+) -> None:
     exported(envmgr, prefix, "-f", tmp_path / "conda-lock.yml")
-    read = lockfile.parse_conda_lock_file(tmp_path / "conda-lock.yml")
-    found = {each.name: each for each in read.package}
-    assert found.keys() == {each["name"] for each in listed(envmgr, prefix)}
-    assert found["app"].dependencies == {"lib": ">=1,<9"}
-    assert {each.manager for each in read.package} == {"conda", "pip"}
-    assert all(each.hash.sha256 for each in read.package)
+    ran(newest / "conda-lock", "render", "-k", "explicit", "-p", "linux-64", folder=tmp_path)
+    rendered = (tmp_path / "conda-linux-64.lock").read_text()
+    ours = listed(envmgr, prefix)
+    conda = {f"{each['url']}#{each['md5']}" for each in ours if each["url"].endswith(".conda")}
+    assert {line for line in rendered.splitlines() if line[0] not in "#@"} == conda
+    built = {each["name"] for each in ours if each["url"] and not each["url"].endswith(".conda")}
+    assert {line.split()[2] for line in rendered.splitlines() if line.startswith("# pip ")} == built
+    (tmp_path / "again.txt").write_text(rendered)
+    copy = created(envmgr, tmp_path / "copy", "-f", tmp_path / "again.txt")
+    assert {each["url"] for each in listed(envmgr, copy)} == {text.partition("#")[0] for text in conda}
+
+
+@needs_newest
+def test_the_newest_pip_and_uv_install_what_is_exported(
+    envmgr: Envmgr, prefix: Path, index: str, channel: str, newest: Path, tmp_path: Path
+) -> None:
+    exported(envmgr, prefix, "-f", tmp_path / "pylock.toml")
+    exported(envmgr, prefix, "-f", tmp_path / "requirements.txt", "--hashes")
+    names = ["part-1.0.dist-info", "source-3.0.dist-info", "wheely-1.0.dist-info"]
+    for number, (program, file) in enumerate(
+        (program, file) for program in ("pip", "uv pip") for file in ("pylock.toml", "requirements.txt")
+    ):
+        first, *words = program.split()
+        options = ["--python", newest / "python"] if first == "uv" else ["--no-cache-dir"]
+        target = tmp_path / str(number)
+        ran(newest / first, *words, "install", "-r", file, "--target", target, *options, folder=tmp_path)
+        assert sorted(each.name for each in target.glob("*.dist-info")) == names, (program, file)
+    options = ["-r", "requirements.txt", "-o", "pylock.pips.toml", "--no-build-isolation"]
+    ran(newest / "pip", "lock", "--quiet", *options, folder=tmp_path)
+    asked = ["-f", tmp_path / "pylock.pips.toml", "-c", channel, "--override-channels", "python"]
+    copy = created(envmgr, tmp_path / "copy", *asked)
+    ours = {each["name"]: each["version"] for each in listed(envmgr, prefix)}
+    found = {each["name"]: each["version"] for each in listed(envmgr, copy)}
+    assert found == {name: ours[name] for name in ("python", "wheely", "part", "source")}
 
 
 def uv_reads(file: Path, *options: str) -> list[str]:
