@@ -26,7 +26,8 @@ class LockedPackage(Struct, frozen=True, kw_only=True):
     ``url`` may hold what a lock was written with, logins too; it is shown nowhere. ``dependencies`` are a package's
     name and what is asked of it, of conda in MatchSpec's words, of PyPI in those of PEP 440. ``index`` is the URL
     of the index of PyPI where the lock names it. ``size`` is in bytes. ``record`` is all that a channel says of a
-    package that was just solved for, None where a lock was read.
+    package that was just solved for, None where a lock was read. ``requires_dist`` and ``requires_python`` are
+    those of a distribution's metadata where it is written down, not read.
     """
 
     kind: Literal["conda", "pypi"]
@@ -42,6 +43,8 @@ class LockedPackage(Struct, frozen=True, kw_only=True):
     size: int | None = None
     source: Source = Source(None, None, "")
     record: PackageRecord | None = None
+    requires_dist: tuple[str, ...] = ()
+    requires_python: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:

@@ -83,6 +83,8 @@ def _conda(package: LockedPackage) -> Iterator[str]:
 def _pypi(package: LockedPackage) -> Iterator[str]:
     yield f"- pypi: {scalar(package.url)}"
     yield from _facts({"name": package.name, "version": package.version, "sha256": package.sha256})
+    yield from _block("  requires_dist", package.requires_dist)
+    yield from _facts({"requires_python": package.requires_python})
 
 
 def _facts(facts: Mapping[str, _Text | None]) -> Iterator[str]:

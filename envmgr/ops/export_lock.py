@@ -149,7 +149,7 @@ def _conda(record: PackageRecord) -> LockedPackage:
 
 
 def _distributions(content: ExportContent) -> Iterator[LockedPackage]:
-    from envmgr.ops.export_pypi import published_files
+    from envmgr.ops.export_pypi import needs_of, published_files
 
     files = published_files(content)
     content.lose_all(
@@ -158,6 +158,7 @@ def _distributions(content: ExportContent) -> Iterator[LockedPackage]:
     )
     for package, file in files:
         if not file.subdirectory:
+            needs = needs_of(content, package)
             yield LockedPackage(
                 kind="pypi",
                 name=package.name,
@@ -166,6 +167,8 @@ def _distributions(content: ExportContent) -> Iterator[LockedPackage]:
                 sha256=file.sha256,
                 size=file.size,
                 index=file.index,
+                requires_dist=needs.requires_dist,
+                requires_python=needs.requires_python,
             )
 
 

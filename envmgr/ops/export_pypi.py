@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from envmgr.ops.export_content import ExportContent
     from envmgr.ops.intent import PypiPackage
+    from envmgr.pypi.records import WheelNeeds
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -93,6 +94,17 @@ def file_of(package: PypiPackage) -> PublishedFile | None:
     # Where no index is known, the file's folder stands for it.
     index = "" if record.url.rpartition("/")[0] == record.channel else record.channel
     return _file(record.url, record.sha256, record.size, index)
+
+
+def needs_of(content: ExportContent, package: PypiPackage) -> WheelNeeds:
+    """What the metadata of *package* says that it needs, but for what leads to this machine, and without logins."""
+    from envmgr.pypi.installed import read_needs
+    from envmgr.pypi.items import names_place_here
+    from envmgr.pypi.records import WheelNeeds
+
+    needs = read_needs(content.holdings.prefix / package.metadata / "METADATA") or WheelNeeds()
+    public = (_public(each) for each in needs.requires_dist if not names_place_here(each))
+    return WheelNeeds(tuple(public), needs.requires_python)
 
 
 def repository_of(package: PypiPackage) -> Repository | None:

@@ -182,6 +182,8 @@ def test_py_rattler_reads_the_locks(envmgr: Envmgr, prefix: Path, tmp_path: Path
         assert len(found) == len(urls)
         for url in found.keys() & urls.keys():
             assert found[url].hashes.sha256.hex() == urls[url]
+        (wheely,) = [each for each in found.values() if each.name == "wheely"]
+        assert wheely.requires_dist == (["part>=1"] if name == "pixi.lock" else [])
 
 
 @pytest.fixture(scope="module")
