@@ -369,7 +369,7 @@ def _apply(
         copy=request.copy,
         registry=joined_registry(context),
         channels=channels,
-        asking=asking_of(request.asked, wanted, context),
+        asking=asking_of(request.asked, wanted, request.options.channel_priority, context),
     )
     from envmgr.ops.activation import refresh
 

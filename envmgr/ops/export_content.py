@@ -194,6 +194,14 @@ class ExportContent(Struct):
         """Say that *what* has no place for pins."""
         self.lose_all(self.holdings.pins, f"pins, for which {what} has no place")
 
+    def lose_priority(self) -> None:
+        """Say that what was asked for may need another channel priority than the usual one."""
+        if chosen := self.holdings.channel_priority:
+            self.left_out.append(
+                f"the channel priority {chosen}, which no environment file holds, is left out; whoever uses it"
+                f" may need --channel-priority {chosen}."
+            )
+
     def lose_conda(self, why: str) -> None:
         """Say that conda packages are left out, and *why*."""
         self.lose_all([record.name for record in self.holdings.records], f"conda packages, {why}")

@@ -53,6 +53,8 @@ class EnvironmentExport(Struct, frozen=True):
 
         content = self.content
         channels = content.channels()
+        if content.request.from_history:
+            content.lose_priority()
         items = tuple(content.items())
         dependencies = self.asked(channels) if content.request.from_history else self._exact(channels)
         return WrittenEnvironment(

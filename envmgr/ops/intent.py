@@ -84,6 +84,12 @@ class Holdings(Struct, frozen=True):
         texts = (text for generation in self.past.known for text in generation.asking.logins)
         return frozenset(url for text in texts for url in _URL.findall(text))
 
+    @property
+    def channel_priority(self) -> str:
+        """The last one of a solve that was not the usual strict one; empty where there is none."""
+        told = (each.asking.channel_priority for each in reversed(self.past.known))
+        return next(filter(None, told), "")
+
 
 def read_holdings(prefix: Path, context: Context) -> Holdings:
     """All of it, as it was at one moment; raises PrefixError or DataError for what cannot be read."""

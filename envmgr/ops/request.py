@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from envmgr.config.settings import ChannelPriority
     from envmgr.envfile.environment_file import EnvironmentFile
     from envmgr.envfile.explicit import ExplicitPackage
     from envmgr.lock.pylock_v1 import Pylock
@@ -242,8 +243,13 @@ def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
             raise UsageError(f"no file has the {kind} '{name}'.", hint=hint)
 
 
-def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Asking:
-    """What was *asked*, as generations keep it: with files and lines, and without credentials."""
+def asking_of(
+    asked: Asked, wanted: EnvironmentRequest, priority: ChannelPriority | None, context: Context
+) -> Asking:
+    """What was *asked*, as generations keep it: with files and lines, and without credentials.
+
+    *priority* is that of the command, None for that of the settings.
+    """
     from envmgr.models.channel import without_credentials_in_text
     from envmgr.ops.environments import expanded
     from envmgr.prefix.generation import AskedFor, Asking
@@ -252,6 +258,7 @@ def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Ask
         file = None if source.file is None else str(expanded(source.file, context))
         return AskedFor(text, file, source.line if file else None)
 
+    chosen = priority or context.settings.channel_priority
     shown = [(url, without_credentials_in_text(url)) for url in wanted.written_urls]
     items = _shown_items(wanted.pypi)
     shown += [(item.text, text) for item, text in items]
@@ -262,6 +269,7 @@ def asking_of(asked: Asked, wanted: EnvironmentRequest, context: Context) -> Ask
         tuple(placed(text, item.source) for item, text in items),
         tuple(str(expanded(file, context)) for file in asked.files),
         tuple(dict.fromkeys(clean for written, clean in shown if clean != written)),
+        "" if wanted.explicit or chosen == "strict" else chosen,
     )
 
 

@@ -38,13 +38,15 @@ class AskedFor(Struct, frozen=True, omit_defaults=True):
 class Asking(Struct, frozen=True, omit_defaults=True):
     """What one command asked for: *specs*, items for pip (*pypi*), and the environment *files* that it named.
 
-    ``logins`` are the URLs in these that were written with a login or a token, without it.
+    ``logins`` are the URLs in these that were written with a login or a token, without it. ``channel_priority`` is
+    that of the solve, empty for the usual strict one.
     """
 
     specs: tuple[AskedFor, ...] = ()
     pypi: tuple[AskedFor, ...] = ()
     files: tuple[str, ...] = ()
     logins: tuple[str, ...] = ()
+    channel_priority: str = ""
 
 
 class PypiIntent(Struct, frozen=True, omit_defaults=True):

@@ -196,6 +196,18 @@ def test_pins_are_in_json_and_are_told_beside_yaml(envmgr: Envmgr, prefix: Path)
     assert "pin" not in told.out
 
 
+def test_the_channel_priority_that_a_request_needs_is_told(envmgr: Envmgr, channel: str, tmp_path: Path):
+    first = make_channel(tmp_path / "first", [pkg("lib", "0.5")])
+    channels = ["-c", first, "-c", channel, "--override-channels"]
+    made = tmp_path / "env"
+    for place, priority, is_told in ((made, "flexible", True), (tmp_path / "usual", "strict", False)):
+        asked = ["create", "-y", "-p", place, *channels, "--channel-priority", priority, "lib"]
+        assert envmgr(*asked).code == 0
+        told = "--channel-priority flexible" in envmgr("export", "-p", place, "--from-history").err
+        assert told == is_told
+    assert "--channel-priority" not in envmgr("export", "-p", made).err
+
+
 def test_channels_can_be_added_and_replaced(envmgr: Envmgr, prefix: Path, channel: str):
     added = exported(envmgr, prefix, "-c", "conda-forge", "--from-history")
     assert added["channels"] == ["conda-forge", channel, "nodefaults"]
