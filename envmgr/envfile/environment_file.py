@@ -53,7 +53,7 @@ class EnvironmentFile(Struct, frozen=True):
     requirement files, whose packages may come from conda or PyPI; ``requires_python`` are ranges of Python's
     version (PEP 440, ``||`` between alternatives). ``mapped`` tells which ``requirements`` were written
     otherwise. ``extras`` and ``groups`` are the names of optional parts that the file has.
-    ``includes`` are paths of files to be read before this one.
+    ``includes`` are paths of files to be read before this one. ``pins`` limit packages without asking for them.
     """
 
     name: str | None = None
@@ -73,6 +73,7 @@ class EnvironmentFile(Struct, frozen=True):
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     includes: tuple[Item, ...] = ()
+    pins: tuple[Requirement, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def expanded(self, environ: Mapping[str, str]) -> EnvironmentFile:

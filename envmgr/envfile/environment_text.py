@@ -42,7 +42,7 @@ class WrittenEnvironment(Struct, frozen=True):
     selectors: Mapping[str, Selector] = field(default_factory=dict)
 
     def yaml_text(self) -> str:
-        """As environment.yml, which has no place for pins.
+        """As environment.yml; the key ``pins`` is an extension of ours, which other tools pass over.
 
         >>> print(WrittenEnvironment("x", ("conda-forge",), ("python",), ("foo",)).yaml_text(), end="")
         name: x
@@ -92,16 +92,13 @@ class WrittenEnvironment(Struct, frozen=True):
         return "\n".join([*lines[:start], *listed, *lines[stop:]])
 
     def json_text(self) -> str:
-        """As JSON with the same keys, and ``pins`` where there are any; UsageError for what JSON cannot hold."""
+        """As JSON with the same keys; UsageError for what JSON cannot hold."""
         if self.has_comments:
             raise UsageError(
                 "selectors for processors are comments, which JSON has none of.",
                 hint="Choose the format yaml.",
             )
-        content = self._content()
-        if self.pins:
-            content["pins"] = list(self.pins)
-        return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+        return msgspec.json.format(msgspec.json.encode(self._content()), indent=2).decode() + "\n"
 
     def _content(self) -> dict[str, Any]:
         """`nodefaults` says that no configured channel is to be added (CEP 24, channels)."""
@@ -118,4 +115,6 @@ class WrittenEnvironment(Struct, frozen=True):
             content["variables"] = dict(self.variables)
         if self.platforms:
             content["platforms"] = list(self.platforms)
+        if self.pins:
+            content["pins"] = list(self.pins)
         return content

@@ -13,9 +13,9 @@ Where real files and the standard leave room, this is what holds:
   command line usually gives another.
 - Several `pip:` sections are one list, in order.
 
-Two extensions of our own: `groups`, a mapping of names to lists like `dependencies`, which count where they are
-chosen and which other tools pass over with a warning; and `include:` as an entry of `dependencies`, which
-CEP 24 has them refuse.
+Extensions of our own: `groups`, a mapping of names to lists like `dependencies`, which count where they are
+chosen, and `pins`, a list of specs that limit without asking for anything, which other tools pass over with a
+warning; and `include:` as an entry of `dependencies`, which CEP 24 has them refuse.
 """
 
 from __future__ import annotations
@@ -39,9 +39,11 @@ from envmgr.models.yaml_problem import template_problem
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from envmgr.models.requirement import Requirement
+
 __all__ = ["EnvironmentFile", "Item", "parse_environment"]
 
-_KEYS = ("name", "prefix", "channels", "dependencies", "variables", "platforms", "category", "groups")
+_KEYS = ("name", "prefix", "channels", "dependencies", "variables", "platforms", "category", "groups", "pins")
 _OTHER_WORDS = ("packages", "requirements", "requires", "specs")
 _FORBIDDEN_IN_NAMES = re.compile(r"[/ :#]")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -111,6 +113,7 @@ def _read_document(root: Node, findings: Findings, lists: _Lists, chosen: Collec
         category=_scalar(root, "category", findings),
         groups=groups,
         includes=tuple(dependencies.includes),
+        pins=_pins(root, findings, lists),
         warnings=tuple(findings.warnings),
     )
 
@@ -133,6 +136,20 @@ def _read_groups(
         if value.kind == "list":
             taken.read(value)
     return tuple(key.text for key, _ in node.entries)
+
+
+def _pins(root: Node, findings: Findings, lists: _Lists) -> tuple[Requirement, ...]:
+    node = root.get("pins")
+    if node is None or node.kind == "null":
+        return ()
+    if node.kind != "list":
+        findings.expected(node, "`pins`", "a list of package specs", "Write one `- name=1.2` line for each.")
+        return ()
+    listed = DependencyList(*lists)
+    listed.read(node)
+    for source in (*listed.subsection_sources.values(), *(each.source for each in listed.includes)):
+        findings.problem(source.line or node.line, "`pins` holds specs only")
+    return tuple(listed.requirements)
 
 
 def _check_keys(root: Node, findings: Findings) -> None:

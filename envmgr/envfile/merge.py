@@ -40,6 +40,7 @@ def merge_environments(files: Sequence[EnvironmentFile]) -> EnvironmentFile:
         mapped=_unique(each for file in files for each in file.mapped),
         extras=_unique(name for file in files for name in file.extras),
         groups=_unique(name for file in files for name in file.groups),
+        pins=_unique(pin for file in files for pin in file.pins),
         warnings=tuple(warning for file in files for warning in file.warnings),
     )
 

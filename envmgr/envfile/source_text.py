@@ -134,6 +134,7 @@ class _Change(Struct):
         if self.wanted.platforms:
             self._set_texts("platforms", self.wanted.platforms)
         self._set_variables()
+        self._set_pins()
 
     def _set_texts(self, key: str, texts: Sequence[str]) -> None:
         """Make the top-level list *key* that of *texts*; a new one stands before the dependencies."""
@@ -309,6 +310,19 @@ class _Change(Struct):
             lines = [f"  {name}: {written(value)}" for name, value in wanted.items()]
             self.editor.append_key(["variables:", *lines])
 
+    def _set_pins(self) -> None:
+        """Make the pins those that are wanted, in the words of the source where it has them."""
+        listed = self.editor.value("pins")
+        own = listed.value if listed is not None and isinstance(listed.value, list) else []
+        if not self.wanted.pins:
+            self.editor.remove_entry(self.editor.root, "pins")
+        elif own:
+            known = {_spec_of(node.value.strip()): node.value.strip() for node in own}
+            self._set_texts("pins", [known.get(parse_match_spec(text), text) for text in self.wanted.pins])
+        else:
+            self.editor.remove_entry(self.editor.root, "pins")
+            self.editor.append_key(["pins:", *(f"  - {written(text)}" for text in self.wanted.pins)])
+
 
 def _joined(*parts: Mapping[int, Sequence[str]]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
@@ -340,6 +354,7 @@ def _check(after: EnvironmentFile, wanted: WrittenEnvironment, meanings: Meaning
         and targets <= specs
         and items == {meanings.item_key(text) for text in wanted.pypi}
         and dict(after.variables) == dict(wanted.variables)
+        and {line.spec for line in after.pins} == set(map(parse_match_spec, wanted.pins))
         and (not wanted.platforms or after.platforms == tuple(wanted.platforms))
     )
     if not is_right:

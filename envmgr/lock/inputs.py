@@ -22,14 +22,15 @@ _OURS = "envmgr."
 _OPTIONS = f"{_OURS}options"
 _VARIABLES = f"{_OURS}variables"
 INDEXES = f"{_OURS}indexes"
-_PARTS = ("specs", "pypi", "constraints", "groups", "virtual_packages")
+_PARTS = ("specs", "pypi", "constraints", "groups", "virtual_packages", "pins")
 
 
 class LockInputs(Struct, frozen=True):
     """*specs* are MatchSpecs in the order of asking, *pypi* lines of pip's grammar, *constraints* its constraints.
 
     *groups* maps what was asked for in other groups than ``main`` to them. *options* are those of the solve that
-    are not usual, by name. Nothing in here has a login or a path of a machine.
+    are not usual, by name. *pins* are MatchSpecs that limit without asking for anything. Nothing in here has a
+    login or a path of a machine.
     """
 
     channels: tuple[str, ...]
@@ -40,13 +41,15 @@ class LockInputs(Struct, frozen=True):
     virtual_packages: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    pins: tuple[str, ...] = ()
 
     @property
     def content_hash(self) -> str:
         """The SHA-256 of all of it, in hexadecimal digits."""
         parts = [self.channels, self.specs, self.pypi, self.constraints]
         named = [self.groups, self.virtual_packages, self.options, self.variables]
-        text = json.dumps([*parts, *(sorted(each.items()) for each in named)], separators=(",", ":"))
+        pins = [self.pins] if self.pins else []  # Locks without any are as old as this.
+        text = json.dumps([*parts, *(sorted(each.items()) for each in named), *pins], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def notes(self, subdir: str) -> dict[str, str]:
@@ -57,6 +60,7 @@ class LockInputs(Struct, frozen=True):
             "constraints": "\n".join(self.constraints),
             "groups": _joined(self.groups),
             "virtual_packages": _joined(self.virtual_packages),
+            "pins": "\n".join(self.pins),
         }
         found = {f"{_OURS}{subdir}.{name}": text for name, text in own.items()}
         found |= {_OPTIONS: _joined(self.options), _VARIABLES: _joined(self.variables, quoted=True)}
@@ -78,6 +82,7 @@ def inputs_in(lock: Lock, subdir: str) -> LockInputs | None:
         _pairs(lines["virtual_packages"]),
         _pairs(_lines(notes.get(_OPTIONS, ""))),
         _unquoted(_pairs(_lines(notes.get(_VARIABLES, "")))),
+        lines["pins"],
     )
 
 
@@ -105,6 +110,7 @@ def differences(then: LockInputs, now: LockInputs) -> Iterator[str]:
         ("item for PyPI", then.pypi, now.pypi),
         ("constraint for PyPI", then.constraints, now.constraints),
         ("channel", then.channels, now.channels),
+        ("pin", then.pins, now.pins),
     ):
         yield from (f"the {what} {each} is new" for each in new if each not in old)
         yield from (f"the {what} {each} is gone" for each in old if each not in new)

@@ -79,7 +79,7 @@ def _change(
         and (goal.source == state.source or state.source is None)
     )
     same_variables = wanted.variables.items() <= PrefixStore(prefix).state_variables().items()
-    if plan.is_nothing and same_requests and same_variables:
+    if plan.is_nothing and same_requests and same_variables and _has_pins(prefix, wanted, context):
         return Changed(plan, done=False, saved=_save(saving, request))
     state.check_files(plan.unlink)
     ready = AgreedChange(request, state, goal, context)
@@ -129,16 +129,26 @@ def _plan(
     )
 
 
+def _has_pins(prefix: Path, wanted: EnvironmentRequest, context: Context) -> bool:
+    from envmgr.ops.pins import pins_of
+
+    return not wanted.pins or {pin.spec for pin in wanted.pins} <= {
+        pin.spec for pin in pins_of(prefix, context)
+    }
+
+
 def _finish(prefix: Path, wanted: EnvironmentRequest, context: Context) -> None:
-    """What follows from a change: variables of the request, activation scripts, the list of environments."""
+    """What follows from a change: the request's variables and pins, activation scripts, the registry."""
     from envmgr.ops.activation import refresh
     from envmgr.ops.environments import joined_registry
+    from envmgr.ops.pins import add_pins
     from envmgr.prefix.registry import register
     from envmgr.prefix.store import PrefixStore
 
     if wanted.variables:
         store = PrefixStore(prefix)
         store.write_variables({**store.state_variables(), **wanted.variables})
+    add_pins(prefix, wanted.pins, context)
     refresh(prefix, context)
     registry = joined_registry(context)
     if registry is not None:

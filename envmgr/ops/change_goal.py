@@ -93,7 +93,9 @@ def _solved(request: ChangeRequest, wanted: EnvironmentRequest, state: State, co
     if not (lines or upgrade or wanted.pypi) and request.mode != "all":
         raise UsageError(f"nothing was named to {request.kind}.", hint=f"envmgr {request.kind} SPEC ...")
     channels = _channels(request, wanted, state, context)
-    standing = Standing(state.conda, request.mode, named, prune=request.prune, prefix=state.prefix)
+    standing = Standing(
+        state.conda, request.mode, named, prune=request.prune, prefix=state.prefix, limits=wanted.pins
+    )
     everything = [*lines, *earlier]
     pypi = pypi_change(request, wanted, state, upgrade, context)
     with resolving_change(everything, standing, channels, state.subdir, request.options, context) as session:

@@ -132,7 +132,10 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     return Chosen(
         records=records,
         requirements=wanted.requirements,
-        limits=pins(context, ignored=request.options.no_pin),
+        limits=(
+            *pins(context, ignored=request.options.no_pin),
+            *(() if request.options.no_pin else wanted.pins),
+        ),
         channels=wanted.channels,
         subdir=wanted.subdir,
         distributions=distributions,
@@ -175,7 +178,9 @@ def _solved_jointly(
         exclude_newer=options.exclude_newer,
         strategy=options.strategy,
     )
-    with resolving(wanted.requirements, wanted.channels, wanted.subdir, options, context) as session:
+    with resolving(
+        wanted.requirements, wanted.channels, wanted.subdir, options, context, limits=wanted.pins
+    ) as session:
         return resolve_jointly(session, question)
 
 

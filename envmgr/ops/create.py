@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from envmgr.errors import UsageError
+from envmgr.errors import DataError, UsageError
 from envmgr.ops.channels import channel_lists
 from envmgr.ops.linking import LinkRequest, link_packages
 from envmgr.ops.request import (
@@ -229,7 +229,23 @@ def _cloned(environment: str, wanted: EnvironmentRequest, context: Context) -> E
     requirements = tuple(
         parse_requirement(spec) for name, specs in asked.items() if not is_pypi_name(name) for spec in specs
     )
-    return replace(wanted, requirements=requirements, variables=store.state_variables())
+    return replace(
+        wanted,
+        requirements=requirements,
+        variables=store.state_variables(),
+        pins=_pins_of_clone(source, context),
+    )
+
+
+def _pins_of_clone(source: Path, context: Context) -> tuple[Requirement, ...]:
+    """Those of *source*; a clone solves nothing, so that lines that are no pins do not stop it."""
+    from envmgr.ops.pins import pins_of
+
+    try:
+        return pins_of(source, context)
+    except DataError as error:
+        context.reporter.warned(f"the pins of {source} are not cloned, since {str(error).removesuffix('.')}.")
+        return ()
 
 
 def _target(request: CreateRequest, wanted: EnvironmentRequest, context: Context) -> Path:
@@ -291,7 +307,9 @@ def _answer(request: CreateRequest, wanted: EnvironmentRequest, context: Context
         return _Answer(records, resolve_beside(records, _question(request, wanted, context)))
     if not (wanted.requirements or wanted.pypi):
         return _Answer()
-    with resolving(wanted.requirements, wanted.channels, wanted.subdir, request.options, context) as session:
+    with resolving(
+        wanted.requirements, wanted.channels, wanted.subdir, request.options, context, limits=wanted.pins
+    ) as session:
         if not wanted.pypi:
             records = session.told(session.records())
             if wanted.pylock is not None:
@@ -352,6 +370,7 @@ def _apply(
     context: Context,
 ) -> Created:
     from envmgr.ops.environments import joined_registry
+    from envmgr.ops.pins import pin_lines
 
     intent = _intent(request, wanted, plan, context)
     source, channels = wanted.source, tuple(channel.url for channel in wanted.channels)
@@ -365,6 +384,7 @@ def _apply(
         pypi=intent,
         source=source,
         variables=plan.variables,
+        pins=pin_lines(wanted.pins),
         command_line=request.command_line,
         copy=request.copy,
         registry=joined_registry(context),

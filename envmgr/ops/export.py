@@ -73,5 +73,4 @@ def _text(content: ExportContent) -> str:
         case "json":
             return EnvironmentExport(content).environment().json_text()
         case "yaml":
-            content.lose_pins("environment.yml")
             return EnvironmentExport(content).yaml_text()

@@ -35,7 +35,6 @@ def conda_lock_export(contents: Sequence[ExportContent]) -> str:
         notes |= inputs.notes(content.subdir)
     if lines := index_texts(indexes):
         notes[INDEXES] = "\n".join(lines)
-    contents[0].lose_pins("conda-lock.yml")
     lock = Lock(
         file="",
         format="conda-lock",
@@ -69,6 +68,7 @@ def _locked(content: ExportContent) -> tuple[tuple[LockedPackage, ...], LockInpu
         pypi=(*(content.options() if asked else ()), *asked),
         virtual_packages=content.virtual_packages,
         variables=content.variables(),
+        pins=content.holdings.pins,
     )
     return packages, inputs
 

@@ -56,7 +56,6 @@ def platforms_text(content: ExportContent) -> str:
     joined = together.joined()
     if request.format == "json":
         return joined.json_text()
-    content.lose_pins(_FILE)
     if asked.is_source and request.from_history:
         kept = together.kept_text(joined)
         if kept is not None:

@@ -43,7 +43,7 @@ class LinkRequest(Struct, frozen=True):
     """Where and how packages become a new prefix; ``requirements`` tell who was asked for by name.
 
     ``requested`` has further specs by name. ``pypi`` is what the environment is to hold of PyPI,
-    ``source`` the file that it comes from.
+    ``source`` the file that it comes from, ``pins`` are lines for conda-meta/pinned.
     """
 
     prefix: Path
@@ -51,6 +51,7 @@ class LinkRequest(Struct, frozen=True):
     requirements: tuple[Requirement, ...] = ()
     requested: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    pins: tuple[str, ...] = ()
     command_line: tuple[str, ...] = ()
     copy: bool = False
     registry: Path | None = None
@@ -97,6 +98,7 @@ def link_packages(
         environ=context.environ,
         specs=tuple(str(requirement.spec) for requirement in request.requirements),
         variables=request.variables,
+        pins=request.pins,
         link_scripts=settings.link_scripts,
         link_mode="copy" if request.copy else settings.linking,
         compile_bytecode=request.compile_bytecode,

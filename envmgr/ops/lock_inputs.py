@@ -13,6 +13,7 @@ from envmgr.errors import DataError, UsageError
 from envmgr.lock.inputs import LockInputs
 from envmgr.lock.locked import MAIN
 from envmgr.lock.profile import default_profile, overrides, with_words
+from envmgr.ops.pins import pin_lines
 from envmgr.ops.request import environment_files, read_request
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def read_target(asking: Asking, subdir: str, context: Context) -> Target:
         virtual_packages=profile,
         options=option_texts(asking.options),
         variables=variables,
+        pins=pin_lines(wanted.pins),
     )
     return Target(subdir, wanted, inputs, there, groups, left_out)
 

@@ -82,9 +82,16 @@ def _session(
 
     wanted = target.wanted
     if not before:
-        return resolving(wanted.requirements, wanted.channels, target.subdir, request.options, context)
+        return resolving(
+            wanted.requirements,
+            wanted.channels,
+            target.subdir,
+            request.options,
+            context,
+            limits=wanted.pins,
+        )
     named = frozenset(request.update)
-    standing = Standing(before, "named" if named else "keep", named, prune=True)
+    standing = Standing(before, "named" if named else "keep", named, prune=True, limits=wanted.pins)
     return resolving_change(
         wanted.requirements, standing, wanted.channels, target.subdir, request.options, context
     )

@@ -334,4 +334,5 @@ def _environment(lock: Lock, inputs: LockInputs | None, chosen: Sequence[LockedP
         requirements=tuple(requirements),
         subsections={"pip": items} if items else {},
         variables=inputs.variables,
+        pins=tuple(parse_requirement(text, Source(lock.file, None, text)) for text in inputs.pins),
     )

@@ -8,6 +8,7 @@ from envmgr.errors import DataError, PrefixError
 from envmgr.ops.channels import with_real_channel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from envmgr.models.requirement import Requirement
@@ -62,6 +63,34 @@ def pins_of(prefix: Path, context: Context) -> tuple[Requirement, ...]:
                 file=pin.source.file,
                 line=pin.source.line,
             ) from None
+    return tuple(found)
+
+
+def pin_lines(pins: Sequence[Requirement]) -> tuple[str, ...]:
+    """*pins* as lines of ``conda-meta/pinned``."""
+    from envmgr.models.spec_style import plain_text
+
+    return tuple(dict.fromkeys(plain_text(pin.spec) for pin in pins))
+
+
+def add_pins(prefix: Path, pins: Sequence[Requirement], context: Context) -> None:
+    """Add those of *pins* to ``conda-meta/pinned`` that it does not have; raises PrefixError."""
+    from envmgr.prefix.store import PrefixStore
+
+    known = {pin.spec for pin in pins_of(prefix, context)} if pins else set()
+    if new := [pin for pin in pins if pin.spec not in known]:
+        PrefixStore(prefix).add_pins(pin_lines(new))
+
+
+def pins_of_files(written: Sequence[Requirement], context: Context) -> tuple[Requirement, ...]:
+    """The pins that environment files have (`pins:`); raises DataError with the place of one that is none."""
+    found = []
+    for pin in written:
+        try:
+            found.append(_checked_pin(pin, context))
+        except DataError as error:
+            where = {"file": pin.source.file, "line": pin.source.line}
+            raise DataError(f"{pin.source}: {error}", hint=error.hint, **where) from None
     return tuple(found)
 
 

@@ -89,6 +89,7 @@ class EnvironmentRequest(Struct, frozen=True):
     tells what requirements of other tools' files became; ``python_source`` is where the first of them stands, which
     need a python although no file asks for one (None: one does, or nothing needs it). ``known_groups`` are those
     that files have, ``source`` the environment.yml where one file tells all that the command line does not.
+    ``pins`` limit packages without asking for them, in this solve and in the environment from then on.
     """
 
     requirements: tuple[Requirement, ...]
@@ -107,6 +108,7 @@ class EnvironmentRequest(Struct, frozen=True):
     python_source: Source | None = None
     known_groups: tuple[str, ...] = ()
     source: SourceFile | None = None
+    pins: tuple[Requirement, ...] = ()
 
 
 def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
@@ -160,7 +162,16 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
         python_source=file.python[0].source if file.python and not has_python else None,
         known_groups=tuple(file.groups),
         source=pieces.source,
+        pins=_pins(file, context),
     )
+
+
+def _pins(file: EnvironmentFile, context: Context) -> tuple[Requirement, ...]:
+    if not file.pins:
+        return ()
+    from envmgr.ops.pins import pins_of_files
+
+    return pins_of_files(file.pins, context)
 
 
 def check_groups(asked: Asked, wanted: EnvironmentRequest) -> None:

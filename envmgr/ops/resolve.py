@@ -120,16 +120,23 @@ def resolving(
     subdir: str,
     options: ResolveOptions,
     context: Context,
+    *,
+    limits: Sequence[Requirement] = (),
 ) -> Iterator[Resolving]:
-    """A request for a new environment, while its index is open; raises ChannelError when that cannot be had."""
+    """A request for a new environment, while its index is open; raises ChannelError when that cannot be had.
+
+    The pins *limits* of its files hold beside the configured ones.
+    """
     from envmgr.host.probe import virtual_packages
+    from envmgr.ops.pins import pins
 
     index = open_index(channels, subdir, context)
     names = [requirement.spec.name for requirement in requirements if requirement.spec.is_name_exact]
     index.expect([*names, "pip"] if "python" in names else names)
     candidates = Candidates(index, virtual_packages(subdir, context.environ), options, context)
     try:
-        problem = make_problem(requirements, candidates, options, context)
+        constraints = (*pins(context, ignored=options.no_pin), *(() if options.no_pin else limits))
+        problem = make_problem(requirements, candidates, options, context, constraints)
         yield Resolving(problem, candidates, subdir, options, context)
     finally:
         index.close()
@@ -139,7 +146,7 @@ class Standing(Struct, frozen=True):
     """What an environment holds, and what of it may move: the arguments of `plan_update`.
 
     ``named`` are the packages that the user named; with ``prune``, what nothing needs goes. ``prefix`` is where it
-    is: its pins limit what it may hold.
+    is: its pins limit what it may hold, and so do *limits*, those of files.
     """
 
     installed: tuple[PackageRecord, ...]
@@ -147,6 +154,7 @@ class Standing(Struct, frozen=True):
     named: frozenset[str] = frozenset()
     prune: bool = False
     prefix: Path | None = None
+    limits: tuple[Requirement, ...] = ()
 
 
 @contextlib.contextmanager
@@ -177,6 +185,7 @@ def resolving_change(
         machine=candidates.of_machine,
     )
     limits = pins(context, standing.prefix, ignored=options.no_pin)
+    limits = limits if options.no_pin else (*limits, *standing.limits)
     lines = [*requirements, *update.locks]
     problem = replace(
         make_problem(lines, candidates, options, context, limits),

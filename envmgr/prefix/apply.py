@@ -39,12 +39,13 @@ if TYPE_CHECKING:
 class PrefixCreation(Struct, frozen=True):
     """What to create and how.
 
-    *prefix* is absolute and equals ``plan.prefix``. *variables* go to conda-meta/state, *command_line*,
-    *version* (envmgr's) and *specs* (what the user asked for) to the history. *environ* is the process's
-    environment, for scripts and the compiler. *link_scripts* is "run" or "refuse". *bytecode_caches* are
-    folders with compiled Python files, *registry* is the list of environments to join; None for none.
-    *channels* are the URLs that were searched, *asking* says what was written where, *pypi* what is to be held of
-    PyPI, *source* from which file it came. With *strict* a loss of power is survived as a kill is.
+    *prefix* is absolute and equals ``plan.prefix``. *variables* go to conda-meta/state, *pins* to
+    conda-meta/pinned, *command_line*, *version* (envmgr's) and *specs* (what the user asked for) to the
+    history. *environ* is the process's environment, for scripts and the compiler. *link_scripts* is "run" or
+    "refuse". *bytecode_caches* are folders with compiled Python files, *registry* is the list of environments
+    to join; None for none. *channels* are the URLs that were searched, *asking* says what was written where,
+    *pypi* what is to be held of PyPI, *source* from which file it came. With *strict* a loss of power is
+    survived as a kill is.
     """
 
     prefix: Path
@@ -54,6 +55,7 @@ class PrefixCreation(Struct, frozen=True):
     environ: Mapping[str, str]
     specs: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    pins: tuple[str, ...] = ()
     link_scripts: str = "run"
     link_mode: LinkMode = "auto"
     compile_bytecode: bool = True
@@ -164,6 +166,8 @@ class _Building(Struct):
             store.write_record(installed_package(link, outcomes[link.name], sums, self.request.plan.subdir))
         if self.request.variables:
             store.write_variables(self.request.variables)
+        if self.request.pins:
+            store.add_pins(self.request.pins)
 
     def _run_scripts(self, action: str) -> list[str]:
         links = [link for link in self.request.plan.link if action in link.scripts]

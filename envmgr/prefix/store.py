@@ -174,6 +174,16 @@ class PrefixStore(Struct, frozen=True):
         variables = content.get("env_vars") if isinstance(content, dict) else None
         return _texts(variables)
 
+    def add_pins(self, lines: Sequence[str]) -> None:
+        """Put *lines* below those of conda-meta/pinned; raises PrefixError."""
+        path = self._meta / "pinned"
+        try:
+            before = path.read_bytes() if path.exists() else b""
+            end = b"\n" if before and not before.endswith(b"\n") else b""
+            _replace(path, before + end + "".join(f"{line}\n" for line in lines).encode())
+        except OSError as error:
+            raise PrefixError(f"{path} cannot be written: {error.strerror}.") from error
+
     def environment_variables(self) -> dict[str, str]:
         """What activation sets: files of etc/conda/env_vars.d by name, then conda-meta/state (CEP 32)."""
         variables: dict[str, str] = {}

@@ -121,6 +121,7 @@ def test_versions_are_as_exact_as_is_wished(envmgr: Envmgr, prefix: Path, style:
         ["--no-builds"],
         ["--format", "json"],
         ["--format", "json", "--from-history"],
+        ["--format", "conda-lock"],
         ["--format", "explicit"],
     ],
 )
@@ -128,9 +129,13 @@ def test_an_export_makes_an_environment_that_exports_the_same(
     envmgr: Envmgr, prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ):
     """Also where other channels are configured, and for a user who asks as the first one did."""
+    (prefix / "conda-meta/pinned").write_text("lib 1.*  # why\n")
     before = envmgr("export", "-p", prefix, *options)
-    extension = {"json": "json", "explicit": "txt"}.get(options[1] if options[1:] else "", "yml")
-    file = tmp_path / f"shared.{extension}"
+    chosen = options[1] if options[:1] == ["--format"] else ""
+    has_pins = chosen != "explicit"
+    assert ("lib=1" in before.out, "pins" in before.err) == (has_pins, not has_pins)
+    names = {"json": "x.json", "explicit": "x.txt", "conda-lock": "conda-lock.yml"}
+    file = tmp_path / names.get(chosen, "x.yml")
     file.write_text(before.out)
     monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("ENVMGR_CHANNELS", "https://127.0.0.1:9/none")
@@ -138,6 +143,7 @@ def test_an_export_makes_an_environment_that_exports_the_same(
     done = envmgr("create", "-y", "-p", copy, "-f", file)
     assert done.code == 0, done.err
     assert envmgr("export", "-p", copy, *options).out == before.out
+    assert not has_pins or (copy / "conda-meta/pinned").read_text() == "lib=1\n"
 
 
 def test_env_export_and_files_are_the_same_as_condas(envmgr: Envmgr, prefix: Path, tmp_path: Path):
@@ -188,12 +194,12 @@ def test_later_requests_and_removals_count(envmgr: Envmgr, prefix: Path):
     assert exported(envmgr, prefix, "--from-history")["dependencies"] == ["tool", "lib >=1.2"]
 
 
-def test_pins_are_in_json_and_are_told_beside_yaml(envmgr: Envmgr, prefix: Path):
+def test_pins_are_written_and_told_where_there_is_no_place_for_them(envmgr: Envmgr, prefix: Path):
     (prefix / "conda-meta/pinned").write_text("lib 1.*  # why\n")
-    assert exported(envmgr, prefix, "--from-history", "--json")["pins"] == ["lib=1"]
-    told = envmgr("export", "-p", prefix)
-    assert "pins, for which environment.yml has no place, are left out: lib=1." in told.err
-    assert "pin" not in told.out
+    for options in ([], ["--from-history"], ["--json"], ["--from-history", "--json"]):
+        assert exported(envmgr, prefix, *options)["pins"] == ["lib=1"]
+    told = envmgr("export", "-p", prefix, "--format", "pixi")
+    assert "pins, for which pixi.toml has no place, are left out: lib=1." in told.err
 
 
 def test_the_channel_priority_that_a_request_needs_is_told(envmgr: Envmgr, channel: str, tmp_path: Path):
@@ -303,7 +309,7 @@ def test_what_locks_do_not_hold_is_told_by_name(envmgr: Envmgr, with_pip: Path, 
     assert not any(f"{name}-" in done.out or f'"{name}"' in done.out for name in unknown)
     if chosen in ("conda-lock", "pixi-lock"):
         assert "packages without a checksum in their records are left out: pip." in done.err
-        assert "are left out: python=3." in done.err
+        assert ("are left out: python=3." in done.err) == (chosen == "pixi-lock")
     else:
         assert "conda packages, which no index of PyPI has, are left out: pip, python." in done.err
     if chosen == "pylock":

@@ -209,3 +209,22 @@ def test_a_generation_of_an_earlier_envmgr_is_exported_plainly(envmgr: Envmgr, p
     del content["source"]
     generation.write_text(json.dumps(content))
     assert "#" not in exported(envmgr, prefix)
+
+
+def test_pins_stay_as_they_are_written_and_go_where_they_are_gone(
+    envmgr: Envmgr, file: Path, kept: str, tmp_path: Path
+) -> None:
+    pins = "pins:\n  - lib 1.*   # until the port is done\n"
+    file.write_text(file.read_text() + pins)
+    made = made_of(envmgr, tmp_path / "envs/demo", file)
+    assert exported(envmgr, made) == kept + pins
+    pinned = made / "conda-meta/pinned"
+    pinned.write_text("lib=1\napp <3\n")
+    assert exported(envmgr, made) == f"{kept}{pins}  - app <3\n"
+    pinned.unlink()
+    assert exported(envmgr, made) == kept
+
+
+def test_pins_that_the_file_does_not_have_follow_it(envmgr: Envmgr, prefix: Path, kept: str) -> None:
+    (prefix / "conda-meta/pinned").write_text("lib 1.*\n")
+    assert exported(envmgr, prefix) == f"{kept}pins:\n  - lib=1\n"

@@ -111,3 +111,73 @@ def test_removals_and_rollbacks_do_not_ask_pins(envmgr: Envmgr, prefix: Path):
     pin(prefix, "lib >=2\n")
     assert envmgr("rollback", "-p", prefix, "-y", "1").code == 0
     assert envmgr("remove", "-p", prefix, "-y", "lib").code == 0
+
+
+FILE = """\
+channels: [{channel}, nodefaults]
+dependencies:
+  - lib
+pins:
+  - lib <2   # until the port is done
+  - absent 1.*
+"""
+
+
+def test_pins_of_an_environment_file_limit_its_environment_from_then_on(envmgr: Envmgr, tmp_path: Path):
+    channel = make_channel(tmp_path / "channel", PACKAGES).as_uri()
+    (tmp_path / "a.yml").write_text(FILE.format(channel=channel))
+    made, other = tmp_path / "made", tmp_path / "other"
+    assert linked(envmgr("create", "-y", "--json", "-p", made, "-f", tmp_path / "a.yml")) == ["lib-1.5-0"]
+    assert (made / "conda-meta/pinned").read_text() == "lib <2\nabsent=1\n"
+    assert linked(envmgr("update", "-y", "--json", "-p", made, "--all")) == []
+    asked = ["create", "-y", "--json", "-p", other, "-f", tmp_path / "a.yml", "--no-pin"]
+    assert linked(envmgr(*asked)) == ["lib-2.0-0"]
+    refused = envmgr("create", "-y", "--json", "-n", "x", "-f", tmp_path / "a.yml", "app=2")
+    assert (refused.code, f"{tmp_path}/a.yml:5" in refused.out) == (1, True)
+    assert "--no-pin" not in refused.json["error"]
+    copy = tmp_path / "copy"
+    assert envmgr("create", "-y", "-p", copy, "--clone", made).code == 0
+    assert (copy / "conda-meta/pinned").read_text() == "lib <2\nabsent=1\n"
+
+
+def test_a_lock_holds_the_pins_and_is_not_current_with_others(envmgr: Envmgr, tmp_path: Path):
+    channel = make_channel(tmp_path / "channel", PACKAGES).as_uri()
+    file, lock, made = tmp_path / "a.yml", tmp_path / "conda-lock.yml", tmp_path / "made"
+    file.write_text(FILE.format(channel=channel))
+    asked = ["lock", "-f", file, "-c", channel, "--lockfile", lock]
+    assert envmgr(*asked).code == 0
+    assert "lib-1.5-0" in lock.read_text()
+    assert envmgr("create", "-y", "-p", made, "-f", lock).code == 0
+    assert (made / "conda-meta/pinned").read_text() == "lib <2\nabsent=1\n"
+    assert envmgr(*asked, "--check").code == 0
+    file.write_text(file.read_text().replace("lib <2 ", "lib <3 "))
+    checked = envmgr(*asked, "--check")
+    assert (checked.code, "the pin lib" in checked.err + checked.out) == (1, True), checked.err
+
+
+def test_an_update_from_a_file_adds_its_pins(envmgr: Envmgr, prefix: Path, tmp_path: Path):
+    file = pin(prefix, "other 1.*  # why")
+    (tmp_path / "a.yml").write_text(
+        FILE.format(channel=make_channel(tmp_path / "channel", PACKAGES).as_uri())
+    )
+    assert linked(envmgr("update", "-y", "--json", "-p", prefix, "-f", tmp_path / "a.yml")) == ["lib-1.5-0"]
+    assert file.read_text() == "other 1.*  # why\nlib <2\nabsent=1\n"
+    assert envmgr("update", "-y", "-p", prefix, "-f", tmp_path / "a.yml").code == 0
+    assert file.read_text().count("absent") == 1
+
+
+@pytest.mark.parametrize(
+    ("pins", "words"),
+    [
+        ("lib", "a.yml:3: `pins` must be a list of package specs"),
+        ("[{pip: [x]}]", "a.yml:3: `pins` holds specs only"),
+        ("['lib[extras=[x]]']", "a pin asks for nothing"),
+        ("['*']", "names no package"),
+        ("['lib =>1']", "a.yml:3: "),
+    ],
+)
+def test_what_is_no_pin_in_a_file_is_named(envmgr: Envmgr, tmp_path: Path, pins: str, words: str):
+    file = tmp_path / "a.yml"
+    file.write_text(f"channels: [{tmp_path}]\ndependencies: []\npins: {pins}\n")
+    done = envmgr("create", "-y", "-n", "x", "-f", file)
+    assert (done.code, words in done.err) == (1, True), done.err
