@@ -287,6 +287,7 @@ def export(  # noqa: PLR0913 - options of one command, all named.
     override_channels: bool = False,
     ignore_channels: bool = False,
     hashes: bool = False,
+    no_pin: bool = False,
     session: Session | None = None,
 ) -> Exported:
     """An environment as the text of a file for others, and what that does not hold.
@@ -311,6 +312,7 @@ def export(  # noqa: PLR0913 - options of one command, all named.
         override_channels=override_channels,
         ignore_channels=ignore_channels,
         hashes=hashes,
+        no_pin=no_pin,
     )
     with _explained():
         return export(request, _context(session))

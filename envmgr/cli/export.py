@@ -64,6 +64,7 @@ def parser(command: str = "export") -> argparse.ArgumentParser:
     level.add_argument(
         "-O", "--override-channels", action="store_true", help="write only the channels given with -c"
     )
+    made.add_argument("--no-pin", action="store_true", help="with --platform: solve others without pins")
     made.add_argument(
         "--offline",
         action="store_true",
@@ -120,6 +121,7 @@ def _request(options: argparse.Namespace) -> ExportRequest:
         ignore_channels=options.ignore_channels,
         hashes=options.hashes,
         platforms=tuple(options.platforms),
+        no_pin=options.no_pin,
     )
 
 

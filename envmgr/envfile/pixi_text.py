@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from envmgr.envfile.platform_choices import system_names
+from envmgr.envfile.platform_choices import target_names
 from envmgr.errors import DataError
 from envmgr.models.python_range import range_text
 from envmgr.models.toml_text import toml_table
@@ -78,8 +78,7 @@ def _by_target(
     for name, groups in found.items():
         for key, subdirs in groups.items():
             is_everywhere = len(subdirs) == len(tables)
-            names = ("",) if is_everywhere else system_names(subdirs, list(tables)) or subdirs
-            for target in names:
+            for target in ("",) if is_everywhere else target_names(subdirs, list(tables)):
                 targets.setdefault(target, {})[name] = values[name, key]
     for target, entries in targets.items():
         yield (f"[target.{target}.{title}]" if target else f"[{title}]"), entries

@@ -63,14 +63,25 @@ def system_names(chosen: Collection[str], subdirs: Collection[str]) -> tuple[str
     >>> system_names(["linux-64", "osx-64"], ["linux-64", "osx-64", "win-64"])
     ('unix',)
     """
+    names = target_names(chosen, subdirs)
+    return names if not set(names) & set(subdirs) else None
+
+
+def target_names(chosen: Collection[str], subdirs: Collection[str]) -> tuple[str, ...]:
+    """The same, with the *chosen* ones themselves where no operating system holds for them: pixi's targets.
+
+    >>> target_names(["linux-64", "osx-arm64"], ["linux-64", "osx-64", "osx-arm64"])
+    ('linux', 'osx-arm64')
+    """
     systems = {
         system: {each for each in subdirs if operating_system(each) == system} for system in _SYS_PLATFORMS
     }
     found = [system for system, all_of_it in systems.items() if all_of_it and all_of_it <= set(chosen)]
-    if {each for system in found for each in systems[system]} != set(chosen):
-        return None
+    rest = [each for each in chosen if operating_system(each) not in found]
     is_usual = all(operating_system(each) in _SYS_PLATFORMS for each in subdirs)
-    return ("unix", *found[2:]) if is_usual and found[:2] == ["linux", "osx"] else tuple(found)
+    if is_usual and found[:2] == ["linux", "osx"]:
+        found[:2] = ["unix"]
+    return (*found, *rest)
 
 
 def expressions(chosen: Collection[str], subdirs: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from envmgr.lock.locked import LockedPackage
 from envmgr.models.requirement import Source
 
 FIRST_LINE = "# Made by `envmgr lock` (CEP 37). Edit the files below `sources` instead, and run it again."
-FIRST_LINE_OF_EXPORT = "# Made by `envmgr export` of what is installed, for one platform (CEP 37)."
+FIRST_LINE_OF_EXPORT = (
+    "# Made by `envmgr export` (CEP 37) of what is installed; further platforms hold what was asked for."
+)
 _BEGINNING = "\npackage:\n"
 _TEXT = (
     r"(?:'(?:[^'\n\r\x85\u2028\u2029]|'')*'|(?![Nn]ull\b|NULL\b)[A-Za-z_/](?:[A-Za-z0-9_./%+~=@:!-]*[A-Za-z0-9_./%+~=@!-])?"

@@ -36,16 +36,14 @@ class EnvironmentExport(Struct, frozen=True):
     def yaml_text(self) -> str:
         """environment.yml: the file that the environment came from, where that is known and can say the same."""
         environment = self.environment()
-        kept = self.kept_text(environment) if self.content.request.from_history else None
-        return environment.yaml_text() if kept is None else kept
+        if self.content.request.from_history:
+            from envmgr.ops.export_source import from_source
 
-    def kept_text(self, environment: WrittenEnvironment) -> str | None:
-        """The file that the environment came from, as it says what is in *environment*; None where it does not."""
-        from envmgr.ops.export_source import from_source
-
-        found = from_source(environment, self.content.holdings, self.content.context)
-        self.content.left_out += found.told
-        return found.text
+            found = from_source(environment, self.content.holdings, self.content.context)
+            self.content.left_out += found.told
+            if found.text is not None:
+                return found.text
+        return environment.yaml_text()
 
     def environment(self) -> WrittenEnvironment:
         """What is written of the environment, in whichever form."""

@@ -2,7 +2,7 @@
 
 What is installed counts for the environment's own platform. For others, what was asked for is solved for the
 machine that a lock takes for them (`envmgr.lock.profile`); lines of the source file with selectors of theirs count,
-too. A package that a platform's channels do not have at all is left out there, and told.
+too. What only the command line asked for and a platform's channels do not have at all is left out there, and told.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from envmgr.envfile.environment_yml import parse_environment
 from envmgr.errors import DataError, SolveError, UsageError
 from envmgr.models.match_spec import parse_match_spec
 from envmgr.ops.export_environment import EnvironmentExport, pixi_export
+from envmgr.ops.request import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from envmgr.envfile.environment_file import EnvironmentFile
     from envmgr.envfile.environment_text import WrittenEnvironment
+    from envmgr.envfile.lines_elsewhere import Lines
     from envmgr.models.channel import Channel
     from envmgr.models.record import PackageRecord
     from envmgr.models.requirement import Requirement
     from envmgr.ops.export_content import ExportContent
     from envmgr.ops.intent import Holdings, PypiPackage
     from envmgr.ops.joint import PypiPart
-    from envmgr.prefix.generation import Generation
+    from envmgr.ops.lock_inputs import Target
+    from envmgr.prefix.generation import Generation, SourceFile
 
 _FILE = "environment.yml"
 
@@ -40,7 +42,7 @@ def platforms_text(content: ExportContent) -> str:
     """
     request = content.request
     asked = _Asked.of(content)
-    contents = {each: asked.content_on(each) for each in dict.fromkeys(request.platforms)}
+    contents = {each: asked.content_on(each, content) for each in dict.fromkeys(request.platforms)}
     match request.format:
         case "conda-lock":
             from envmgr.ops.export_lock import conda_lock_export
@@ -56,7 +58,7 @@ def platforms_text(content: ExportContent) -> str:
     joined = together.joined()
     if request.format == "json":
         return joined.json_text()
-    if asked.is_source and request.from_history:
+    if asked.text is not None and request.from_history:
         kept = together.kept_text(joined)
         if kept is not None:
             return kept
@@ -65,84 +67,141 @@ def platforms_text(content: ExportContent) -> str:
 
 
 class _Asked(Struct):
-    """What was asked for of the environment that *content* holds, as a file that says so for all platforms.
+    """What was asked for of the environment that *content* holds, and the file that it came from.
 
-    ``is_source`` tells that its ``text`` is that of the file that the environment came from. ``channels`` are
-    searched for other platforms.
+    ``text`` is that of the file as it says all that; None where there is none, or it cannot. ``channels`` are
+    searched for other platforms. ``unknown`` tells what is not known of these.
     """
 
     content: ExportContent
     written: WrittenEnvironment
-    text: str
-    is_source: bool
+    source: SourceFile | None
+    text: str | None
     channels: tuple[Channel, ...]
+    unknown: str | None
 
     @classmethod
     def of(cls, content: ExportContent) -> _Asked:
+        from envmgr.ops.export_source import from_source
+
         request = replace(
             content.request, from_history=True, versions="asked", builds=True, ignore_channels=False
         )
         export = EnvironmentExport(replace(content, request=request, left_out=[]))
         written = export.environment()
-        export.content.left_out.clear()
-        source = export.kept_text(written)
-        content.left_out += export.content.left_out
-        text = written.yaml_text() if source is None else source
-        return cls(content, written, text, source is not None, _channels(content))
+        found = from_source(written, content.holdings, content.context)
+        is_file = content.request.from_history and content.request.format == "yaml"
+        content.left_out += found.told if is_file else filter(None, [found.changed])
+        last = content.holdings.past.last
+        source = last.source if last is not None else None
+        unknown = _unknown(content) if source is None else None
+        if unknown is not None and set(content.request.platforms) - {content.subdir}:
+            content.left_out.append(unknown)
+        return cls(export.content, written, source, found.text, _channels(content), unknown)
 
-    def content_on(self, subdir: str) -> ExportContent:
-        """The environment as it would be on *subdir*."""
-        if subdir == self.content.subdir:
-            return self.content
-        file = parse_environment(self.text, file=_FILE, subdir=subdir)
-        lines = self._available(file, subdir)
-        return self._solved(file, lines, subdir)
+    def content_on(self, subdir: str, content: ExportContent) -> ExportContent:
+        """The environment, of which *content* is to be written, as it would be on *subdir*."""
+        if subdir == content.subdir:
+            return content
+        lines = self._lines(subdir)
+        specs = self._available(lines.specs, subdir, content)
+        asked = Asked(
+            specs=tuple(each.source.text for each in specs),
+            channels=tuple(channel.url for channel in self.channels),
+            override_channels=True,
+            pypi=lines.items,
+        )
+        target = self._target(asked, specs, subdir)
+        try:
+            records, part = _solution(target, asked, content)
+        except SolveError as error:
+            hint = error.hint or (self.unknown and f"{self.unknown[0].upper()}{self.unknown[1:]}")
+            raise SolveError(f"{subdir}: {error}", hint=hint, **error.facts) from None
+        content.left_out += part.answer.warnings if part is not None else ()
+        return replace(
+            content,
+            holdings=_as_holdings(content.holdings, _noted(asked, specs, subdir), records, part),
+            virtual_packages=target.inputs.virtual_packages,
+        )
 
-    def _available(self, file: EnvironmentFile, subdir: str) -> tuple[Requirement, ...]:
-        """The lines of *file* for whose package there is anything on *subdir* at all; the others are told."""
+    def _lines(self, subdir: str) -> Lines:
+        """What is asked for there, without what only this machine has."""
+        from envmgr.envfile.lines_elsewhere import lines_elsewhere, lines_now
+        from envmgr.models.requirement import Source
+        from envmgr.ops.export_source import meanings_of
+        from envmgr.pypi.items import names_place_here
+
+        if self.source is None:
+            return lines_now(self.written)
+        meanings = meanings_of(self.source.text, self.written, self.content.subdir, self.content.context)
+        place = Source(self.source.name, None, self.source.text)
+        found = lines_elsewhere(place, self.written, meanings, self.content.subdir, subdir)
+        return replace(found, items=tuple(each for each in found.items if not names_place_here(each)))
+
+    def _available(
+        self, specs: tuple[Requirement, ...], subdir: str, content: ExportContent
+    ) -> tuple[Requirement, ...]:
+        """The *specs* without those that only a command line asked for and *subdir* does not have at all.
+
+        They were asked for on another platform, and are told; what a file asks for there has to be there.
+        """
         from contextlib import closing
 
         from envmgr.ops.channels import credential_urls
         from envmgr.ops.resolve import open_index
 
-        names = [line.spec.name for line in file.requirements if line.spec.is_name_exact]
-        context = self.content.context
-        context = context.with_credentials(credential_urls(context.settings))
+        doubtful = sorted({each.spec.name for each in specs if each.source.file is None})
+        if not doubtful:
+            return specs
+        context = content.context.with_credentials(credential_urls(content.context.settings))
         with closing(open_index(self.channels, subdir, context)) as index:
-            index.expect(names)
-            missing = {name for name in names if not (name.startswith("__") or index.load(name))}
-        self.content.tell(f"no channel has these for {subdir}, where they are left out:", sorted(missing))
-        return tuple(line for line in file.requirements if line.spec.name not in missing)
+            index.expect(doubtful)
+            missing = [name for name in doubtful if not index.load(name)]
+        found = tuple(each for each in specs if each.source.file or each.spec.name not in missing)
+        if not found:
+            return specs
+        content.tell(f"no channel has these for {subdir}, where they are left out:", missing)
+        return found
 
-    def _solved(self, file: EnvironmentFile, lines: Sequence[Requirement], subdir: str) -> ExportContent:
+    def _target(self, asked: Asked, specs: Sequence[Requirement], subdir: str) -> Target:
+        """What is *asked*, with the places of *specs*, for the machine of a lock."""
         from envmgr.ops.lock_inputs import Asking, read_target
-        from envmgr.ops.lock_request import LockRequest
-        from envmgr.ops.lock_solve import solved
-        from envmgr.ops.request import Asked
         from envmgr.ops.resolve import ResolveOptions
 
-        asked = Asked(
-            specs=tuple(line.source.text for line in lines),
-            channels=tuple(channel.url for channel in self.channels),
-            override_channels=True,
-            pypi=tuple(item.text for item in file.subsections.get("pip", ())),
+        target = read_target(Asking(asked, ResolveOptions()), subdir, self.content.context)
+        lines = tuple(
+            replace(line, source=each.source)
+            for line, each in zip(target.wanted.requirements, specs, strict=True)
         )
-        context, holdings = self.content.context, self.content.holdings
-        pins = (*context.settings.pinned_packages, *holdings.pins)
-        context = replace(context, settings=replace(context.settings, pinned_packages=pins))
-        target = read_target(Asking(asked, ResolveOptions()), subdir, context)
-        context = target.context.with_credentials(target.wanted.written_urls)
-        request = LockRequest(asked, options=ResolveOptions(for_lock=True))
-        try:
-            records, part = solved(target, (), (), request, context)
-        except SolveError as error:
-            raise SolveError(f"{subdir}: {error}", hint=error.hint, **error.facts) from None
-        self.content.left_out += part.answer.warnings if part is not None else ()
-        return replace(
-            self.content,
-            holdings=_as_holdings(holdings, _noted(file, lines, asked.channels, subdir), records, part),
-            virtual_packages=target.inputs.virtual_packages,
-        )
+        return replace(target, wanted=replace(target.wanted, requirements=lines))
+
+
+def _solution(
+    target: Target, asked: Asked, content: ExportContent
+) -> tuple[tuple[PackageRecord, ...], PypiPart | None]:
+    """What fulfils *target* within the pins of the environment."""
+    from envmgr.ops.lock_request import LockRequest
+    from envmgr.ops.lock_solve import solved
+    from envmgr.ops.pins import pins_of
+    from envmgr.ops.resolve import ResolveOptions
+
+    no_pin = content.request.no_pin
+    context = target.context.with_credentials(target.wanted.written_urls)
+    pins = () if no_pin else pins_of(content.holdings.prefix, context)
+    request = LockRequest(asked, options=ResolveOptions(for_lock=True, no_pin=no_pin))
+    return solved(target, (), (), request, context, pins)
+
+
+def _unknown(content: ExportContent) -> str | None:
+    """A sentence where files may ask for other things on other platforms: of several, and locks, none is kept."""
+    files = next(
+        (each.asking.files for each in reversed(content.holdings.past.known) if each.asking.files), ()
+    )
+    if not files:
+        return None
+    names = ", ".join(each.replace("\\", "/").rpartition("/")[2] for each in files)
+    here = content.subdir
+    return f"what {names} asks for on other platforms is not noted: what was asked for on {here} counts for them."
 
 
 def _channels(content: ExportContent) -> tuple[Channel, ...]:
@@ -232,7 +291,7 @@ class _Together(Struct):
         }
         context = self.asked.content.context
         try:
-            text = narrowed_text(self.asked.text, some, self.subdirs)
+            text = narrowed_text(self.asked.text or "", some, self.subdirs)
             for subdir, each in self.environments.items():
                 wanted = replace(each, implied=(), platforms=self.subdirs)
                 text = kept_text(text, wanted, meanings_of(text, wanted, subdir, context), subdir)
@@ -249,27 +308,26 @@ class _Together(Struct):
             files = [parse_environment(one, file=_FILE, subdir=subdir) for one in (text, plain)]
             items = [{item_key(item.text) for item in file.subsections.get("pip", ())} for file in files]
             specs = [{line.spec for line in file.requirements} for file in files]
-            implied = {parse_match_spec(spec) for spec in each.implied}
-            if items[0] != items[1] or (specs[0] ^ specs[1]) - implied:
+            others = {spec for spec in specs[0] if spec.name.startswith("__") or not spec.is_name_exact} | {
+                parse_match_spec(spec) for spec in each.implied
+            }
+            if items[0] != items[1] or (specs[0] ^ specs[1]) - others:
                 return False
         return True
 
 
-def _noted(
-    file: EnvironmentFile, lines: Sequence[Requirement], channels: tuple[str, ...], subdir: str
-) -> Generation:
-    """What *file* asks for by *lines* and for pip, as it is noted of an environment that it made."""
+def _noted(asked: Asked, specs: Sequence[Requirement], subdir: str) -> Generation:
+    """What is *asked* for, by *specs* and for pip, as it is noted of an environment that was made so."""
     from envmgr.prefix.generation import AskedFor, Asking, Generation, PypiIntent
 
-    items = [item.text for item in file.subsections.get("pip", ())]
-    options = tuple(text for text in items if text.startswith("-") and not text.startswith("-e"))
+    options = tuple(text for text in asked.pypi if text.startswith("-") and not text.startswith("-e"))
     return Generation(
         number=1,
         moment=0,
         subdir=subdir,
-        asking=Asking(tuple(AskedFor(str(line.spec)) for line in lines)),
-        pypi=PypiIntent(tuple(AskedFor(text) for text in items if text not in options), (), options),
-        channels=channels,
+        asking=Asking(tuple(AskedFor(str(each.spec)) for each in specs)),
+        pypi=PypiIntent(tuple(AskedFor(text) for text in asked.pypi if text not in options), (), options),
+        channels=asked.channels,
     )
 
 

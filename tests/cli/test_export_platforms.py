@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 THREE = ("linux-64", "osx-arm64", "win-64")
 FIVE = (*THREE, "osx-64", "linux-aarch64")
+WINDOWS = ((), ("pywin32", "vc"))
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 START = script(f'exec "{os.path.realpath(sys.executable)}" "$@"')
 
@@ -78,8 +79,9 @@ def exported(envmgr: Envmgr, prefix: Path, *options: str, platforms: tuple[str, 
     return done.out
 
 
-def solved(envmgr: Envmgr, folder: Path, text: str, subdir: str) -> set[str]:
-    (folder / "solved.yml").write_text(text)
+def solved(envmgr: Envmgr, folder: Path, text: str, subdir: str, name: str = "solved.yml") -> set[str]:
+    (folder / "solved").mkdir(exist_ok=True)
+    (folder / "solved" / name).write_text(text)
     done = envmgr(
         "create",
         "--dry-run",
@@ -87,7 +89,7 @@ def solved(envmgr: Envmgr, folder: Path, text: str, subdir: str) -> set[str]:
         "-p",
         folder / "none",
         "-f",
-        folder / "solved.yml",
+        folder / "solved" / name,
         "--platform",
         subdir,
     )
@@ -142,7 +144,7 @@ def test_versions_and_packages_that_differ_get_selectors(
     )
 
 
-def test_a_package_that_only_some_platforms_have_counts_there(envmgr: Envmgr, text: str, tmp_path: Path):
+def test_what_a_command_line_asked_for_counts_where_it_is(envmgr: Envmgr, text: str, tmp_path: Path):
     prefix = made(envmgr, tmp_path, text)
     assert envmgr("install", "-y", "-p", prefix, "perf").code == 0
     done = envmgr("export", "-p", prefix, "--from-history", "--platform", "linux-64", "--platform", "win-64")
@@ -151,6 +153,78 @@ def test_a_package_that_only_some_platforms_have_counts_there(envmgr: Envmgr, te
         *text.splitlines()[1:3], "platforms:", "  - linux-64", "  - win-64", "dependencies:",
         "- app <2   # not yet 2", "- pure", "- sel(linux): perf", "- sel(win): pywin32 >=300",
     ]  # fmt: skip
+
+
+def test_what_a_file_asks_for_everywhere_has_to_be_there(envmgr: Envmgr, text: str, tmp_path: Path):
+    prefix = made(envmgr, tmp_path, f"{text}- perf\n")
+    done = envmgr("export", "-p", prefix, "--from-history", "--platform", "win-64")
+    assert (done.code, done.out) == (1, "")
+    assert "win-64: 'perf' (env.yml:8) cannot be fulfilled" in done.err
+    assert "perf is there for linux-64" in done.err
+    aarch64 = exported(envmgr, prefix, "--from-history", platforms=("linux-64", "linux-aarch64"))
+    assert aarch64.endswith("- sel(win): pywin32 >=300\n- perf\n")
+
+
+def test_selectors_count_also_where_the_text_of_the_file_cannot_be_kept(
+    envmgr: Envmgr, channel: str, tmp_path: Path
+):
+    text = f"{{channels: [{channel}, nodefaults], dependencies: [lib, {{sel(win): pywin32}}, app <2]}}\n"
+    prefix = made(envmgr, tmp_path, text)
+    assert envmgr("install", "-y", "-p", prefix, "app <3", "pure").code == 0
+    done = envmgr("export", "-p", prefix, "--from-history", "--platform", "linux-64", "--platform", "win-64")
+    assert "is not kept, with its comments and its order: its keys stand in braces" in done.err
+    assert yaml.safe_load(done.out)["dependencies"] == ["lib", "app <3", "pure", {"sel(win)": "pywin32"}]
+
+
+@pytest.mark.parametrize(
+    ("file", "level"),
+    [("conda-lock.yml", ()), ("pixi.lock", ()), ("pixi.toml", ()), ("pixi.toml", ("--from-history",))],
+)
+def test_locks_and_pixi_hold_all_platforms(
+    envmgr: Envmgr, text: str, tmp_path: Path, file: str, level: tuple[str, ...]
+):
+    prefix = made(envmgr, tmp_path, text)
+    words = [word for each in FIVE for word in ("--platform", each)]
+    assert envmgr("export", "-p", prefix, "-f", tmp_path / file, *level, *words).code == 0
+    for subdir in FIVE:
+        found = solved(envmgr, tmp_path, (tmp_path / file).read_text(), subdir, file)
+        assert found == solved(envmgr, tmp_path, text, subdir)
+    copy = tmp_path / "elsewhere/envs/demo"
+    assert envmgr("create", "-y", "-p", copy, "-f", tmp_path / file).code == 0
+    (tmp_path / "again").mkdir()
+    again = envmgr("export", "-p", copy, "-f", tmp_path / "again" / file, *level, "--platform", "win-64")
+    assert f"hat {file} asks for on other platforms is not noted" in again.err
+    assert again.code == (1 if (file, level) == ("pixi.toml", ()) else 0)
+
+
+def test_conda_lock_and_py_rattler_read_all_platforms(envmgr: Envmgr, text: str, tmp_path: Path):
+    lockfile = pytest.importorskip("conda_lock.lockfile", reason="conda-lock is not installed")
+    rattler = pytest.importorskip("rattler")
+    prefix = made(envmgr, tmp_path, text)
+    words = [word for each in FIVE for word in ("--platform", each)]
+    for file in ("conda-lock.yml", "pixi.lock"):
+        assert envmgr("export", "-p", prefix, "-f", tmp_path / file, *words).code == 0
+        environment = rattler.LockFile.from_path(str(tmp_path / file)).default_environment()
+        found = {
+            getattr(platform, "name", str(platform)): {each.name for each in environment.packages(platform)}
+            for platform in environment.platforms()
+        }
+        assert found == {each: {"app", "lib", "pure", *WINDOWS[each == "win-64"]} for each in FIVE}
+    read = lockfile.parse_conda_lock_file(tmp_path / "conda-lock.yml")
+    assert {each.platform for each in read.package if each.name == "app"} == set(FIVE)
+
+
+def test_conda_lock_reads_the_selectors_of_comments(envmgr: Envmgr, text: str, tmp_path: Path):
+    reader = pytest.importorskip(
+        "conda_lock.src_parser.environment_yaml", reason="conda-lock is not installed"
+    )
+    prefix = made(envmgr, tmp_path, text)
+    file = tmp_path / "together.yml"
+    file.write_text(exported(envmgr, prefix, "--no-builds", platforms=FIVE))
+    read = reader.parse_environment_file(file, platforms=list(FIVE), mapping_url="")
+    for subdir, dependencies in read.dependencies.items():
+        expected = solved(envmgr, tmp_path, text, subdir)
+        assert {each.name for each in dependencies} == {name.rsplit("-", 2)[0] for name in expected}
 
 
 def test_items_of_pypi_that_differ_get_markers(
@@ -202,3 +276,31 @@ def test_a_platform_without_a_solution_is_named(envmgr: Envmgr, channel: str, tm
     prefix = made(envmgr, tmp_path, text)
     done = envmgr("export", "-p", prefix, "--from-history", "--platform", "linux-64", "--platform", "win-64")
     assert (done.code, "win-64: " in done.err, "lib=1.5" in done.err) == (1, True, True)
+
+
+def test_platforms_are_solved_within_the_pins_of_the_environment(envmgr: Envmgr, text: str, tmp_path: Path):
+    prefix = made(envmgr, tmp_path, text)
+    (prefix / "conda-meta/pinned").write_text("lib <1.6\n")
+    words = ("-p", prefix, "--from-history", "--platform", "linux-64", "--platform", "win-64")
+    refused = envmgr("export", *words)
+    assert (refused.code, "conda-meta/pinned:1" in refused.err, "win-64" in refused.err) == (1, True, True)
+    free = envmgr("export", *words, "--no-pin")
+    assert (free.code, "pins, for which environment.yml has no place" in free.err) == (0, True)
+
+
+def test_a_platform_that_is_named_twice_is_written_once(envmgr: Envmgr, text: str, tmp_path: Path):
+    prefix = made(envmgr, tmp_path, text)
+    twice = exported(envmgr, prefix, platforms=("win-64", "win-64"))
+    assert twice == exported(envmgr, prefix, platforms=("win-64",))
+    assert yaml.safe_load(twice)["platforms"] == ["win-64"]
+    explicit = exported(envmgr, prefix, "--format", "explicit", platforms=("linux-64", "linux-64"))
+    assert explicit == envmgr("export", "-p", prefix, "--format", "explicit").out
+
+
+def test_offline_only_what_was_fetched_is_solved(
+    envmgr: Envmgr, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    prefix = made(envmgr, tmp_path, text)
+    monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / "other"))
+    done = envmgr("export", "-p", prefix, "--platform", "win-64", "--offline")
+    assert (done.code, "win-64 is not on this machine" in done.err) == (1, True)
