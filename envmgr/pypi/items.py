@@ -91,7 +91,8 @@ def index_url(text: str) -> str | None:
 def restyled_item(text: str, version: str, style: VersionStyle) -> str:
     """The item with what *style* says of *version*, the one that is installed; extras and markers stay.
 
-    What names a URL or has options stays as it is, and what `>=` and `==X.Y.*` cannot hold of a version goes.
+    What names a URL or has options stays as it is, so does that of a version which no specifier can name, and what
+    `>=` and `==X.Y.*` cannot hold of a version goes.
 
     >>> restyled_item("Foo[x]<3; python_version<'4'", "2.1.5+cu118", "minor")
     'Foo[x]==2.1.*; python_version < "4"'
@@ -99,9 +100,12 @@ def restyled_item(text: str, version: str, style: VersionStyle) -> str:
     wanted = None if style == "asked" else _requirement(text)
     if wanted is None or wanted.url is not None:
         return text
-    from packaging.specifiers import SpecifierSet
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    wanted.specifier = SpecifierSet(_specifier(version, style))
+    try:
+        wanted.specifier = SpecifierSet(_specifier(version, style))
+    except InvalidSpecifier:
+        return text
     return str(wanted)
 
 
