@@ -44,6 +44,7 @@ EFFECT_MODULES = {
     "config.store",
     "host.file_system",
     "host.folder_lock",
+    "host.forks",
     "host.given_file",
     "host.probe",
     "host.shell",

@@ -21,6 +21,7 @@ from envmgr.ops.lock_earlier import read_earlier
 from envmgr.ops.lock_inputs import LOCK_NAME, Asking, options_of, platforms_of, read_target, relative_sources
 from envmgr.ops.lock_records import settled, unfulfilled
 from envmgr.ops.lock_request import Checked, Locked, LockedPlatform
+from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,34 +209,72 @@ def _check_names(request: LockRequest, plan: _Plan) -> None:
 
 
 def _lock_platforms(request: LockRequest, plan: _Plan) -> tuple[LockedPlatform, ...]:
-    """Every platform: at the same time where each waits for a tool that resolves PyPI's half.
+    """Every platform: in threads where each waits for a tool that resolves PyPI's half, else in forks.
 
-    The solver itself would only take turns with itself: three platforms of 250 conda packages take half as long
-    again in threads, and the same with PyPI items half as long.
+    The solver itself would only take turns with itself in threads: three platforms of 250 conda packages take
+    half as long again in them, and the same with PyPI items half as long.
     """
+    known = {target.subdir: kept for target in plan.targets if (kept := _kept(target, request, plan))}
+    open_targets = [target for target in plan.targets if target.subdir not in known]
+    plan_all = _in_threads if any(target.wanted.pypi for target in open_targets) else _in_forks
+    known |= {each.subdir: each for each in plan_all(open_targets, request, plan)}
+    return tuple(known[target.subdir] for target in plan.targets)
+
+
+class _Later(Reporter):
+    """Keeps sentences, for a process that may not show them."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def warned(self, message: str) -> None:
+        """Keeps the sentence."""
+        self.told.append(("warned", message))
+
+    def decided(self, message: str) -> None:
+        """Keeps the sentence."""
+        self.told.append(("decided", message))
+
+    def requested(self, message: str) -> None:
+        """Keeps the sentence."""
+        self.told.append(("requested", message))
+
+
+def _in_forks(targets: Sequence[Target], request: LockRequest, plan: _Plan) -> list[LockedPlatform]:
+    from envmgr.host.forks import map_in_forks
+
+    def here(target: Target) -> tuple[LockedPlatform, list[tuple[str, str]]]:
+        return _lock_platform(target, request, plan), []
+
+    def away(target: Target) -> tuple[LockedPlatform, list[tuple[str, str]]]:
+        later = _Later()
+        quiet = replace(target, context=replace(target.context, reporter=later))
+        return _lock_platform(quiet, request, plan), later.told
+
+    done = []
+    for target, (platform, told) in zip(targets, map_in_forks(targets, here=here, away=away), strict=True):
+        for how, sentence in told:
+            getattr(target.context.reporter, how)(sentence)
+        done.append(platform)
+    return done
+
+
+def _in_threads(targets: Sequence[Target], request: LockRequest, plan: _Plan) -> list[LockedPlatform]:
+    from concurrent.futures import ThreadPoolExecutor
 
     def locked(target: Target) -> LockedPlatform:
         return _lock_platform(target, request, plan)
 
-    if len(plan.targets) < 2 or not any(target.wanted.pypi for target in plan.targets):
-        return tuple(map(locked, plan.targets))
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(_MOST_THREADS) as threads:
-        running = [threads.submit(locked, target) for target in plan.targets]
+        running = [threads.submit(locked, target) for target in targets]
         try:
-            return tuple(each.result() for each in running)
+            return [each.result() for each in running]
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def _lock_platform(target: Target, request: LockRequest, plan: _Plan) -> LockedPlatform:
-    # pixi.lock has facts that conda-lock.yml has not: then the channels are asked, and everything stays.
-    moving = bool(request.update) or request.update_all or request.pixi is not None
-    kept = None if moving else _kept(target, plan)
-    if kept is not None:
-        return kept
     if not plan.earlier.may_plan:
         raise DataError(f"{target.subdir} has to be planned again, and the files are not merged yet.")
     from envmgr.ops.lock_solve import solve_platform
@@ -245,8 +284,11 @@ def _lock_platform(target: Target, request: LockRequest, plan: _Plan) -> LockedP
     return solve_platform(target, standing, replace(request, options=plan.options))
 
 
-def _kept(target: Target, plan: _Plan) -> LockedPlatform | None:
+def _kept(target: Target, request: LockRequest, plan: _Plan) -> LockedPlatform | None:
     """What the earlier lock has; None where the files ask for something else, or it does not hold together."""
+    # pixi.lock has facts that conda-lock.yml has not: then the channels are asked, and everything stays.
+    if request.update or request.update_all or request.pixi is not None:
+        return None
     earlier = plan.earlier.lock
     if earlier is None or _outdated(earlier, target):
         return None

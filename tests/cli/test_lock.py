@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,6 +188,24 @@ def test_a_plan_from_a_lock_tells_why_each_package_comes(
         "app": "asked for", "dist": "asked for", "wheely": "asked for", "lib": "needed by app",
         "python": "needed by app, dist and 2 more", "part": "needed by wheely",
     }  # fmt: skip
+
+
+def test_platforms_that_are_planned_in_forks_give_the_same_lock_and_the_same_sentences(
+    envmgr: Envmgr, write: Any, locked: Any
+) -> None:
+    file = write("app", "dist", "lib[version='1.0|2.0',build=b_1]", platforms=list(PLATFORMS))
+    command = [sys.executable, "-m", "envmgr", "lock", "-f", str(file), "--update-all"]
+    place = file.parent / "conda-lock.yml"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    alone = place.read_bytes()
+    place.unlink()
+    here = envmgr("lock", "-f", file, "--update-all")
+    assert (done.stderr, alone) == (here.err, place.read_bytes())
+
+    write("app", "new-glibc", platforms=list(PLATFORMS))
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, check=False)
+    here = envmgr("lock", "-f", file, "--update-all", "--json")
+    assert (done.returncode, done.stdout) == (1, here.out)
 
 
 def test_a_second_run_writes_the_same_bytes_and_asks_no_channel(
