@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError
@@ -10,11 +11,13 @@ from envmgr.lock.conda_lock_v1 import read_conda_lock
 from envmgr.lock.fields import Fields
 from envmgr.lock.locked import LARGEST_LOCK_BYTES
 from envmgr.lock.pixi_v6 import NEWEST, read_pixi_lock
+from envmgr.lock.plain_yaml import read_plain_lock
 from envmgr.models.document import LINE_BREAK, decode_document
 from envmgr.models.yaml_document import read_yaml
 
 if TYPE_CHECKING:
     from envmgr.lock.locked import Lock
+    from envmgr.models.yaml_document import Node
 
 _LAST_WITH_PACKAGE_LIST = 3
 
@@ -31,9 +34,18 @@ def read_lock(content: str | bytes, *, file: str) -> Lock:
         head = read_yaml(parts[0], file=file) if packages is not None else None
         if head is not None:
             return read_conda_lock(head, file=file, packages=packages)
+    # What is wrong is told by the reader of all YAML, which knows each place.
+    with contextlib.suppress(DataError):
+        plain = read_plain_lock(text, file=file)
+        if plain is not None:
+            return _lock_in(plain, file)
     root = read_yaml(text, file=file, most_bytes=LARGEST_LOCK_BYTES)
     if root is None:
         raise DataError(f"{file} is empty, and no lock file.", file=file)
+    return _lock_in(root, file)
+
+
+def _lock_in(root: Node, file: str) -> Lock:
     top = Fields(root, file, "a lock file")
     version = top.number("version")
     if version is None:
