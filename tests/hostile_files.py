@@ -250,11 +250,12 @@ REFUSED_WITH_LINE = REFUSED - {"UTF-16 without a mark", "HTML in its place"}
 KINDS: dict[str, Change] = {**BENIGN, **_STRANGE, **_REST}
 """What is wrong with a file; what is REFUSED is so in each format."""
 
-HUGE: dict[str, Change] = {
-    "50 MB of its own lines": lambda _, good, size: good * (50 * size // len(good)),
-    "50 MB in a line": lambda _, good, size: good + b"x" * 50 * size,
-    "1.1 billion bytes in a line": lambda _, good, size: good + b"x" * 1100 * size,
+HUGE: dict[str, tuple[bytes | None, int]] = {
+    "50 MB of its own lines": (None, 50_000_000),
+    "50 MB in a line": (b"x", 50_000_000),
+    "1.1 billion bytes in a line": (b"x", 1_100_000_000),
 }
+"""What follows a good file (None: its own text), again and again, until there are as many bytes."""
 
 
 def random_change(good: bytes, chance: random.Random) -> bytes:

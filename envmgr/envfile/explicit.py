@@ -143,9 +143,9 @@ def _parse_package(line: str, source: Source, cwd: str) -> ExplicitPackage:
         raise _refusal(line, source)
     try:
         split_distribution(match["fn"])
+        url = match["url"] if is_url(match["url"]) else file_url(match["url"], cwd)
     except DataError as error:
         raise DataError(f"{source}: {error}", hint=error.hint, file=source.file, line=source.line) from None
-    url = match["url"] if is_url(match["url"]) else file_url(match["url"], cwd)
     return ExplicitPackage(url, match["md5"], match["sha256"], source)
 
 

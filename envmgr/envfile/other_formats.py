@@ -46,6 +46,7 @@ _ONLY_PIP: Final = re.compile(
     r"-{1,2}[A-Za-z]|[A-Za-z0-9._-]+\s*\[[A-Za-z0-9._,\s-]*\]|[^#]*;\s*(?:\(+\s*)?[a-z'\"]|[A-Za-z0-9._-][^=]*\s@\s"
     r"|(git|hg|svn|bzr)\+|\.{0,2}/|https?://(?!\S*(\.conda|\.tar\.bz2|::))|[^#]*===|[^#\s]*\.whl\b|[^#]*\s--hash"
 )
+_FROM_PIP: Final = re.compile(r"^#.*\b(pip-compile|uv (pip compile|export))\b", re.MULTILINE)
 _ONLY_CONDA: Final = re.compile(
     r"[A-Za-z0-9_.-]+\s*=(?![=<>~])|[^#;]*\[[a-z_]+\s*=|[^#\s]+::|[A-Za-z0-9_.-]+\s+[0-9*]|[^#]*\.(conda|tar\.bz2)(#|$)|[^#;]*[0-9*]\|"
 )
@@ -125,6 +126,7 @@ def _kind_of_list(text: str, file: str, base: str) -> FileKind:
         )
     is_named = base.startswith(("requirements", "constraints")) or base.endswith((".in", "requirements.txt"))
     is_named = is_named or re.search(r"(?i)(^|[/\\])requirements[/\\][^/\\]*$", file) is not None
+    is_named = is_named or _FROM_PIP.search(text[:1000]) is not None
     return "requirements" if pip or (is_named and not conda and not _from_conda(text)) else "specs"
 
 

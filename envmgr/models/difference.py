@@ -100,7 +100,7 @@ def _differing(before: Entry, after: Entry) -> Iterator[str]:
     old, new = before.record, after.record
     assert old is not None
     assert new is not None
-    if old.version != new.version:
+    if old.version != new.version and old.version and new.version:
         yield "version"
     if old.build != new.build and old.build and new.build and before.kind == "conda":
         yield "build"

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.envfile.explicit import ExplicitPackage
-    from envmgr.lock.pylock_v1 import Pylock
     from envmgr.models.match_spec import MatchSpec
     from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
+    from envmgr.ops.python_lock import PythonLock
     from envmgr.ops.request import Pieces
 
 _GENERATION: Final = re.compile(r"(.+)@([0-9]{1,9})")
@@ -63,7 +63,10 @@ def diff(request: DiffRequest, context: Context) -> Differences:
     reader = _Reader(request, subdir, context)
     found = reader.side(request.before), reader.side(request.after)
     python = _python_of(found)
-    before, after = (each if isinstance(each, Side) else reader.of_pylock(each, python) for each in found)
+    before, after = (each if isinstance(each, Side) else reader.of_lock(each, python) for each in found)
+    locks = [each for each in found if not isinstance(each, Side)]
+    if len(locks) == 1:
+        before, after = _without_python(before, after, locks[0])
     if before.is_request != after.is_request:
         before, after = _for_python(before, python, subdir), _for_python(after, python, subdir)
     return Differences(before, after, tuple(compare(before, after)))
@@ -94,10 +97,10 @@ class _Reader:
     def __init__(self, request: DiffRequest, subdir: str, context: Context) -> None:
         self._request, self._subdir, self._context = request, subdir, context
 
-    def side(self, word: str) -> Side | Pylock:
+    def side(self, word: str) -> Side | PythonLock:
         """What *word* names: a file, ``ENVIRONMENT@NUMBER``, or an environment, by its name or folder.
 
-        What a pylock.toml holds depends on a Python, which the other side may tell.
+        What a lock of Python's tools holds depends on a Python, which the other side may tell.
         """
         from envmgr.host.given_file import is_given_file
         from envmgr.ops.environments import expanded, is_name, locate
@@ -161,21 +164,29 @@ class _Reader:
         provides = distribution_names(record, self._context.settings.pypi_names)
         return Entry("conda", record.name, record, asked=asked, provides=provides)
 
-    def of_pylock(self, pylock: Pylock, python: PackageRecord | None) -> Side:
-        """The distributions that *pylock* has for *python*."""
-        from envmgr.ops.pylock_side import distributions_of
+    def of_lock(self, lock: PythonLock, python: PackageRecord | None) -> Side:
+        """The distributions that *lock* has for *python*, and which Pythons it is for."""
+        from envmgr.ops.python_lock import distributions_of, pinned_versions
 
         assert python is not None  # Any lock is for some Python.
+        text = str(lock.python)
+        entries = (
+            [Entry("conda", "python", texts=(text,), specs=(lock.python,))] if lock.python.version else []
+        )
+        if lock.pylock is None:
+            pinned = pinned_versions(lock, python, self._subdir)
+            return _side(lock.file, [*entries, *(_distribution(name, version) for name, version in pinned)])
         named = (*self._request.extras, *self._request.groups)
-        found = distributions_of(pylock, named, python, self._subdir, self._context)
-        entries = [self._package(record) for record in found.wheels]
+        found = distributions_of(lock.pylock, named, python, self._subdir, self._context)
+        entries += [self._package(record) for record in found.wheels]
         entries += [_distribution(each.name, each.version or "", each.sha256) for each in found.sources]
         for each in found.unfit:
             name, _, version = each.partition(" ")
             entries.append(_distribution(name, "" if version.startswith("(") else version))
-        return _side(pylock.file, entries)
+        return _side(lock.file, entries)
 
-    def _file(self, word: str) -> Side | Pylock:
+    def _file(self, word: str) -> Side | PythonLock:
+        from envmgr.ops.python_lock import is_python_lock, lock_of_pylock
         from envmgr.ops.request import Asked, read_content, read_pieces
 
         content = read_content(word, self._context)
@@ -185,7 +196,7 @@ class _Reader:
         asked = Asked(files=(word,), extras=self._request.extras, groups=self._request.groups)
         pieces = read_pieces(asked, self._subdir, self._context, {word: content})
         if pieces.pylock is not None:
-            return pieces.pylock
+            return lock_of_pylock(pieces.pylock)
         if pieces.locked is not None:
             side = self._explicit(word, pieces.explicit)
             wheels = [self._package(record) for record in pieces.locked.wheels]
@@ -193,7 +204,9 @@ class _Reader:
                 _distribution(each.name, each.version or "", each.sha256) for each in pieces.locked.sources
             ]
             return _side(word, [*side.entries.values(), *wheels, *sources])
-        return self._explicit(word, pieces.explicit) if pieces.explicit else self._requests(word, pieces)
+        if pieces.explicit:
+            return self._explicit(word, pieces.explicit)
+        return self._requests(word, pieces, is_lock=is_python_lock(content, word))
 
     def _listed(self, word: str, content: bytes) -> Side | None:
         """A list of packages in JSON; None for a file that is none."""
@@ -253,9 +266,11 @@ class _Reader:
             entries.append(self._package(_record(fields, channel, subdir)))
         return _side(word, entries)
 
-    def _requests(self, word: str, pieces: Pieces) -> Side:
+    def _requests(self, word: str, pieces: Pieces, *, is_lock: bool) -> Side | PythonLock:
         """Specs, and lines for pip; where every spec names a version and a build, these are packages."""
+        from envmgr.models.match_spec import parse_match_spec
         from envmgr.models.spec_style import plain_text
+        from envmgr.ops.python_lock import PythonLock
         from envmgr.ops.python_requirements import items_of_file, place_mapped
         from envmgr.pypi.requirement_files import gather
 
@@ -264,8 +279,11 @@ class _Reader:
         for file in pieces.environments:
             requirements += [*file.requirements, *place_mapped(file).requirements]
             items += items_of_file([*file.python, *file.subsections.get("pip", ())], self._context)
-        exact = [_exact(each) for each in requirements]
         lines = gather(items, self._context.environ).requirements
+        if is_lock:
+            pythons = [each.spec for each in requirements if each.spec.name == "python"]
+            return PythonLock(word, pythons[0] if pythons else parse_match_spec("python"), None, tuple(lines))
+        exact = [_exact(each) for each in requirements]
         pinned = [re.fullmatch(r"([\w.-]+)==([^\s;*]+)", line.text) for line in lines]
         if requirements and all(exact) and all(pinned):
             packages = [self._package(each) for each in exact if each is not None]
@@ -287,22 +305,38 @@ class _Reader:
         return _side(word, entries, is_request=True)
 
 
-def _python_of(sides: Iterable[Side | Pylock]) -> PackageRecord | None:
+def _python_of(sides: Iterable[Side | PythonLock]) -> PackageRecord | None:
     """The Python that one of *sides* has, or else that a lock among them is for."""
     pythons = [each.entries.get(("conda", "python")) for each in sides if isinstance(each, Side)]
     records = [each.record for each in pythons if each is not None and each.record is not None]
-    pylocks = [each for each in sides if not isinstance(each, Side)]
-    if records or not pylocks:
+    locks = [each for each in sides if not isinstance(each, Side)]
+    if records or not locks:
         return records[0] if records else None
-    from envmgr.ops.pylock_side import python_for
+    from envmgr.ops.python_lock import python_for
 
-    return python_for(pylocks)
+    return python_for(locks)
+
+
+def _without_python(before: Side, after: Side, lock: PythonLock) -> tuple[Side, Side]:
+    """*before* and *after*, one of which is *lock*, without python, which no lock has; one unfit for it stays."""
+    from msgspec.structs import replace
+
+    key: tuple[PackageKind, str] = ("conda", "python")
+    there = [side.entries[key].record for side in (before, after) if key in side.entries]
+    if any(record is not None and not lock.python.matches(record) for record in there):
+        return before, after
+    before, after = (
+        replace(side, entries={name: entry for name, entry in side.entries.items() if name != key})
+        for side in (before, after)
+    )
+    return before, after
 
 
 def _for_python(side: Side, python: PackageRecord | None, subdir: str) -> Side:
     """The requests of *side* whose markers hold for *python*."""
     from msgspec.structs import replace
 
+    from envmgr.ops.python_lock import marker_of
     from envmgr.pypi.target import PypiTarget
 
     if not side.is_request or python is None:
@@ -310,7 +344,7 @@ def _for_python(side: Side, python: PackageRecord | None, subdir: str) -> Side:
     target = PypiTarget.of(python, (), subdir)
     entries = {}
     for key, entry in side.entries.items():
-        markers = {text: text.partition(" ;" if " @ " in text else ";")[2].strip() for text in entry.texts}
+        markers = {text: marker_of(text) for text in entry.texts}
         texts = tuple(text for text, marker in markers.items() if not marker or target.marker_holds(marker))
         if texts or entry.kind == "conda":
             entries[key] = replace(entry, texts=texts) if entry.kind == "pypi" else entry

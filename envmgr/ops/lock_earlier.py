@@ -55,9 +55,10 @@ def read_earlier(place: Path, context: Context, *, must_exist: bool = False) -> 
 
 def read_bytes(place: Path) -> bytes | None:
     """The content of the lock at *place*; None where there is none."""
+    from envmgr.host.given_file import read_given_file
+
     try:
-        with place.open("rb") as file:
-            return file.read(LARGEST_LOCK_BYTES + 1)
+        return read_given_file(place, LARGEST_LOCK_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -58,7 +58,8 @@ _BARE_NAME = lazy_pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ARCHIVES = (".conda", ".tar.bz2")
 _LARGEST_FILE_BYTES = 50_000_000
 _MOST_INCLUDED = 200
-_LOOKED_AT_BYTES = 2_000_000  # of a file, to tell what kind it is
+LOOKED_AT_BYTES = 2_000_000
+"""Of a file, to tell what kind it is."""
 
 
 class Asked(Struct, frozen=True):
@@ -394,7 +395,7 @@ class _FileReader:
         content = self._contents.get(path)
         if content is None:
             content = read_content(path, self._context)
-        kind = kind_of_file(glanced_text(content, _LOOKED_AT_BYTES), path)
+        kind = kind_of_file(glanced_text(content, LOOKED_AT_BYTES), path)
         if kind == "explicit":
             context = self._context
             parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))

@@ -125,6 +125,66 @@ def test_environment_files_are_fulfilled_or_not(envmgr: Envmgr, make: Any, tmp_p
     assert changes(envmgr, one, file) == {}
 
 
+PYPROJECT = """
+[project]
+requires-python = ">=3.9"
+dependencies = ["a>=1", "old; python_version<'3.10'", "w; sys_platform=='win32'"]
+"""
+UV_LOCK = """
+version = 1
+requires-python = ">=3.9"
+[[package]]
+name = "demo"
+source = { virtual = "." }
+dependencies = [{ name = "a" }, { name = "old", marker = "python_full_version < '3.10'" }]
+[[package]]
+name = "a"
+version = "1.5"
+sdist = { url = "https://h/a-1.5.tar.gz", hash = "sha256:SUM" }
+[[package]]
+name = "old"
+version = "1.0"
+sdist = { url = "https://h/old-1.0.tar.gz", hash = "sha256:SUM" }
+""".replace("SUM", "a" * 64)
+PYLOCK = """
+lock-version = "1.0"
+requires-python = ">=3.9"
+[[packages]]
+name = "a"
+version = "2.0"
+wheels = [{ url = "https://h/a-2.0-py3-none-any.whl", hashes = { sha256 = "SUM" } }]
+[[packages]]
+name = "old"
+version = "1.0"
+marker = "python_version < '3.10'"
+wheels = [{ url = "https://h/old-1.0-py3-none-any.whl", hashes = { sha256 = "SUM" } }]
+""".replace("SUM", "b" * 64)
+
+
+def test_locks_of_python_s_tools_are_read_for_the_python_of_the_other_side(
+    envmgr: Envmgr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"pyproject.toml": PYPROJECT, "uv.lock": UV_LOCK, "pylock.toml": PYLOCK}
+    for minor in (8, 9, 11):
+        listed = [{"name": "python", "version": f"3.{minor}.1", "channel": "x"}]
+        listed += [{"name": "a", "version": "2.0", "channel": "pypi"}]
+        files[f"{minor}.json"] = json.dumps(listed)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    upgraded = {"a": ("upgraded", ("version",))}
+    assert changes(envmgr, "uv.lock", "pylock.toml") == upgraded
+    assert changes(envmgr, "pyproject.toml", "uv.lock", "--platform", "linux-64") == {}
+    assert changes(envmgr, "pylock.toml", "pyproject.toml", "--platform", "win-64") == {"w": ("added", ())}
+    assert changes(envmgr, "uv.lock", "11.json") == upgraded
+    assert changes(envmgr, "pylock.toml", "11.json") == {}
+    assert changes(envmgr, "pylock.toml", "9.json") == {"old": ("removed", ())}
+    assert changes(envmgr, "8.json", "pylock.toml") == {
+        "old": ("added", ()),
+        "python": ("changed", ("request",)),
+    }
+
+
 def test_tables_are_for_terminals_and_pull_requests(envmgr: Envmgr, make: Any) -> None:
     one, two = make("one", "app", "lib=1.0"), make("two", "app", "tool")
     shown = envmgr("diff", one, two)

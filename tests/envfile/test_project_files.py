@@ -57,6 +57,7 @@ def specs(file: EnvironmentFile) -> list[str]:
         ("packages.txt", "x @ https://h/x-1.whl\n", "requirements"),
         ("packages.txt", "numpy==1 --hash=sha256:0\n", "requirements"),
         ("dev.in", "numpy\n", "requirements"),
+        ("out.txt", "#\n#    pip-compile dev.in\nnumpy==1.2\n", "requirements"),
         ("p/requirements/dev.txt", "numpy==1\n", "requirements"),
         ("pyproject.toml", "[project]\n", "pyproject"),
         ("a.toml", "[tool.poetry.dependencies]\npython = '*'\n", "pyproject"),
