@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from envmgr.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from envmgr.models.spec_style import VersionStyle
     from envmgr.ops.context import Context
@@ -143,38 +143,41 @@ def _python_in(venv: Path) -> _Python | None:
 
 
 def _asked_for(python: _Python, request: AdoptRequest) -> _Draft:
-    """The distributions that were asked for; without any such note, those that no other needs."""
-    from envmgr.pypi.installed import is_requested
+    """The distributions that were asked for, and others that nothing needs."""
+    from envmgr.pypi.installed import read_requirements
+    from envmgr.pypi.top_level import top_level
 
-    own = [each for each in python.distributions if each.name not in _SEEDS]
-    asked = [each for each in own if is_requested(python.folder, each)]
-    if not asked:
-        needed = {name for each in own for name in _needs(python.folder, each)}
-        asked = [each for each in own if each.name not in needed] or own
+    own = {each.name: each for each in python.distributions if each.name not in _SEEDS}
+    needs = {
+        name: read_requirements(python.folder / each.metadata / "METADATA") for name, each in own.items()
+    }
     draft = _Draft()
-    for each in asked:
-        _take(each, python, request, draft)
+    for name, extras in top_level(needs, _noted(python.folder, own.values()), python.version).items():
+        _take(own[name], python, request, draft, extras)
     return draft
 
 
-def _needs(folder: Path, distribution: Distribution) -> Iterator[str]:
-    from envmgr.pypi.installed import read_requirements
-    from envmgr.pypi.items import item_name
+def _noted(folder: Path, own: Iterable[Distribution]) -> set[str]:
+    """What is noted as asked for; uv's do not count where it noted all, as its versions of today do."""
+    from envmgr.pypi.installed import installer_of, is_requested
 
-    for line in read_requirements(folder / distribution.metadata / "METADATA"):
-        name = item_name(line)
-        if name and name != distribution.name and "extra" not in line.partition(";")[2]:
-            yield name
+    noted = {each.name for each in own if is_requested(folder, each)}
+    of_uv = {each.name for each in own if installer_of(folder, each) == "uv"}
+    return noted - of_uv if of_uv <= noted else noted
 
 
-def _take(each: Distribution, python: _Python, request: AdoptRequest, draft: _Draft) -> None:
+def _take(
+    each: Distribution, python: _Python, request: AdoptRequest, draft: _Draft, extras: Sequence[str] = ()
+) -> None:
     from envmgr.pypi.installed import direct_url
     from envmgr.pypi.items import exact_item, restyled_item, without_login
 
     direct = direct_url(python.folder, each)
-    item = exact_item(each.name, each.version, direct)
+    parts = f"[{','.join(extras)}]" if extras else ""
+    item = exact_item(f"{each.name}{parts}", each.version, direct)
     if item is None and direct is not None:
-        item = _local_item(direct, request)
+        local = _local_item(direct, request)
+        item = None if local is None else f"{local}{parts}"
     if item is None:
         draft.missing.append(f"{each.name} {each.version} came from a file that is not there any more.")
     elif direct is None:
@@ -246,7 +249,8 @@ def _python_of_project(folder: Path, request: AdoptRequest, context: Context) ->
 
     if request.environment is not None:
         named = expanded(request.environment, context)
-        if not named.is_dir() and is_name(request.environment):
+        is_there = (named / "pyvenv.cfg").exists() or (named / "conda-meta").is_dir()
+        if not is_there and is_name(request.environment):
             named = locate(request.environment, None, context)
         found = _python_in(named)
         if found is None:
@@ -313,7 +317,7 @@ def _sources(folder: Path) -> Iterator[Path]:
             and not (Path(where) / name / "conda-meta").exists()
         )
         for name in sorted(files):
-            if name.endswith((".py", ".ipynb")):
+            if name.endswith((".py", ".ipynb")) and (Path(where) / name).is_file():
                 yield Path(where) / name
 
 

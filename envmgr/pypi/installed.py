@@ -65,6 +65,15 @@ def is_requested(site_packages: Path, distribution: Distribution) -> bool:
     return (site_packages / distribution.metadata / "REQUESTED").exists()
 
 
+def installer_of(site_packages: Path, distribution: Distribution) -> str:
+    """The name of the tool that installed *distribution* (the same, INSTALLER); "" where none is noted."""
+    try:
+        with (site_packages / distribution.metadata / "INSTALLER").open(encoding="utf-8") as file:
+            return file.read(100).strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def direct_url(site_packages: Path, distribution: Distribution) -> Mapping[str, Any] | None:
     """Where *distribution* came from, if that was no index (PyPA "Direct URL Data Structure"); None otherwise."""
     import msgspec

@@ -36,6 +36,8 @@ def distribute(
     (info / "RECORD").write_text("".join(f"{module}/__init__.py,,\n" for module in modules))
     if more.get("direct"):
         (info / "direct_url.json").write_text(json.dumps(more["direct"]))
+    if more.get("by"):
+        (info / "INSTALLER").write_text(more["by"])
     if more.get("asked"):
         (info / "REQUESTED").write_text("")
 
@@ -55,9 +57,28 @@ def dependencies(done: Outcome) -> list[Any]:
     return list(yaml.safe_load(done.out)["dependencies"])
 
 
+def test_notes_of_uv_count_only_where_they_tell_what_was_asked_for(envmgr: Envmgr, tmp_path: Path) -> None:
+    prefix = tmp_path / "u"
+    venv.create(prefix, with_pip=False, symlinks=True)
+    distribute(prefix, "app", "1", requires=("lib",), asked=True, by="uv")
+    distribute(prefix, "lib", "1", asked=True, by="uv")
+    distribute(prefix, "one", "1", requires=("other",), asked=True, by="uv")
+    distribute(prefix, "other", "1", requires=("one",), asked=True, by="uv")
+    assert dependencies(envmgr("adopt", prefix))[2] == {"pip": ["app==1", "one==1"]}
+    distribute(prefix, "more", "1", by="uv")
+    assert dependencies(envmgr("adopt", prefix))[2] == {
+        "pip": ["app==1", "lib==1", "more==1", "one==1", "other==1"]
+    }
+
+
 def test_a_venv_gives_what_was_asked_for_or_what_no_other_needs(envmgr: Envmgr, made: Path) -> None:
     done = envmgr("adopt", made)
     assert dependencies(done) == [f"python={VERSION}", "pip", {"pip": ["app==1.2.3"]}]
+    distribute(made, "more", "2", requires=("app", 'part[y]; extra == "x"', 'gone; extra == "z"'), asked=True)
+    distribute(made, "part", "2", requires=('deep; extra == "y"',))
+    distribute(made, "deep", "2")
+    distribute(made, "leaf", "2")
+    assert dependencies(envmgr("adopt", made))[2] == {"pip": ["leaf==2", "more[x]==2"]}
     assert yaml.safe_load(done.out)["name"] == "project"
     project = made.parent / "mine"
     project.mkdir()
@@ -73,7 +94,7 @@ def test_a_venv_gives_what_was_asked_for_or_what_no_other_needs(envmgr: Envmgr, 
     assert done.code == 0, done.err
     text = file.read_text()
     assert yaml.safe_load(text)["dependencies"][2] == {
-        "pip": ["-e ./mine", "other>=2.5", "r @ git+https://h/r@abc"]
+        "pip": ["leaf>=2", "-e ./mine", "more[x]>=2", "other>=2.5", "r @ git+https://h/r@abc"]
     }
     assert text.startswith(
         "# What could not be written down:\n# x 1 came from a file that is not there any more.\n"
