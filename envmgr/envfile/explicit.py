@@ -19,6 +19,7 @@ from envmgr.envfile.spec_line import parse_requirement
 from envmgr.errors import DataError
 from envmgr.models.channel import file_url, is_url, split_distribution, without_credentials_in_text
 from envmgr.models.document import decode_document, quoted
+from envmgr.models.named_file import refuse_here
 from envmgr.models.path_text import expand_path
 from envmgr.models.requirement import Requirement, Source
 from envmgr.models.yaml_problem import refuse_merge_markers
@@ -70,8 +71,12 @@ def is_explicit(text: str) -> bool:
     return _MARKER in text and any(line.strip() == _MARKER for line in text.splitlines())
 
 
-def parse_explicit(text: str | bytes, *, file: str, environ: Mapping[str, str], cwd: str) -> ExplicitFile:
+def parse_explicit(
+    text: str | bytes, *, file: str, environ: Mapping[str, str], cwd: str | None
+) -> ExplicitFile:
     """Read an explicit file; *environ* fills `~` and `$NAME`, *cwd* is the absolute start of relative paths.
+
+    Where *cwd* is None the file comes from a server, and may name nothing of this machine.
 
     Raises DataError with file and line for a line that is no URL or path of a package archive.
     """
@@ -137,13 +142,16 @@ def _refuse_directive(spec: str, place: str) -> None:
         )
 
 
-def _parse_package(line: str, source: Source, cwd: str) -> ExplicitPackage:
+def _parse_package(line: str, source: Source, cwd: str | None) -> ExplicitPackage:
     match = _PACKAGE.fullmatch(line)
     if match is None:
         raise _refusal(line, source)
+    url = match["url"]
+    if cwd is None and (not is_url(url) or url.lower().startswith("file:")):
+        raise refuse_here(source.text, source)
     try:
         split_distribution(match["fn"])
-        url = match["url"] if is_url(match["url"]) else file_url(match["url"], cwd)
+        url = url if is_url(url) else file_url(url, cwd or "")
     except DataError as error:
         raise DataError(f"{source}: {error}", hint=error.hint, file=source.file, line=source.line) from None
     return ExplicitPackage(url, match["md5"], match["sha256"], source)

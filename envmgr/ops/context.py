@@ -19,6 +19,7 @@ class Context(Struct, frozen=True):
     """Settings and ports; ``environ``, ``home`` and ``cwd`` are the process's, passed on as values.
 
     ``setting_sources`` says where each setting that is not the default was written: `~/.condarc:3`, a variable.
+    ``fetched`` are the environment files that servers gave so far, by their URLs as the user wrote them.
     """
 
     settings: Settings
@@ -30,6 +31,7 @@ class Context(Struct, frozen=True):
     home: Path
     cwd: Path
     setting_sources: Mapping[str, str] = field(default_factory=dict)
+    fetched: dict[str, bytes] = field(default_factory=dict)
 
     def with_credentials(self, written: Iterable[str]) -> Context:
         """The same, with a transport that knows the credentials in the URLs that the user wrote."""

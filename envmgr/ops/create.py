@@ -403,10 +403,10 @@ def _intent(
 ) -> PypiIntent:
     """What the environment is to hold of PyPI: a clone what its source is to hold, all of a pylock.toml."""
     if wanted.pylock is not None:
-        from envmgr.ops.environments import expanded
+        from envmgr.ops.named_file import place_of
         from envmgr.ops.pypi_intent import intent_of_records
 
-        file = str(expanded(wanted.pylock.file, context))
+        file = place_of(wanted.pylock.file, context)
         return intent_of_records([record for record in plan.link if record.is_pypi], file)
     if request.clone is None:
         from envmgr.ops.pypi_intent import intent_of

@@ -14,6 +14,7 @@ from msgspec import Struct
 from envmgr.errors import DataError, PrefixError, UsageError
 from envmgr.models.decoding import UNDECODABLE, complaint_of
 from envmgr.models.difference import Difference, Entry, PackageKind, Side, compare
+from envmgr.models.named_file import is_on_server, shown_name
 from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class _Reader:
         from envmgr.ops.environments import expanded, is_name, locate
 
         place = expanded(word, self._context)
-        if is_given_file(place):
+        if is_on_server(word) or is_given_file(place):
             return self._file(word)
         name, number = word, None
         found = _GENERATION.fullmatch(word)
@@ -186,8 +187,9 @@ class _Reader:
         return _side(lock.file, entries)
 
     def _file(self, word: str) -> Side | PythonLock:
+        from envmgr.ops.named_file import read_content
         from envmgr.ops.python_lock import is_python_lock, lock_of_pylock
-        from envmgr.ops.request import Asked, read_content, read_pieces
+        from envmgr.ops.request import Asked, read_pieces
 
         content = read_content(word, self._context)
         listed = self._listed(word, content)
@@ -217,13 +219,14 @@ class _Reader:
         is_list = start.startswith("[") and (word.lower().endswith(".json") or _LIST.match(start))
         if not is_list:
             return None
-        text = decode_document(content, file=word, largest=_LARGEST_JSON_BYTES)
-        refuse_merge_markers(text, file=word)
+        shown = shown_name(word)
+        text = decode_document(content, file=shown, largest=_LARGEST_JSON_BYTES)
+        refuse_merge_markers(text, file=shown)
         try:
             entries = msgspec.json.decode(text, type=list[_Listed])
         except UNDECODABLE as error:
             raise DataError(
-                f"{word} is not what `list --json` writes: {complaint_of(error)}.", file=word
+                f"{shown} is not what `list --json` writes: {complaint_of(error)}.", file=shown
             ) from None
         of_pip = all(each.is_of_pip for each in entries)
         return _side(
@@ -270,6 +273,7 @@ class _Reader:
         """Specs, and lines for pip; where every spec names a version and a build, these are packages."""
         from envmgr.models.match_spec import parse_match_spec
         from envmgr.models.spec_style import plain_text
+        from envmgr.ops.named_file import read_content
         from envmgr.ops.python_lock import PythonLock
         from envmgr.ops.python_requirements import items_of_file, place_mapped
         from envmgr.pypi.requirement_files import gather
@@ -279,7 +283,8 @@ class _Reader:
         for file in pieces.environments:
             requirements += [*file.requirements, *place_mapped(file).requirements]
             items += items_of_file([*file.python, *file.subsections.get("pip", ())], self._context)
-        lines = gather(items, self._context.environ).requirements
+        context = self._context
+        lines = gather(items, context.environ, lambda url: read_content(url, context)).requirements
         if is_lock:
             pythons = [each.spec for each in requirements if each.spec.name == "python"]
             return PythonLock(word, pythons[0] if pythons else parse_match_spec("python"), None, tuple(lines))
@@ -352,7 +357,7 @@ def _for_python(side: Side, python: PackageRecord | None, subdir: str) -> Side:
 
 
 def _side(word: str, entries: Iterable[Entry], *, is_request: bool = False) -> Side:
-    return Side(word, {(each.kind, each.name): each for each in entries}, is_request)
+    return Side(shown_name(word), {(each.kind, each.name): each for each in entries}, is_request)
 
 
 def _distribution(name: str, version: str, sha256: str | None = None, *, asked: bool = False) -> Entry:

@@ -193,10 +193,14 @@ def prefix_path(prefix: str, context: Context) -> Path:
 
 
 def expanded(path: str, context: Context) -> Path:
-    """*path* as an absolute path: ``~`` and variables expanded, relative to the working directory."""
+    """*path* as an absolute path: ``~`` and variables expanded, relative to the working directory.
+
+    A ``file:`` URL of this machine is such a path, too.
+    """
+    from envmgr.models.named_file import local_path
     from envmgr.models.path_text import expand_path
 
-    return Path(os.path.normpath(context.cwd / expand_path(path, context.environ)))
+    return Path(os.path.normpath(context.cwd / expand_path(local_path(path), context.environ)))
 
 
 def list_environments(context: Context) -> list[KnownEnvironment]:

@@ -251,6 +251,7 @@ def _work_dir(stack: contextlib.ExitStack, context: Context) -> Path | None:
 def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> PypiRequest:
     """*question* as a resolution for a prefix with conda's *records*; raises UsageError without python there."""
     from envmgr.host.probe import virtual_packages
+    from envmgr.ops.named_file import read_content
     from envmgr.pypi.target import PypiTarget
 
     python = python_of(records)
@@ -274,6 +275,7 @@ def pypi_request(records: Sequence[PackageRecord], question: PypiQuestion) -> Py
         exclude_newer_ms=question.exclude_newer,
         strategy=question.strategy,
         stubs_dir=context.settings.root / "pypi-stubs",
+        fetch=lambda url: read_content(url, context),
         find_login=None if context.settings.offline else question.providers.find_login,
     )
 

@@ -16,6 +16,7 @@ from envmgr.errors import DataError, UsageError
 from envmgr.lock.conda_lock_text import conda_lock_text
 from envmgr.lock.inputs import INDEXES, differences, groups_in, inputs_in, pairs_in
 from envmgr.lock.locked import MAIN, Lock
+from envmgr.models.named_file import is_on_server
 from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.lock_earlier import read_earlier
 from envmgr.ops.lock_inputs import LOCK_NAME, Asking, options_of, platforms_of, read_target, relative_sources
@@ -123,11 +124,7 @@ def _plan(
     from envmgr.ops.environments import expanded
 
     files = request.asked.files or _usual_files(request, context)
-    place = (
-        expanded(request.file, context)
-        if request.file is not None
-        else expanded(files[0], context).parent / LOCK_NAME
-    )
+    place = expanded(request.file, context) if request.file is not None else _beside(files[0], context)
     _check_file_name(place)
     asked = replace(request.asked, files=tuple(files))
     before = read_earlier(place, context, must_exist=must_exist) if given is None else given
@@ -145,6 +142,13 @@ def _plan(
     targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
     sources = relative_sources(files, place.parent, context)
     return _Plan(place, sources, targets, before, replace(options, for_lock=True))
+
+
+def _beside(file: str, context: Context) -> Path:
+    """Where the lock of *file* goes: beside it, or here where it comes from a server."""
+    from envmgr.ops.environments import expanded
+
+    return (context.cwd if is_on_server(file) else expanded(file, context).parent) / LOCK_NAME
 
 
 def _check_words(request: LockRequest, subdirs: Sequence[str]) -> None:
@@ -165,7 +169,7 @@ def _usual_files(request: LockRequest, context: Context) -> tuple[str, ...]:
     if place.exists():
         earlier = read_earlier(place, context).lock
         if earlier is not None and earlier.sources:
-            return tuple(str(place.parent / each) for each in earlier.sources)
+            return tuple(each if is_on_server(each) else str(place.parent / each) for each in earlier.sources)
     found = next((name for name in _USUAL_FILES if (context.cwd / name).exists()), None)
     if found is None:
         raise UsageError(

@@ -13,6 +13,7 @@ from envmgr.errors import DataError, UsageError
 from envmgr.lock.inputs import LockInputs
 from envmgr.lock.locked import MAIN
 from envmgr.lock.profile import default_profile, overrides, with_words
+from envmgr.models.named_file import is_on_server, shown_name
 from envmgr.ops.pins import pin_lines
 from envmgr.ops.request import environment_files, read_request
 
@@ -116,10 +117,15 @@ def options_of(texts: Mapping[str, str], options: ResolveOptions) -> ResolveOpti
 
 
 def relative_sources(files: Sequence[str], folder: Path, context: Context) -> tuple[str, ...]:
-    """The paths of *files* from the lock's *folder*, with slashes (CEP 37, ``sources``)."""
+    """The paths of *files* from the lock's *folder*, with slashes, or their URLs (CEP 37, ``sources``)."""
     from envmgr.ops.environments import expanded
 
-    return tuple(Path(os.path.relpath(expanded(file, context), folder)).as_posix() for file in files)
+    return tuple(
+        shown_name(file)
+        if is_on_server(file)
+        else Path(os.path.relpath(expanded(file, context), folder)).as_posix()
+        for file in files
+    )
 
 
 def _check_channels(wanted: EnvironmentRequest, asked: Asked, context: Context) -> None:

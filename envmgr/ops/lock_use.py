@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from envmgr.errors import DataError, UsageError
 from envmgr.lock.inputs import differences, inputs_in
 from envmgr.lock.locked import LARGEST_LOCK_BYTES
+from envmgr.models.named_file import is_on_server
 from envmgr.ops.lock_inputs import (
     LOCK_NAME,
     Asking,
@@ -88,6 +89,13 @@ def _place(asked: Asked, wanted: EnvironmentRequest, use: LockUse, context: Cont
             raise UsageError(
                 f"--{use} is for environment files that have a lock beside them.",
                 hint="Name the file with -f, and write what else is wanted into it.",
+            )
+        return None
+    if is_on_server(asked.files[0]):
+        if must:
+            raise UsageError(
+                f"--{use} is for environment files on this machine that have a lock beside them.",
+                hint="A lock may be named itself: -f URL.",
             )
         return None
     place = expanded(asked.files[0], context).parent / LOCK_NAME

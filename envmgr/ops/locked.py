@@ -72,12 +72,12 @@ def read_locked(
 
 def locked_environment(lock: Lock, subdir: str, groups: Sequence[str], context: Context) -> LockedEnvironment:
     """`read_locked`, of a lock that was read."""
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.named_file import folder_of
 
     chosen = lock.select(subdir, groups)
     if subdir == context.settings.subdir:
         check_machine(chosen, subdir, context)
-    folder = expanded(lock.file, context).parent
+    folder = folder_of(lock.file, context)
     inputs = inputs_in(lock, subdir)
     taking = _Taking(lock, folder, inputs, context)
     for each in chosen:
@@ -206,7 +206,7 @@ def _as_requirement(name: str, ranges: str) -> str:
 class _Taking:
     """Sorts packages of a lock by what is made of them."""
 
-    def __init__(self, lock: Lock, folder: Path, inputs: LockInputs | None, context: Context) -> None:
+    def __init__(self, lock: Lock, folder: Path | str, inputs: LockInputs | None, context: Context) -> None:
         self.lock, self.folder, self.context = lock, folder, context
         self.lines = inputs.pypi if inputs is not None else ()
         self.indexes = dict(
@@ -282,12 +282,16 @@ class _Taking:
 
     def _url(self, package: LockedPackage) -> str:
         from envmgr.models.channel import file_url
+        from envmgr.models.named_file import refuse_here
         from envmgr.models.path_text import expand_path
 
         # conda-lock leaves variables with logins in its URLs.
         url = expand_path(package.url, self.context.environ) if "$" in package.url else package.url
         url = url.removeprefix("direct+")  # As pixi marks what was asked for by URL.
-        if is_url(url) or url.startswith("git+") or not url.endswith((".conda", ".tar.bz2", ".whl")):
+        is_here = url.endswith((".conda", ".tar.bz2", ".whl")) and not is_url(url)
+        if isinstance(self.folder, str) and (is_here or url.lower().startswith("file:")):
+            raise refuse_here(url, package.source)
+        if not is_here or url.startswith("git+"):
             return url
         return file_url(url, str(self.folder))
 

@@ -46,17 +46,19 @@ def pylock_part(
     other versions than the conda packages.
     """
     from envmgr.models.requirement import Source
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.named_file import folder_of
     from envmgr.ops.provided import Providers
 
-    folder = expanded(pylock.file, context).parent
+    folder = folder_of(pylock.file, context)
     item = PypiItem(pylock.file, folder, Source(pylock.file, None, pylock.file))
     question = PypiQuestion((item,), wanted.subdir, Providers(context))
     request = pypi_request(records, question)
     extras, groups = chosen_groups(pylock, named)
     _check_target(pylock, request.target)
     provided = {each.name: each for each in request.provided}
-    reading = LockReading(str(folder), provided.keys(), request.target, IndexOptions(), {}, extras, groups)
+    reading = LockReading(
+        str(folder), provided.keys(), request.target, IndexOptions(), {}, extras, groups, pylock.file
+    )
     locked = read_document(pylock.document, reading)
     for name, version in locked.stubs.items():
         if version != provided[name].version:

@@ -33,27 +33,27 @@ def intent_of(items: Iterable[PypiItem], context: Context) -> PypiIntent:
     Raises DataError with the place of a line that cannot be read.
     """
     from envmgr.models.credentials import without_credentials_in_text
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.named_file import place_of, read_content
     from envmgr.pypi.items import without_login
     from envmgr.pypi.requirement_files import gather
 
     items = tuple(items)
     # A variable in an option is kept as such: it may be a login, and is asked for again each time.
     variable = [each.text.strip() for each in items if _VARIABLE_OPTION.match(each.text)]
-    gathered = gather([each for each in items if each.text.strip() not in variable], context.environ)
+    fixed = [each for each in items if each.text.strip() not in variable]
+    gathered = gather(fixed, context.environ, lambda url: read_content(url, context))
 
     def placed(line: RequirementLine) -> AskedFor:
-        file = None if line.source.file is None else str(expanded(line.source.file, context))
+        file = None if line.source.file is None else place_of(line.source.file, context)
         shown = without_login(f"{'-e ' if line.editable else ''}{line.text}")
         text = " ".join([shown, *(f"--hash={each}" for each in line.hashes)])
         return AskedFor(text, file, line.source.line if file else None)
 
-    files = [f"{name}={without_credentials_in_text(url)}" for name, url in gathered.remote]
     options = [without_credentials_in_text(f"{each.name} {each.value}".rstrip()) for each in gathered.options]
     return PypiIntent(
         requirements=tuple(map(placed, gathered.requirements)),
         constraints=tuple(line.shown for line in gathered.constraints),
-        options=tuple(dict.fromkeys([*options, *files, *map(_kept, variable)])),
+        options=tuple(dict.fromkeys([*options, *map(_kept, variable)])),
     )
 
 

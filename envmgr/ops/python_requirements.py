@@ -75,21 +75,20 @@ def place_mapped(file: EnvironmentFile) -> Placed:
 
 def items_of_file(items: Sequence[Item], context: Context) -> list[PypiItem]:
     """Lines for pip; relative paths in them start at the folder of their file."""
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.named_file import folder_of
 
-    return [
-        PypiItem(item.text, expanded(item.source.file or ".", context).parent, item.source) for item in items
-    ]
+    return [PypiItem(item.text, folder_of(item.source.file or ".", context), item.source) for item in items]
 
 
 def prefer_conda(
     items: Sequence[PypiItem], channels: Sequence[Channel], subdir: str, context: Context
 ) -> Placed:
     """Divide *items* between conda's *channels* and PyPI; raises DataError for a line that cannot be read."""
+    from envmgr.ops.named_file import read_content
     from envmgr.ops.resolve import open_index
     from envmgr.pypi.requirement_files import gather
 
-    gathered = gather(items, context.environ)
+    gathered = gather(items, context.environ, lambda url: read_content(url, context))
     index = open_index(channels, subdir, context)
     try:
         division = _Division(index, subdir, context)
@@ -102,11 +101,7 @@ def prefer_conda(
         index.close()
     found = division.found
     for option in gathered.options:
-        found.pypi.append(
-            PypiItem(f"{option.name} {option.value}".rstrip(), Path(option.folder), option.source)
-        )
-    for name, url in gathered.remote:
-        found.pypi.append(PypiItem(f"{name} {url}", context.cwd, Source(None, None, url)))
+        found.pypi.append(PypiItem(f"{option.name} {option.value}".rstrip(), option.folder, option.source))
     found.pypi += _constraint_files(gathered.constraints, context)
     if not any(_asks(item) for item in found.pypi):
         found.pypi.clear()  # Indexes and constraints alone ask for nothing.
@@ -118,11 +113,11 @@ def _asks(item: PypiItem) -> bool:
 
 
 def _constraint_files(lines: Sequence[RequirementLine], context: Context) -> Iterator[PypiItem]:
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.named_file import place_of
 
     for file in dict.fromkeys(line.source.file for line in lines if line.source.file):
-        place = expanded(file, context)
-        yield PypiItem(f"-c {place.name}", place.parent, Source(file, None, f"-c {file}"))
+        name = place_of(file, context)
+        yield PypiItem(f"-c {name}", context.cwd, Source(file, None, f"-c {file}"))
 
 
 class _Division:

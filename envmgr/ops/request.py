@@ -7,13 +7,13 @@ lists. Several files are merged in order.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from envmgr.errors import DataError, UsageError
 from envmgr.models.lazy_pattern import lazy_pattern
+from envmgr.models.named_file import is_on_server, name_beside, shown_name
 from envmgr.models.requirement import Requirement, Source
 from envmgr.models.string_match import is_regex
 from envmgr.ops.channels import (
@@ -29,7 +29,6 @@ from envmgr.ops.channels import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from envmgr.config.settings import ChannelPriority
     from envmgr.envfile.environment_file import EnvironmentFile
@@ -56,7 +55,6 @@ __all__ = [
 _BARE_VERSION = lazy_pattern(r"[0-9]+(\.[0-9]+)+(\.\*)?")
 _BARE_NAME = lazy_pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _ARCHIVES = (".conda", ".tar.bz2")
-_LARGEST_FILE_BYTES = 50_000_000
 _MOST_INCLUDED = 200
 LOOKED_AT_BYTES = 2_000_000
 """Of a file, to tell what kind it is."""
@@ -263,11 +261,11 @@ def asking_of(
     *priority* is that of the command, None for that of the settings.
     """
     from envmgr.models.channel import without_credentials_in_text
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.named_file import place_of
     from envmgr.prefix.generation import AskedFor, Asking
 
     def placed(text: str, source: Source) -> AskedFor:
-        file = None if source.file is None else str(expanded(source.file, context))
+        file = None if source.file is None else place_of(source.file, context)
         return AskedFor(text, file, source.line if file else None)
 
     chosen = priority or context.settings.channel_priority
@@ -279,7 +277,7 @@ def asking_of(
             placed(without_credentials_in_text(str(each.spec)), each.source) for each in wanted.requirements
         ),
         tuple(placed(text, item.source) for item, text in items),
-        tuple(str(expanded(file, context)) for file in asked.files),
+        tuple(place_of(file, context) for file in asked.files),
         tuple(dict.fromkeys(clean for written, clean in shown if clean != written)),
         "" if wanted.explicit or chosen == "strict" else chosen,
     )
@@ -298,13 +296,10 @@ def _pypi_items(asked: Asked, file: EnvironmentFile, context: Context) -> tuple[
     """The lines for pip; relative paths in them start at the folder of the file, or here."""
     if not (asked.pypi or file.subsections.get("pip")):
         return ()
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.python_requirements import items_of_file
     from envmgr.pypi.resolution import PypiItem
 
-    found = [
-        PypiItem(item.text, expanded(item.source.file or ".", context).parent, item.source)
-        for item in file.subsections.get("pip", ())
-    ]
+    found = items_of_file(file.subsections.get("pip", ()), context)
     found += [PypiItem(text, context.cwd, Source(None, None, text)) for text in asked.pypi]
     return tuple(found)
 
@@ -385,20 +380,23 @@ class _FileReader:
         self._contents = contents or {}
         self._count = 0
 
-    def read(self, path: str, above: tuple[Path, ...] = ()) -> EnvironmentFile | None:
-        """The environment in *path*, which the files *above* led to; None for lists, which go into the pieces."""
+    def read(self, name: str, above: tuple[str, ...] = ()) -> EnvironmentFile | None:
+        """The environment in the file *name*, to which those *above* led; None for lists, for the pieces."""
         from envmgr.envfile.environment_file import Selection
         from envmgr.envfile.explicit import parse_explicit, parse_specs_file
         from envmgr.envfile.other_formats import kind_of_file
         from envmgr.models.document import glanced_text
+        from envmgr.ops.named_file import read_content
 
-        content = self._contents.get(path)
+        path = shown_name(name)
+        content = self._contents.get(name)
         if content is None:
-            content = read_content(path, self._context)
+            content = read_content(name, self._context)
         kind = kind_of_file(glanced_text(content, LOOKED_AT_BYTES), path)
         if kind == "explicit":
             context = self._context
-            parsed = parse_explicit(content, file=path, environ=context.environ, cwd=str(context.cwd))
+            here = None if is_on_server(path) else str(context.cwd)
+            parsed = parse_explicit(content, file=path, environ=context.environ, cwd=here)
             self.pieces.explicit.extend(parsed.packages)
             self.pieces.platforms.append((parsed.platform, path))
             return None
@@ -414,13 +412,13 @@ class _FileReader:
         from envmgr.ops.environments import expanded
         from envmgr.ops.source_file import source_of
 
-        if kind == "requirements" and not expanded(path, self._context).is_file():
-            return _piped_requirements(content, path)
+        if kind == "requirements" and (is_on_server(name) or not expanded(path, self._context).is_file()):
+            return _fetched_requirements(content, path)
         selection = Selection(self._asked.extras, self._asked.groups)
         file = read_environment_file(kind, content, path, self._subdir, selection)
         if kind == "environment" and len(self._asked.files) == 1 and not (above or self._asked.groups):
             self.pieces.source = source_of(path, content, self._context)
-        return self._with_included(file, path, above) if file.includes else file
+        return self._with_included(file, name, above) if file.includes else file
 
     def _locked(self, content: bytes, path: str) -> EnvironmentFile:
         from envmgr.ops.locked import read_locked
@@ -439,30 +437,37 @@ class _FileReader:
             )
         self.pieces.pylock = read_pylock_file(content, file=path)
 
-    def _with_included(self, file: EnvironmentFile, path: str, above: tuple[Path, ...]) -> EnvironmentFile:
+    def _with_included(self, file: EnvironmentFile, name: str, above: tuple[str, ...]) -> EnvironmentFile:
         from envmgr.envfile.merge import merge_included
-        from envmgr.ops.environments import expanded
+        from envmgr.models.named_file import refuse_here
 
-        here = (*above, expanded(path, self._context).resolve())
+        here = (*above, self._identity(name))
         included = []
         for item in file.includes:
-            other = os.path.join(os.path.dirname(path), item.text)
+            other = name_beside(name, item.text)
+            if is_on_server(name) and not is_on_server(other):
+                raise refuse_here(item.text, item.source)
             self._count += 1
-            if expanded(other, self._context).resolve() in here or self._count > _MOST_INCLUDED:
+            if self._identity(other) in here or self._count > _MOST_INCLUDED:
                 raise DataError(f"{item.source}: {item.text} includes itself, or too many files do.")
             try:
                 found = self.read(other, here)
             except DataError as error:
-                if error.facts.get("file") == other and "line" not in error.facts:
+                if error.facts.get("file") == shown_name(other) and "line" not in error.facts:
                     facts = {**error.facts, "file": item.source.file}
                     raise DataError(f"{item.source}: {error}", hint=error.hint, **facts) from None
                 raise
             included += [found] if found is not None else []
         return merge_included(file, included)
 
+    def _identity(self, name: str) -> str:
+        from envmgr.ops.environments import expanded
 
-def _piped_requirements(content: bytes, path: str) -> EnvironmentFile:
-    """The lines for pip that came out of a pipe, which pip's own reader could not read again."""
+        return shown_name(name) if is_on_server(name) else str(expanded(name, self._context).resolve())
+
+
+def _fetched_requirements(content: bytes, path: str) -> EnvironmentFile:
+    """The lines for pip that came out of a pipe or from a server, and are not read again."""
     from envmgr.envfile.environment_file import EnvironmentFile, Item
     from envmgr.models.document import decode_document
     from envmgr.models.yaml_problem import refuse_merge_markers
@@ -473,48 +478,6 @@ def _piped_requirements(content: bytes, path: str) -> EnvironmentFile:
     return EnvironmentFile(
         python=tuple(Item(line, Source(path, number, line)) for number, line in logical_lines(text))
     )
-
-
-def read_content(path: str, context: Context) -> bytes:
-    """The bytes of a file or pipe that a user named; raises DataError for one that is not there or too large."""
-    from envmgr.host.given_file import read_given_file
-    from envmgr.ops.environments import expanded
-
-    place = expanded(path, context)
-    if path.lower().startswith(("http://", "https://")):
-        raise UsageError(
-            f"{path} is a URL; files are read from the disk.", hint="Fetch it first, as with curl -O."
-        )
-    try:
-        content = read_given_file(place, _LARGEST_FILE_BYTES)
-    except FileNotFoundError:
-        raise DataError(
-            f"there is no file {path}.", hint=_near_file(place), file=path, missing=path
-        ) from None
-    except IsADirectoryError:
-        raise DataError(f"{path} is a folder, not an environment file.", file=path) from None
-    except PermissionError:
-        raise DataError(f"{path} cannot be read: permission denied.", file=path) from None
-    except (OSError, ValueError) as error:
-        why = str(getattr(error, "strerror", None) or error).lower()
-        raise DataError(f"{path} cannot be read: {why}.", file=path) from None
-    if len(content) > _LARGEST_FILE_BYTES:
-        raise DataError(
-            f"{path} is larger than {_LARGEST_FILE_BYTES // 1_000_000} MB, and no such file may be.",
-            file=path,
-        )
-    return content
-
-
-def _near_file(place: Path) -> str | None:
-    import difflib
-
-    try:
-        names = [entry.name for entry in place.parent.iterdir()]
-    except OSError:
-        return None
-    near = difflib.get_close_matches(place.name, names, n=1)
-    return f"Did you mean {near[0]}?" if near else None
 
 
 def _direct_package(spec: str, context: Context) -> ExplicitPackage:

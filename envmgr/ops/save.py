@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import DataError, PrefixError, UsageError
+from envmgr.models.named_file import is_on_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +89,11 @@ def plan_saving(prefix: Path, wanted: EnvironmentRequest, past: Generations) -> 
     if len(files) > 1:
         raise UsageError(
             f"{prefix} came from several files: {', '.join(files)}.", hint="Change the one with an editor."
+        )
+    if is_on_server(files[0]):
+        raise UsageError(
+            f"{prefix} came from {files[0]}, which is on a server and cannot be written.",
+            hint="Leave out --save.",
         )
     saving = Saving(Path(files[0]), specs)
     saving.edited()

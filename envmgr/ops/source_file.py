@@ -7,10 +7,12 @@ machine is written as others would: the home folder as ``~``, the file's own as 
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError
+from envmgr.models.named_file import is_on_server
 from envmgr.prefix.generation import SourceFile
 
 if TYPE_CHECKING:
@@ -29,13 +31,16 @@ def source_of(path: str, content: bytes, context: Context) -> SourceFile | None:
     cannot be cut out.
     """
     from envmgr.models.document import decode_document
-    from envmgr.ops.environments import expanded
+    from envmgr.ops.named_file import place_of
 
     if not path.lower().endswith((".yml", ".yaml")) or len(content) > _LONGEST_TEXT:
         return None
-    place = expanded(path, context)
-    text = public_text(decode_document(content, file=path), {str(place.parent): ".", str(context.home): "~"})
-    return SourceFile(str(place), text) if _is_public(text, context.settings.subdir) else None
+    place = place_of(path, context)
+    places = {str(context.home): "~"}
+    if not is_on_server(place):
+        places[os.path.dirname(place)] = "."
+    text = public_text(decode_document(content, file=path), places)
+    return SourceFile(place, text) if _is_public(text, context.settings.subdir) else None
 
 
 def changed_since(source: SourceFile, context: Context) -> str | None:

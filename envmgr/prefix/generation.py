@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct, field
 
 from envmgr.errors import DataError, EnvmgrError
-from envmgr.models.channel import without_credentials, without_credentials_in_word
+from envmgr.models.channel import without_credentials
+from envmgr.models.named_file import shown_word
 from envmgr.models.record import Origin, PackageRecord
 
 if TYPE_CHECKING:
@@ -182,9 +183,7 @@ def record_of(entry: dict[str, Any]) -> PackageRecord:
 
 def write_generation(generation: Generation) -> bytes:
     """The file of *generation*."""
-    clean = msgspec.structs.replace(
-        generation, command=tuple(map(without_credentials_in_word, generation.command))
-    )
+    clean = msgspec.structs.replace(generation, command=tuple(map(shown_word, generation.command)))
     return msgspec.json.encode(clean)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envmgr.models.channel import Channel, without_credentials_in_text, without_credentials_in_word
+from envmgr.models.channel import Channel, without_credentials_in_text
 from envmgr.models.lazy_pattern import lazy_pattern
+from envmgr.models.named_file import shown_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def distribution(record: PackageRecord) -> str:
 
 
 def _command_line(command: Sequence[str]) -> str:
-    return " ".join(map(without_credentials_in_word, command)).replace("\n", " ")
+    return " ".join(map(shown_word, command)).replace("\n", " ")
 
 
 def _specs(kind: str, specs: Sequence[str]) -> list[str]:

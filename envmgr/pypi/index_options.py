@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     FindLogin: TypeAlias = Callable[[str], tuple[str, str] | None]
     """Gives the user and the password that are kept for a URL."""
 
+    Fetch: TypeAlias = Callable[[str], bytes]
+    """Gives the content of a file on a server by its URL; raises DataError and ChannelError."""
+
 PYPI: Final = "https://pypi.org/simple"
 
 _TRUE: Final = frozenset(("1", "true", "yes", "on", "y", "t"))

@@ -210,7 +210,6 @@ def _write(attempt: _Attempt) -> None:
         + "".join(f" --hash={each}" for each in line.hashes if not line.is_direct)
         for line in gathered.requirements
     ]
-    lines += [f"-r {url}" for option, url in gathered.remote if option == "--requirement"]
     constraints = [*(line.text for line in gathered.constraints), *request.constraints]
     constraints += [
         f"{name} @ {(place / 'stubs' / name / stub_file_name(name, each[0].version)).as_uri()}"

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials
+from envmgr.models.named_file import is_on_server, refuse_here
+from envmgr.models.requirement import Source
 from envmgr.models.wheel_name import normalized_name
 from envmgr.pypi.items import without_login
 from envmgr.pypi.records import wheel_record
@@ -49,7 +51,7 @@ class LockReading(Struct, frozen=True):
     """What the reading depends on: *folder* is the lock's, *names* those that stubs stand for.
 
     *sums* maps a name to the sums (``sha256:...``) that its items allow. *extras* and *groups* are those that
-    markers of the lock can ask for (PEP 751).
+    markers of the lock can ask for (PEP 751). *file* is its name for messages.
     """
 
     folder: str
@@ -59,6 +61,11 @@ class LockReading(Struct, frozen=True):
     sums: Mapping[str, tuple[str, ...]]
     extras: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    file: str = "pylock.toml"
+
+    def source(self) -> Source:
+        """The lock, for messages."""
+        return Source(self.file, None, self.file)
 
 
 def read_pylock(text: str, reading: LockReading) -> Locked:
@@ -210,10 +217,14 @@ class _Parts:
 
     def _facts(self, file: Mapping[str, Any]) -> tuple[str, int | None, str | None]:
         written = file.get("url") or _folder_url(self._path(file["path"]))
+        if is_on_server(self._reading.folder) and written.lower().startswith("file:"):
+            raise refuse_here(written, self._reading.source())
         self._note(written)
         return without_credentials(written), file.get("size"), file.get("hashes", {}).get("sha256")
 
     def _path(self, text: str) -> str:
+        if is_on_server(self._reading.folder):
+            raise refuse_here(text, self._reading.source())
         return os.path.normpath(os.path.join(self._reading.folder, text))
 
     def _note(self, written: str) -> None:

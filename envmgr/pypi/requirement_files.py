@@ -1,4 +1,7 @@
-"""Reads what items say, and the files that they name with ``-r`` and ``-c``, each relative to its own folder."""
+"""Reads what items say, and the files that they name with ``-r`` and ``-c``, each relative to its own folder.
+
+Files on servers are read here, too, and not by the tool: what they say leads to no file of this machine.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from msgspec import Struct, field
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.document import decode_document
+from envmgr.models.named_file import is_on_server, name_beside, refuse_here, shown_name
 from envmgr.models.requirement import Source
 from envmgr.models.yaml_problem import refuse_merge_markers
+from envmgr.pypi.items import names_place_here
 from envmgr.pypi.requirement_lines import Option, RequirementLine, logical_lines, parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envmgr.pypi.index_options import Fetch
     from envmgr.pypi.resolution import PypiItem
 
 _LARGEST_FILE_BYTES = 20_000_000
@@ -26,21 +32,20 @@ _MOST_REQUIREMENTS = 100_000
 
 
 class Gathered(Struct, frozen=True):
-    """Everything that the items ask for, in their order. *remote* are (option, URL) of files on servers."""
+    """Everything that the items ask for, in their order."""
 
     requirements: list[RequirementLine] = field(default_factory=list)
     constraints: list[RequirementLine] = field(default_factory=list)
     options: list[Option] = field(default_factory=list)
-    remote: list[tuple[str, str]] = field(default_factory=list)
 
 
-def gather(items: Iterable[PypiItem], environ: Mapping[str, str]) -> Gathered:
-    """Read *items* and the files behind them.
+def gather(items: Iterable[PypiItem], environ: Mapping[str, str], fetch: Fetch | None = None) -> Gathered:
+    """Read *items* and the files behind them, those on servers by *fetch*.
 
     Raises DataError that names file and line for what cannot be read: a missing file, one that includes itself,
     an unknown option, a requirement that is none.
     """
-    reader = _Reader(environ)
+    reader = _Reader(environ, fetch)
     for item in items:
         for _, line in logical_lines(item.text):
             reader.take(line, item.source, str(item.folder), False, ())
@@ -48,9 +53,9 @@ def gather(items: Iterable[PypiItem], environ: Mapping[str, str]) -> Gathered:
 
 
 class _Reader:
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], fetch: Fetch | None) -> None:
         self.gathered = Gathered()
-        self._environ = environ
+        self._environ, self._fetch = environ, fetch
         self._files = self._requirements = 0
 
     def take(self, line: str, source: Source, folder: str, constrains: bool, above: tuple[str, ...]) -> None:
@@ -62,12 +67,38 @@ class _Reader:
                 raise DataError(f"{source}: there are more than {_MOST_REQUIREMENTS} requirements.")
             (self.gathered.constraints if constrains else self.gathered.requirements).append(requirement)
         for option in options:
-            if option.name not in ("--requirement", "--constraint"):
+            is_file = option.name in ("--requirement", "--constraint")
+            where = name_beside(folder, option.value) if is_file and is_on_server(folder) else option.value
+            if is_on_server(folder) and names_place_here(f"{option.name} {where}"):
+                raise refuse_here(f"{option.name} {_value(option)}", source)
+            if not is_file:
                 self.gathered.options.append(option)
-            elif "://" in option.value and not option.value.startswith("file://"):
-                self.gathered.remote.append((option.name, option.value))
+            elif is_on_server(where):
+                self._page(where, option, constrains or option.name == "--constraint", above)
             else:
                 self._file(option, constrains or option.name == "--constraint", above)
+
+    def _page(self, url: str, option: Option, constrains: bool, above: tuple[str, ...]) -> None:
+        shown = shown_name(url)
+        self._count(shown, option, above)
+        if self._fetch is None:
+            raise DataError(f"{option.source}: {shown} is on a server, and is not fetched here.", file=shown)
+        try:
+            content = self._fetch(url)
+        except DataError as error:
+            raise DataError(f"{option.source}: {error}", hint=error.hint, **error.facts) from None
+        text = decode_document(content, file=shown, largest=_LARGEST_FILE_BYTES)
+        refuse_merge_markers(text, file=shown)
+        for number, line in logical_lines(text):
+            folder = f"{url.partition('?')[0].rpartition('/')[0]}/"
+            self.take(line, Source(shown, number, line), folder, constrains, (*above, shown))
+
+    def _count(self, identity: str, option: Option, above: tuple[str, ...]) -> None:
+        self._files += 1
+        if identity in above or self._files > _MOST_FILES:
+            raise DataError(
+                f"{option.source}: {_value(option)} includes itself, or too many files do.", file=identity
+            )
 
     def _file(self, option: Option, constrains: bool, above: tuple[str, ...]) -> None:
         from urllib.parse import unquote
@@ -75,11 +106,7 @@ class _Reader:
         value = option.value
         path = unquote(value.removeprefix("file://")) if value.startswith("file://") else value
         path = os.path.normpath(os.path.join(option.folder, path))
-        self._files += 1
-        if path in above or self._files > _MOST_FILES:
-            raise DataError(
-                f"{option.source}: {_value(option)} includes itself, or too many files do.", file=path
-            )
+        self._count(path, option, above)
         shown = _shown(option)
         for number, line in logical_lines(_text(path, option)):
             self.take(line, Source(shown, number, line), os.path.dirname(path), constrains, (*above, path))

@@ -17,6 +17,7 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials_in_text
 from envmgr.models.document import quoted
+from envmgr.models.named_file import is_on_server, refuse_here
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _ARCHIVE: Final = re.compile(r"\.(whl|zip|tar\.gz|tgz|tar\.bz2|tbz|tar\.xz|txz|tlz|tar)$", re.IGNORECASE)
 _URL: Final = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _BARE_URL: Final = re.compile(r"(https?|ftp|file|(git|hg|svn|bzr)(\+[a-z]+)?):\S", re.IGNORECASE)
+_LOCAL: Final = re.compile(r"(^|@\s*)([a-z]+\+)?(file:|(?![a-z][a-z0-9+.-]*:)\S*/|[.~])", re.IGNORECASE)
 _NAMED: Final = re.compile(
     r"^([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\s*(?:(\[[^\]]*\])\s*)?(?=$|[@<>=!~;( \t])", re.IGNORECASE
 )
@@ -205,6 +207,8 @@ def _requirement(
     if len(text) > _LONGEST_SUBJECT:
         raise DataError(f"{source}: {quoted(text)} is longer than any requirement.")
     body, marker = _without_marker(text)
+    if is_on_server(folder) and (_is_path(body) or _LOCAL.search(body)):
+        raise refuse_here(_safe(text), source)
     if _is_path(body):
         path, extras = _without_extras(body)
         absolute = os.path.normpath(os.path.join(folder, path))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
-    from envmgr.pypi.index_options import FindLogin
+    from envmgr.pypi.index_options import Fetch, FindLogin
     from envmgr.pypi.records import WheelNeeds
     from envmgr.pypi.target import PypiTarget
 
@@ -34,12 +34,12 @@ Strategy = Literal["highest", "lowest", "lowest-direct"]
 class PypiItem(Struct, frozen=True):
     """One line for pip: a requirement (PEP 508), a path, a URL, or an option such as ``-r FILE``.
 
-    *folder* is where its relative paths start: that of the file it stands in. *source* is its place for messages.
-    *text* is as written and may hold credentials.
+    *folder* is where its relative paths start: that of the file it stands in, a URL that ends in ``/`` where it is
+    on a server. *source* is its place for messages. *text* is as written and may hold credentials.
     """
 
     text: str
-    folder: Path
+    folder: Path | str
     source: Source = Source(None, None, "")
 
 
@@ -82,7 +82,8 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     source lines. ``stubs_dir`` is a folder of ours where stub wheels are kept between commands, so that uv's cache
     knows them again; None: they are made anew each time. With ``only_users`` the solution tells nothing but who
     needs whom (`PypiSolution.users`), which uv says in another form of its answer. ``work_dir`` takes private files
-    while it is resolved (None: the system's folder for such). ``find_login`` gives logins that are kept for URLs.
+    while it is resolved (None: the system's folder for such). ``find_login`` gives logins that are kept for URLs,
+    ``fetch`` the content of requirement files on servers.
     """
 
     items: tuple[PypiItem, ...]
@@ -101,6 +102,7 @@ class PypiRequest(Struct, frozen=True, kw_only=True):
     stubs_dir: Path | None = None
     only_users: bool = False
     find_login: FindLogin | None = None
+    fetch: Fetch | None = None
     work_dir: Path | None = None
 
 

@@ -73,7 +73,7 @@ def _resolved(
     request: PypiRequest, runner: Runner, environ: Mapping[str, str], reporter: Reporter
 ) -> PypiSolution | PypiRefusal:
     gathered, options = read_items(request, environ)
-    if not gathered.requirements and not gathered.remote:
+    if not gathered.requirements:
         return PypiSolution(tool="")
     gathered, told = _without_editable_repositories(gathered)
     reporter.phase_started(Phase.PYPI, None)
@@ -113,7 +113,7 @@ def read_items(request: PypiRequest, environ: Mapping[str, str]) -> tuple[Gather
     configured = configured_options(environ, prefix)
     first = index_options(configured, ())
     constraints = [_constraint_item(path) for path in first.constraint_files]
-    gathered = gather([*constraints, *request.items], environ)
+    gathered = gather([*constraints, *request.items], environ, request.fetch)
     options = index_options(configured, gathered.options)
     return gathered, options if request.find_login is None else options.with_logins(request.find_login)
 

@@ -111,12 +111,10 @@ class _Resolution:
         constraints = constraint_texts(
             self._request, self._options, (line.text for line in self._gathered.constraints)
         )
-        constraints += [f"-c {url}" for option, url in self._gathered.remote if option == "--constraint"]
         lines = [
             ("-e " if line.editable else "") + without_git_login(line.text)
             for line in self._gathered.requirements
         ]
-        lines += [f"-r {url}" for option, url in self._gathered.remote if option == "--requirement"]
         texts = {
             "uv.toml": configured,
             "requirements.in": "".join(f"{line}\n" for line in lines),

@@ -203,11 +203,3 @@ def test_old_forms_of_environment_files_are_answered_with_the_new(envmgr: Envmgr
     ):
         file.write_text(text)
         assert f"hint: {hint}" in refused(envmgr, channel, "-f", file)
-
-
-def test_a_file_on_a_server_is_to_be_fetched_first(envmgr: Envmgr, channel: Path):
-    told = refused(envmgr, channel, "-f", "https://user:word@example.org/environment.yml")
-    assert told.splitlines() == [
-        "envmgr: https://example.org/environment.yml is a URL; files are read from the disk.",
-        "  hint: Fetch it first, as with curl -O.",
-    ]
