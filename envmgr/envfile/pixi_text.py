@@ -157,9 +157,12 @@ def _pypi(lines: Sequence[str], left_out: list[str]) -> dict[str, object]:
     from packaging.requirements import InvalidRequirement, Requirement
 
     found: dict[str, object] = {}
+    hashed = [line.partition(" --hash=")[0] for line in lines if " --hash=" in line]
+    if hashed:
+        left_out.append(f"the hashes of {', '.join(hashed)}, for which pixi.toml has no place, are left out.")
     for line in lines:
         try:
-            wanted = Requirement(line)
+            wanted = Requirement(line.partition(" --hash=")[0])
         except InvalidRequirement:
             left_out.append(f"{line}, which pixi.toml has no form for, is left out.")
             continue

@@ -77,10 +77,23 @@ class ExportContent(Struct):
 
     def items(self) -> Iterator[str]:
         """The items of the pip section: options first, without which the others are not found."""
-        items = list(self.asked_items() if self.request.from_history else self._exact_items())
+        asked = self.request.from_history
+        items = (
+            self._with_all_hashes_or_none(list(self.asked_items())) if asked else list(self._exact_items())
+        )
         if items:
             yield from self.options()
         yield from items
+
+    def _with_all_hashes_or_none(self, items: list[str]) -> list[str]:
+        """As requests of different times may have one or not: of one file, pip takes nothing without one."""
+        hashed = [text for text in items if " --hash=" in text]
+        bare = [text for text in items if text not in hashed and "#sha256=" not in text]
+        if hashed and bare:
+            names = [text.partition(" --hash=")[0] for text in hashed]
+            self.tell(f"hashes are left out, since {bare[0]} has none, of", names)
+            return [text.partition(" --hash=")[0] for text in items]
+        return items
 
     def options(self) -> Iterator[str]:
         """pip's options of indexes, as lines."""
@@ -89,11 +102,19 @@ class ExportContent(Struct):
         yield from self._travelling_items(noted_of_pypi(self.holdings).options)
 
     def _exact_items(self) -> Iterator[str]:
+        from envmgr.ops.published_file import kept_hashes
+
+        hashes, unknown = kept_hashes(self.holdings)
+        if unknown is not None:
+            self.tell(
+                "the hashes that were asked for are left out, as no file that others reach is noted of",
+                [unknown],
+            )
         for each in self.holdings.pypi:
             if each.item is None:
                 self.lose_item(f"{each.name} {each.version}")
             else:
-                yield self.without_login(each.item)
+                yield self.without_login(each.item) + hashes.get(each.name, "")
 
     def asked_items(self) -> Iterator[str]:
         """The items that were asked for, in order."""

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from envmgr.lock.pylock_v1 import PylockPackage
     from envmgr.models.record import PackageRecord
     from envmgr.ops.export_content import ExportContent
-    from envmgr.ops.export_pypi import PublishedFile, Repository
     from envmgr.ops.intent import PypiPackage
+    from envmgr.ops.published_file import PublishedFile, Repository
 
 
 def conda_lock_export(contents: Sequence[ExportContent]) -> str:

@@ -101,7 +101,7 @@ def _conda_purl(record: PackageRecord) -> str:
 def _pypi_component(
     content: ExportContent, package: PypiPackage, ours: Mapping[str, str], needs: Iterable[str]
 ) -> Component:
-    from envmgr.ops.export_pypi import file_of
+    from envmgr.ops.published_file import file_of
 
     file = file_of(package)
     return Component(
@@ -117,7 +117,7 @@ def _pypi_component(
 
 
 def _pypi_purl(package: PypiPackage) -> str:
-    from envmgr.ops.export_pypi import file_of, repository_of
+    from envmgr.ops.published_file import file_of, repository_of
 
     file, repository = file_of(package), repository_of(package)
     index = file.index if file is not None else ""

@@ -110,7 +110,7 @@ def items_of(intent: PypiIntent, prefix: Path) -> tuple[PypiItem, ...]:
     from envmgr.pypi.resolution import PypiItem
 
     asked = [
-        PypiItem(each.spec, Path(each.file).parent if each.file else prefix, _source(each))
+        PypiItem(each.spec, Path(each.file).parent if each.file else prefix, _source(each), is_kept=True)
         for each in intent.requirements
     ]
     options = [PypiItem(text, prefix, Source(None, None, text)) for text in intent.options]

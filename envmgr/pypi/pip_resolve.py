@@ -148,9 +148,20 @@ class _Attempt(Struct, frozen=True):
             return _refusal(finished, self)
         return self._solution((self.place / "report.json").read_text(encoding="utf-8"))
 
-    def _solution(self, text: str) -> PypiSolution:
+    def _solution(self, text: str) -> PypiSolution | PypiRefusal:
         index = self.options.default.shown if self.options.default else PYPI
         reported = read_report(text, self.stubs, index)
+        # Sums of earlier requests are not pip's to check, as it would want sums of all.
+        kept = {
+            line.name: line for line in self.gathered.requirements if line.url_hashes and not line.is_direct
+        }
+        for wheel in reported.wheels:
+            line = kept.get(wheel.shown_name)
+            if line is not None and f"sha256:{wheel.sha256}" not in line.url_hashes:
+                reason = f"no file of {line.name} has a sum that {line.source} allows."
+                return PypiRefusal(
+                    tool=str(self.tool), reasons=(reason,), names=frozenset((line.name or "",))
+                )
         logins = [
             each.login_url(host_url(each.url)) for each in with_logins(self.options) if not each.is_stored
         ]

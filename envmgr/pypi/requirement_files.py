@@ -10,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials_in_text
@@ -49,6 +50,8 @@ def gather(items: Iterable[PypiItem], environ: Mapping[str, str], fetch: Fetch |
     for item in items:
         for _, line in logical_lines(item.text):
             reader.take(line, item.source, str(item.folder), False, ())
+            if item.is_kept:
+                reader.keep_sums_apart()
     return reader.gathered
 
 
@@ -77,6 +80,12 @@ class _Reader:
                 self._page(where, option, constrains or option.name == "--constraint", above)
             else:
                 self._file(option, constrains or option.name == "--constraint", above)
+
+    def keep_sums_apart(self) -> None:
+        """Have the sums of the last requirement hold for its own file alone."""
+        last = self.gathered.requirements[-1] if self.gathered.requirements else None
+        if last is not None and last.hashes:
+            self.gathered.requirements[-1] = replace(last, hashes=(), url_hashes=last.hashes)
 
     def _page(self, url: str, option: Option, constrains: bool, above: tuple[str, ...]) -> None:
         shown = shown_name(url)

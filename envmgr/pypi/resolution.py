@@ -35,12 +35,14 @@ class PypiItem(Struct, frozen=True):
     """One line for pip: a requirement (PEP 508), a path, a URL, or an option such as ``-r FILE``.
 
     *folder* is where its relative paths start: that of the file it stands in, a URL that ends in ``/`` where it is
-    on a server. *source* is its place for messages. *text* is as written and may hold credentials.
+    on a server. *source* is its place for messages. *text* is as written and may hold credentials. *is_kept* tells
+    that an earlier request asked for it: its ``--hash`` holds for its own file, and asks for none of others.
     """
 
     text: str
     folder: Path | str
     source: Source = Source(None, None, "")
+    is_kept: bool = False
 
 
 class Provided(Struct, frozen=True):

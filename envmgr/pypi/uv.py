@@ -202,7 +202,7 @@ class _Resolution:
                 f"no file of {name} has a sum that {self._source_of(name)} allows."
                 for name in locked.unsummed
             ),
-            *self._without_sum(locked.wheels, locked.sources, sums),
+            *self._without_sum(locked, sums),
         ]
         if refused:
             return PypiRefusal(tool=str(self._tool), reasons=tuple(refused), names=frozenset(locked.unsummed))
@@ -279,13 +279,15 @@ class _Resolution:
             "its item",
         )
 
-    def _without_sum(
-        self, wheels: Sequence[object], sources: Sequence[object], sums: Mapping[str, object]
-    ) -> list[str]:
+    def _without_sum(self, locked: Locked, sums: Mapping[str, object]) -> list[str]:
+        """What should have a sum and has none; what is in the environment already came by earlier requests."""
         if not self._options.require_hashes and not any(line.hashes for line in self._lines):
             return []
-        names = [getattr(each, "name", "").removeprefix("pypi:") for each in (*wheels, *sources)]
-        return [f"{name} has no --hash, which all need where one has." for name in names if name not in sums]
+        chosen = [(each.shown_name, each.version) for each in locked.wheels]
+        chosen += [(each.name, each.version or "") for each in locked.sources]
+        here = self._request.preferred.items()
+        new = [name for name, version in chosen if name not in sums and (name, version) not in here]
+        return [f"{name} has no --hash, which all need where one has." for name in new]
 
     def _refusal(self, told: Told) -> PypiRefusal:
         if told.unreachable is not None:

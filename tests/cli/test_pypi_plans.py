@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -343,6 +344,40 @@ def test_a_change_fetches_from_an_index_that_wants_a_login(
     assert "s3cret" not in done.out + done.err + later.err + again.out + again.err
     left = [path for path in (tmp_path / "env").rglob("*") if path.is_file()]
     assert not [path for path in left if b"s3cret" in path.read_bytes()]
+
+
+def test_hashes_hold_for_their_files_in_changes_and_exports(
+    envmgr: Envmgr, create: Any, index: LocalIndex, tmp_path: Path
+) -> None:
+    def hashed(name: str, version: str = "1.0") -> str:
+        file = index.folder / "files" / f"{name}-{version}-py3-none-any.whl"
+        return f"{name}=={version} --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+    index.wheel("part", "2.0")
+    env = ("-p", tmp_path / "env")
+    wrong = f"part==1.0 --hash=sha256:{'0' * 64}"
+    assert "no file of part has a sum that" in create("python", "lib", pypi=(hashed("app"), wrong)).err
+    assert (
+        create("python", "lib", pypi=(hashed("app"), f"{hashed('part')} --hash=sha256:{'0' * 64}")).code == 0
+    )
+    exact = envmgr("export", *env).out
+    assert [line.strip() for line in exact.splitlines() if "--hash" in line] == [
+        f"- {hashed('app')}", f"- {hashed('part')} --hash=sha256:{'0' * 64}",
+    ]  # fmt: skip
+    assert envmgr("update", "-y", "--all", *env).code == 0
+    assert envmgr("install", "-y", *env, "--pypi", "other").code == 0
+    assert f"- {hashed('other')}\n" in envmgr("export", *env).out
+    asked = envmgr("export", *env, "--from-history")
+    assert ("--hash" in asked.out, "since other has none, of app==1.0, part==1.0." in asked.err) == (
+        False,
+        True,
+    )
+    assert 'app = "==1.0"' in envmgr("export", *env, "--format", "pixi").out
+    told = envmgr("install", "-y", *env, "--pypi", wrong)
+    assert (told.code, "no file of part has a sum that command line allows" in told.err) == (1, True)
+    assert envmgr("install", "-y", *env, "--pypi", hashed("part", "2.0")).code == 0
+    held = {"app": "1.0 pypi", "other": "1.0 pypi", "part": "2.0 pypi", "lib": "2.0 conda"}
+    assert installed(envmgr, tmp_path / "env") == held
 
 
 def test_ctrl_c_leaves_no_file_with_a_login_behind(
