@@ -100,6 +100,9 @@ def _write_json(
         "prefix": str(plan.prefix),
         "actions": actions,
         "generation": changed.generation,
+        "notes_request": plan.notes_request,
+        "sets_variables": plan.sets_variables,
+        "adds_pins": plan.adds_pins,
         "saved": str(changed.saved) if changed.saved else None,
         "clobbers": [
             {"path": each.path, "winner": each.winner, "losers": list(each.losers)} for each in plan.clobbers
@@ -124,9 +127,12 @@ def _write_text(changed: Changed, options: argparse.Namespace, reporter: Termina
         return
     if changed.done and changed.generation is None:
         note(f"Set the variables of {changed.plan.prefix}; no package moved.")
+    elif changed.done and changed.plan.is_nothing:
+        number = changed.generation
+        note(f"Noted the request of {changed.plan.prefix}: generation {number}; no package moved.")
     elif changed.done:
         note(f"Changed {changed.plan.prefix}: generation {changed.generation}  ({reporter.timings()})")
-    elif changed.plan.is_nothing:
+    elif changed.plan.changes_nothing:
         note(f"Nothing to do: {changed.plan.prefix} is as it should be.")
     elif options.dry_run:
         note("Dry run: nothing was changed.")

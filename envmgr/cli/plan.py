@@ -68,6 +68,10 @@ def show_change(plan: ChangePlan, context: Context, *, verbose: int = 0) -> None
     kept = "1 stays" if plan.kept == 1 else f"{plan.kept} stay"
     if rows or plan.relink or plan.clobbers or plan.pypi:
         note("")
+    if plan.is_nothing:
+        _note_wrapped(_noted_alone(plan))
+        note("")
+        return
     _note_wrapped(f"{_counts(rows, plan.pypi)}; {kept} as {'it is' if plan.kept == 1 else 'they are'}")
     _note_wrapped(f"{_download_text(plan.fetch)}{_origins(plan.fetch, context)}{_disk_change(plan, sizes)}")
     note("")
@@ -129,6 +133,16 @@ def _show_table(
     for line in table_lines(rows, columns_of(sys.stderr), styled):
         note(line)
     return rows, sizes
+
+
+def _noted_alone(plan: ChangePlan) -> str:
+    """What a change does where no package moves."""
+    from envmgr.solver.ranges import join_words
+
+    done = ["the request is noted"] if plan.notes_request else []
+    done += ["variables are set"] if plan.sets_variables else []
+    done += ["pins are added"] if plan.adds_pins else []
+    return f"no package moves; {join_words(done)}"
 
 
 def _counts(rows: Sequence[Row], part: PypiPart | None) -> str:

@@ -53,7 +53,6 @@ def _change(
     from envmgr.ops.fetch import cache_in_use
     from envmgr.ops.save import plan_saving
     from envmgr.ops.verify import check_repaired
-    from envmgr.prefix.store import PrefixStore
 
     wanted = read_request(request.asked, context)
     check_groups(request.asked, wanted)
@@ -73,13 +72,7 @@ def _change(
         goal = replace(goal, source=saving.source_after(goal.source, context))
     context = context.with_credentials(goal.pypi.credential_urls) if goal.pypi is not None else context
     plan = _plan(request, wanted, state, goal, context)
-    same_requests = (
-        goal.requested == state.requested
-        and goal.intent == state.intent
-        and (goal.source == state.source or state.source is None)
-    )
-    same_variables = wanted.variables.items() <= PrefixStore(prefix).state_variables().items()
-    if plan.is_nothing and same_requests and same_variables and _has_pins(prefix, wanted, context):
+    if plan.changes_nothing:
         return Changed(plan, done=False, saved=_save(saving, request))
     state.check_files(plan.unlink)
     ready = AgreedChange(request, state, goal, context)
@@ -89,7 +82,7 @@ def _change(
         return Changed(plan, done=False)
     messages: tuple[str, ...] = ()
     number = None
-    if not plan.is_nothing or not same_requests:
+    if not plan.is_nothing or plan.notes_request:
         with cache_in_use(context):
             packages = ready.prepare(plan, wanted)
             if request.download_only:
@@ -107,6 +100,7 @@ def _plan(
     request: ChangeRequest, wanted: EnvironmentRequest, state: State, goal: Goal, context: Context
 ) -> ChangePlan:
     from envmgr.packages.layers import Layers
+    from envmgr.prefix.store import PrefixStore
 
     for warning in goal.pypi.warnings if goal.pypi is not None else ():
         context.reporter.warned(warning)
@@ -125,6 +119,13 @@ def _plan(
         pypi=goal.pypi,
         placed=wanted.placed,
         requires=state.requires_dist() if any(record.is_pypi for record in (*unlink, *link)) else {},
+        notes_request=(
+            goal.requested != state.requested
+            or goal.intent != state.intent
+            or (goal.source != state.source and state.source is not None)
+        ),
+        sets_variables=not wanted.variables.items() <= PrefixStore(state.prefix).state_variables().items(),
+        adds_pins=not _has_pins(state.prefix, wanted, context),
         depends=wanted.locked.depends if wanted.locked is not None else {},
     )
 

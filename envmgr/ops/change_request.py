@@ -58,7 +58,8 @@ class ChangePlan(Struct, frozen=True):
     ``pypi`` tells how the Python distributions in ``link`` were found, and what is built first; None where those
     stay as they are. ``placed`` tells what requirements of other tools' files became. ``requires`` has the
     Requires-Dist lines, by name, of the distributions from PyPI that are there, where any of them moves.
-    ``depends`` is what a lock says that its archives need, by URL.
+    ``depends`` is what a lock says that its archives need, by URL. ``notes_request``, ``sets_variables`` and
+    ``adds_pins`` tell what is done besides, or alone where no package moves.
     """
 
     prefix: Path
@@ -76,10 +77,18 @@ class ChangePlan(Struct, frozen=True):
     placed: tuple[Placement, ...] = ()
     requires: Mapping[str, Sequence[str]] = field(default_factory=dict)
     depends: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    notes_request: bool = False
+    sets_variables: bool = False
+    adds_pins: bool = False
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the environment is already as it should be, and nothing new is to be remembered of it."""
+        return self.is_nothing and not (self.notes_request or self.sets_variables or self.adds_pins)
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the environment is already as it should be."""
+        """Whether no package moves."""
         return not (self.link or self.unlink or (self.pypi is not None and self.pypi.sources))
 
 

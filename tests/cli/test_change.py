@@ -112,6 +112,20 @@ def test_nothing_to_do_changes_nothing(envmgr, prefix):
     assert (prefix / "conda-meta/history").read_bytes() == before
 
 
+def test_a_request_that_is_fulfilled_already_is_noted_or_told_to_be(envmgr, prefix):
+    words = ("install", "-p", prefix, "-y", "app", "lib")
+    before = (prefix / "conda-meta/history").read_bytes()
+    dry = envmgr(*words, "--dry-run")
+    assert ("no package moves; the request is noted" in dry.err, "Nothing to do" in dry.err) == (True, False)
+    assert "Dry run: nothing was changed." in dry.err
+    assert envmgr(*words, "--dry-run", "--json").json["notes_request"] is True
+    assert (prefix / "conda-meta/history").read_bytes() == before
+    assert f"Noted the request of {prefix}: generation 2; no package moved." in envmgr(*words).err
+    again = envmgr(*words, "--dry-run")
+    assert "Nothing to do" in again.err
+    assert envmgr(*words, "--json").json["notes_request"] is False
+
+
 def test_a_dry_run_shows_the_plan_and_changes_nothing(envmgr, prefix):
     before = sorted(str(path) for path in prefix.rglob("*"))
     done = envmgr("install", "-p", prefix, "extra", "--dry-run")
