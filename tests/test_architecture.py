@@ -52,6 +52,7 @@ EFFECT_MODULES = {
     "packages.crew",
     "packages.download",
     "packages.extract",
+    "packages.fork",
     "packages.homes",
     "packages.intact",
     "packages.intake",

@@ -105,7 +105,7 @@ def create(request: CreateRequest, context: Context, confirm: Callable[[CreatePl
         return Created(plan, done=False)
     pending = _pending_notices(request, plan, wanted, context)
     with cache_in_use(context):
-        obtained = _obtain(plan, request, wanted, context, confirm)
+        obtained = _obtain(plan, request, wanted, context, confirm, pending)
         if obtained is None:
             return Created(plan, done=False)
         plan, packages = obtained
@@ -134,16 +134,17 @@ def _obtain(
     wanted: EnvironmentRequest,
     context: Context,
     confirm: Callable[[CreatePlan], bool],
+    pending: PendingNotices | None,
 ) -> tuple[CreatePlan, _Packages] | None:
     """The plan's packages in link order; those that were named by URL say only now what they depend on.
 
     Where archives provide other distributions than was known, PyPI's half is planned anew and *confirm* asked
-    again; None where that was refused.
+    again; None where that was refused. *pending* begin with the first download.
     """
     from envmgr.ops.fetch import obtain
 
     context = context.with_credentials(plan.pypi.credential_urls) if plan.pypi is not None else context
-    packages = obtain(plan.link, context)
+    packages = obtain(plan.link, context, begun=pending.begin if pending is not None else None)
     conda = [record for record in plan.link if not record.is_pypi]
     if wanted.explicit:
         from envmgr.ops.explicit import dependencies_first

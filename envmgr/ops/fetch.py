@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from envmgr.errors import PrefixError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from envmgr.models.record import PackageRecord
@@ -27,13 +27,15 @@ def obtain(
     *,
     hashed: bool = False,
     cache: PackageCache | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> dict[PackageRecord, CachedPackage]:
     """Every record's package, downloaded, verified and unpacked where it was not cached, in the same order.
 
     Environments share their files with the cache, so what was written to one of them may be in both. Unpacked
     packages with such files are taken out of the cache, or passed over where it cannot be written, and brought in
     anew. Times tell which files to compare; with *hashed*, all are. *cache* is the caller's, which may have read
-    some of them. Raises ChannelError, before anything is downloaded, for a package whose channel may not be used.
+    some of them. *begun* is called as `ObtainOptions` say. Raises ChannelError, before anything is downloaded, for
+    a package whose channel may not be used.
     """
     from envmgr.ops.channels import channel_lists
     from envmgr.packages.store import PackageCache
@@ -47,6 +49,7 @@ def obtain(
         offline=settings.offline,
         hashed=hashed or settings.extra_safety_checks,
         strict=settings.durability == "power",
+        begun=begun,
     )
     sound: dict[PackageRecord, CachedPackage] = {}
     missing, started = list(records), time.time_ns()

@@ -77,7 +77,7 @@ def all_notices(channels: Sequence[Channel], context: Context) -> tuple[Notice, 
 def ask_for_notices(
     channels: Sequence[Channel], fetch: Iterable[PackageRecord], written: Iterable[str], context: Context
 ) -> PendingNotices | None:
-    """Begin to ask *channels*, beside a command that is about to download *fetch*; None where nobody is asked.
+    """What asks *channels*, beside a command that is about to download *fetch*; None where nobody is asked.
 
     That is: offline, where the user wants no notices, and where nothing is downloaded from a server, since a
     command that needs no network shall not use it for this. *written* are URLs that may hold credentials.
@@ -105,7 +105,7 @@ def _hasty_transport(written: Iterable[str], context: Context) -> Transport:
 
 
 class PendingNotices:
-    """Channels that are being asked in the background, those that were not asked for a day."""
+    """Channels that are asked in the background from `begin` on, those that were not asked for a day."""
 
     def __init__(self, channels: Sequence[Channel], transport: Transport, context: Context) -> None:
         from envmgr.channels.notice_store import NoticeStore
@@ -118,7 +118,10 @@ class PendingNotices:
         self._known = {channel: self._store.load(channel) for channel in channels}
         self._waiting = {channel for channel in channels if self._is_due(self._known[channel])}
         self._thread = threading.Thread(target=self._ask, daemon=True)
-        if self._waiting:
+
+    def begin(self) -> None:
+        """Ask, in a thread; once, however often it is called."""
+        if self._waiting and self._thread.ident is None:
             self._thread.start()
 
     def finish(self) -> ToldNotices:

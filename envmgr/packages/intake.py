@@ -20,6 +20,7 @@ from envmgr.models.channel import without_credentials
 from envmgr.packages.crew import Phases, Stage, Stop, run_stages
 from envmgr.packages.download import Arrived, Downloader, hash_archive
 from envmgr.packages.folder import is_bare
+from envmgr.packages.fork import can_fork
 from envmgr.packages.homes import make_home
 from envmgr.packages.identity import RECORD_JSON, distribution, homes_in, is_vouched_for
 from envmgr.packages.link_plan import difference_warning
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 # Threads take turns for most of the work; more of them would only wait.
 _MOST_THREADS, _MOST_PROCESSES = 4, 16
+# Below this many bytes of archives the start of processes costs more than they save.
+_WORTH_FORKS, _WORTH_PROCESSES = 1 << 20, 24 << 20
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 _FORBIDDEN = (errno.EPERM, errno.EACCES)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -118,14 +121,19 @@ class _Intake(Struct):
         for record in ordered:
             distribution(record)
         total = sum(record.size or 0 for record in missing)
-        self.phases.begin(total)
-        by_processes = processors() > 1 and len(missing) > 1 and total >= self.options.processes_from
+        least = self.options.processes_from
+        if least is None:
+            least = _WORTH_FORKS if can_fork() else _WORTH_PROCESSES
+        by_processes = processors() > 1 and len(missing) > 1 and total >= least
         most = _MOST_PROCESSES if by_processes else _MOST_THREADS
         unpackers = min(most, processors(), len(missing))
         with contextlib.ExitStack() as stack:
             stack.callback(self.phases.end)
             if by_processes:
                 self._start_processes(unpackers, stack)
+            if self.options.begun is not None:
+                self.options.begun()
+            self.phases.begin(total)
             first, second = Stage(self._fetch, self.options.threads), Stage(self._unpack, unpackers)
             return dict(run_stages(ordered, first, second, self.stop))
 

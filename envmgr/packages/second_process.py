@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
-import threading
 from typing import TYPE_CHECKING
+
+from envmgr.packages.fork import can_fork, forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,11 +26,20 @@ def second_process(ask: Callable[[int], bool], count: int) -> Iterator[Callable[
     Nothing is forked where that cannot help, or is not safe because other threads run. A fork costs its parent
     some milliseconds: the making, the end, and a copy of each page of memory that either of them writes to.
     """
-    if not _can_fork():
+    if not can_fork():
         yield lambda _: None
         return
     read, write = os.pipe()
-    child = _forked(ask, count, read, write)
+
+    def answer() -> None:
+        os.close(read)
+        for number in reversed(range(count)):
+            os.write(write, bytes([_YES if ask(number) else _NO]))
+
+    try:
+        child = forked(answer)
+    except OSError:
+        child = 0
     try:
         os.close(write)
         os.set_blocking(read, False)
@@ -51,26 +60,3 @@ class _Answers:
             self._known += os.read(self._read, self._count)
         place = self._count - 1 - number
         return self._known[place] == _YES if place < len(self._known) else None
-
-
-def _can_fork() -> bool:
-    # Elsewhere the system's own libraries start threads that a fork does not survive.
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1 and threading.active_count() == 1
-
-
-def _forked(ask: Callable[[int], bool], count: int, read: int, write: int) -> int:
-    """The fork's number; 0 where there can be none."""
-    try:
-        child = os.fork()
-    except OSError:
-        return 0
-    if child:
-        return child
-    try:
-        os.close(read)
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_DFL)
-        for number in reversed(range(count)):
-            os.write(write, bytes([_YES if ask(number) else _NO]))
-    finally:
-        os._exit(0)

@@ -8,17 +8,21 @@ who looks.
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
 import queue
 import shutil
-import subprocess
+import signal
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import IO, TYPE_CHECKING, Protocol
 
 import msgspec
 
 from envmgr.errors import DataError
+from envmgr.packages.fork import can_fork, forked
 from envmgr.packages.prepare import prepare_package
-from envmgr.packages.unpack_worker import Answer
+from envmgr.packages.unpack_worker import Answer, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,18 +37,31 @@ _START = (
 )
 
 
+class _Process(Protocol):
+    """What is needed of `subprocess.Popen`."""
+
+    pid: int
+
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> object: ...
+
+
 class UnpackProcesses:
     """A gang of *count* processes that unpack for the threads that call it."""
 
     def __init__(self, count: int) -> None:
-        flags = ["-I", "-S", *(["-B"] if sys.dont_write_bytecode else [])]
-        command = [sys.executable, *flags, "-c", _START, "\n".join(sys.path)]
-        self._all: list[subprocess.Popen[bytes]] = []
-        self._free: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
+        start = _Fork if can_fork() else _start_program
+        self._all: list[_Process] = []
+        self._free: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
         for _ in range(count):
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
+            process = start()
             self._all.append(process)
             self._free.put(process)
 
@@ -79,7 +96,7 @@ class UnpackProcesses:
                         pipe.close()
 
 
-def _ask(process: subprocess.Popen[bytes], order: Preparation) -> Answer | None:
+def _ask(process: _Process, order: Preparation) -> Answer | None:
     """What *process* answers; None where it cannot."""
     assert process.stdin
     assert process.stdout
@@ -90,6 +107,52 @@ def _ask(process: subprocess.Popen[bytes], order: Preparation) -> Answer | None:
     except (OSError, ValueError):  # It is gone, or the cache lies below a folder whose name is no text.
         return None
     return msgspec.json.decode(text, type=Answer) if text.endswith(b"\n") else None
+
+
+def _start_program() -> _Process:
+    import subprocess
+
+    flags = ["-I", "-S", *(["-B"] if sys.dont_write_bytecode else [])]
+    command = [sys.executable, *flags, "-c", _START, "\n".join(sys.path)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+class _Fork:
+    """A fork as `subprocess.Popen` would show it. It starts in a tenth of the time, having imported everything."""
+
+    def __init__(self) -> None:
+        orders, ordering = os.pipe()
+        answering, answers = os.pipe()
+        try:
+            self.pid = forked(lambda: _serve(orders, answers))
+        finally:
+            os.close(orders)
+            os.close(answers)
+        self.stdin, self.stdout = open(ordering, "wb"), open(answering, "rb")  # noqa: SIM115
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def kill(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                os.waitpid(self.pid, 0)
+                self._is_over = True
+
+
+def _serve(orders: int, answers: int) -> None:
+    """What a fork does; it keeps none of its parent's files and locks open."""
+    begin = 3
+    for end in (*sorted((orders, answers)), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(begin, end)
+        begin = end + 1
+    gc.freeze()  # An object of the parent that is let go of here would close a file that has its number by then.
+    with open(orders, "rb") as source, open(answers, "wb") as sink:
+        serve(source, sink)
 
 
 def _raise(answer: Answer) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -33,7 +33,13 @@ class Answer(msgspec.Struct, omit_defaults=True):
 
 
 def main() -> None:
-    """The child: prepare what standard input orders until it ends, and answer on standard output."""
+    """The child as a program: prepare what standard input orders until it ends, and answer on standard output."""
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+    os._exit(0)  # Nothing is left to be done, and letting go of all memory takes its time.
+
+
+def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
+    """Prepare what *orders* has, until it ends or the parent of this process does."""
     # Ctrl-C reaches the whole group of processes; the parent decides, and kills.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
@@ -42,11 +48,10 @@ def main() -> None:
         if os.getppid() != parent:
             os._exit(1)
 
-    for line in sys.stdin.buffer:
+    for line in orders:
         answer = _prepare(msgspec.json.decode(line, type=Preparation), end_with_parent)
-        sys.stdout.buffer.write(_line(answer))
-        sys.stdout.buffer.flush()
-    os._exit(0)  # Nothing is left to be done, and letting go of all memory takes its time.
+        answers.write(_line(answer))
+        answers.flush()
 
 
 def _line(answer: Answer) -> bytes:

@@ -16,15 +16,12 @@ from envmgr.packages.layers import Layers, reader
 from envmgr.packages.link_plan import PLAN_JSON, LinkPlan, parse_plan, render_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from envmgr.models.package_files import PackageFiles
     from envmgr.models.record import PackageRecord
     from envmgr.packages.link_plan import Measured
-
-# Below this many bytes of archives the start of processes costs more than they save.
-WORTH_PROCESSES = 24 << 20
 
 
 class CachedPackage(Struct, frozen=True):
@@ -52,7 +49,10 @@ class ObtainOptions(Struct, frozen=True):
         hashed: each unpacked file is held against the sum in its manifest, where otherwise the archive's own sum is
             enough (`Preparation`).
         strict: each package is on the disk before it is in the cache: a loss of power cannot empty its files.
-        processes_from: archives of this many bytes together, or more, are unpacked by processes, fewer by threads.
+        processes_from: archives of this many bytes together, or more, are unpacked by processes, fewer by threads;
+            None: as many as make up for the start of processes.
+        begun: called before the first download, if there is one; now is the time for other threads to start, since
+            processes are forked before.
     """
 
     threads: int = 8
@@ -60,7 +60,8 @@ class ObtainOptions(Struct, frozen=True):
     offline: bool = False
     hashed: bool = False
     strict: bool = False
-    processes_from: int = WORTH_PROCESSES
+    processes_from: int | None = None
+    begun: Callable[[], None] | None = None
 
 
 class UnpackedPackages(Layers):

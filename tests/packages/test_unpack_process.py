@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,9 +52,23 @@ def content_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.fixture
-def processes() -> Iterator[UnpackProcesses]:
-    with contextlib.closing(UnpackProcesses(1)) as started:
+@contextlib.contextmanager
+def another_thread() -> Iterator[None]:
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+@pytest.fixture(params=["forks", "programs"])
+def processes(request: pytest.FixtureRequest) -> Iterator[UnpackProcesses]:
+    # Beside another thread nothing is forked.
+    beside = another_thread() if request.param == "programs" else contextlib.nullcontext()
+    with beside, contextlib.closing(UnpackProcesses(1)) as started:
         yield started
 
 
@@ -124,8 +139,23 @@ def test_folder_whose_name_is_no_text_is_no_hindrance(processes: UnpackProcesses
     assert (folder / "bin/a").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+def test_fork_keeps_no_file_of_its_parent_open(tmp_path: Path) -> None:
+    record = one(tmp_path / "channel")
+    with open(tmp_path / "held", "wb") as held, contextlib.closing(UnpackProcesses(2)) as started:
+        for name in "ab":
+            started.prepare(order(record, tmp_path / name), lambda: None)
+        for process in started._all:
+            kept = [
+                os.readlink(each) for each in Path(f"/proc/{process.pid}/fd").iterdir() if int(each.name) > 2
+            ]
+            assert len(kept) == 2 and all(each.startswith("pipe:") for each in kept), (held.name, kept)
+
+
 PARENT = """\
-import sys, time
+import sys, threading, time
+if sys.argv[1] == "programs":
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 from envmgr.packages.unpack_process import UnpackProcesses
 started = UnpackProcesses(2)
 print(*[process.pid for process in started._all], flush=True)
@@ -133,10 +163,11 @@ time.sleep(60)
 """
 
 
-def test_processes_end_with_their_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["forks", "programs"])
+def test_processes_end_with_their_parent(kind: str) -> None:
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=environ, text=True
+        [sys.executable, "-c", PARENT, kind], stdout=subprocess.PIPE, env=environ, text=True
     ) as parent:
         assert parent.stdout
         children = [int(pid) for pid in parent.stdout.readline().split()]
