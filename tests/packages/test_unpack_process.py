@@ -25,7 +25,7 @@ from tests.builders import File, Pkg, link, pkg
 from tests.packages.test_store import channel_of, leftovers, transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from envmgr.models.record import PackageRecord
     from envmgr.packages.unpacked import CachedPackage
@@ -139,21 +139,9 @@ def test_folder_whose_name_is_no_text_is_no_hindrance(processes: UnpackProcesses
     assert (folder / "bin/a").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
-def test_fork_keeps_no_file_of_its_parent_open(tmp_path: Path) -> None:
-    record = one(tmp_path / "channel")
-    with open(tmp_path / "held", "wb") as held, contextlib.closing(UnpackProcesses(2)) as started:
-        for name in "ab":
-            started.prepare(order(record, tmp_path / name), lambda: None)
-        for process in started._all:
-            kept = [
-                os.readlink(each) for each in Path(f"/proc/{process.pid}/fd").iterdir() if int(each.name) > 2
-            ]
-            assert len(kept) == 2 and all(each.startswith("pipe:") for each in kept), (held.name, kept)
-
-
 PARENT = """\
-import sys, threading, time
+import sys, tempfile, threading, time
+held = tempfile.NamedTemporaryFile(suffix="held")
 if sys.argv[1] == "programs":
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 from envmgr.packages.unpack_process import UnpackProcesses
@@ -163,21 +151,48 @@ time.sleep(60)
 """
 
 
+@contextlib.contextmanager
+def parent_of(kind: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A process with two that unpack, and the numbers of those."""
+    command = [sys.executable, "-c", PARENT, kind]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, text=True) as parent:
+        assert parent.stdout
+        yield parent, [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+
+
 @pytest.mark.parametrize("kind", ["forks", "programs"])
 def test_processes_end_with_their_parent(kind: str) -> None:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, kind], stdout=subprocess.PIPE, env=environ, text=True
-    ) as parent:
-        assert parent.stdout
-        children = [int(pid) for pid in parent.stdout.readline().split()]
+    with parent_of(kind) as (parent, children):
         parent.send_signal(signal.SIGKILL)
     assert len(children) == 2
+    wait_until(lambda: not any(is_running(pid) for pid in children))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+def test_forks_keep_no_file_of_their_parent_open() -> None:
+    with parent_of("forks") as (parent, children):
+        assert any(name.endswith("held") for name in open_files(parent.pid))
+        wait_until(lambda: all(len(open_files(pid)) == 2 for pid in children))
+        assert all(name.startswith("pipe:") for pid in children for name in open_files(pid))
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process has open besides the standard streams."""
+    found = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # It may be closed at this moment.
+            found += [os.readlink(each)] if int(each.name) > 2 else []
+    return found
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
     for _ in range(200):
-        if not any(is_running(pid) for pid in children):
+        if is_true():
             return
         time.sleep(0.05)
-    pytest.fail("a process outlived its parent by ten seconds")
+    pytest.fail("it did not come true in ten seconds")
 
 
 def is_running(pid: int) -> bool:
