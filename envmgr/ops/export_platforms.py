@@ -103,7 +103,7 @@ class _Asked(Struct):
         """The environment, of which *content* is to be written, as it would be on *subdir*."""
         if subdir == content.subdir:
             return content
-        lines = self._lines(subdir)
+        lines = self._lines(subdir, content)
         specs = self._available(lines.specs, subdir, content)
         asked = Asked(
             specs=tuple(each.source.text for each in specs),
@@ -124,19 +124,22 @@ class _Asked(Struct):
             virtual_packages=target.inputs.virtual_packages,
         )
 
-    def _lines(self, subdir: str) -> Lines:
-        """What is asked for there, without what only this machine has."""
+    def _lines(self, subdir: str, content: ExportContent) -> Lines:
+        """What is asked for there, without what only this machine has, which is told."""
         from envmgr.envfile.lines_elsewhere import lines_elsewhere, lines_now
         from envmgr.models.requirement import Source
         from envmgr.ops.export_source import meanings_of
-        from envmgr.pypi.items import names_place_here
+        from envmgr.pypi.items import item_name, names_place_here
 
         if self.source is None:
             return lines_now(self.written)
         meanings = meanings_of(self.source.text, self.written, self.content.subdir, self.content.context)
         place = Source(self.source.name, None, self.source.text)
         found = lines_elsewhere(place, self.written, meanings, self.content.subdir, subdir)
-        return replace(found, items=tuple(each for each in found.items if not names_place_here(each)))
+        here = [each for each in found.items if names_place_here(each)]
+        for item in here:
+            content.lose_item(item_name(item) or item)
+        return replace(found, items=tuple(each for each in found.items if each not in here))
 
     def _available(
         self, specs: tuple[Requirement, ...], subdir: str, content: ExportContent

@@ -44,12 +44,17 @@ def source_of(path: str, content: bytes, context: Context) -> SourceFile | None:
 
 
 def changed_since(source: SourceFile, context: Context) -> str | None:
-    """A sentence where the file is not what was kept of it any more; None where it still is."""
+    """A sentence where the file is not what was kept of it any more; None where it still is, and for a pipe."""
     from pathlib import Path
 
+    from envmgr.host.given_file import read_given_file
+
     rest = "the export goes by its text of then."
+    place = Path(source.file)
     try:
-        content = Path(source.file).read_bytes()
+        if place.exists() and not place.is_file():
+            return None
+        content = read_given_file(place, _LONGEST_TEXT)
         now = source_of(source.file, content, context) if len(content) <= _LONGEST_TEXT else None
     except FileNotFoundError:
         return f"{source.name}, which the environment came from, is not there any more; {rest}"

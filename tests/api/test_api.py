@@ -196,6 +196,7 @@ def test_environments_are_names_or_folders(channel: str, tmp_path: Path):
         (lambda: envmgr.solve(files=["no.yml"]), envmgr.DataError, "there is no file no.yml"),
         (lambda: envmgr.export("none", "docker"), envmgr.UsageError, "there is no format 'docker'"),
         (lambda: envmgr.export("none", versions="major"), envmgr.UsageError, "no style of versions 'major'"),
+        (lambda: envmgr.export("none", platforms=["win-46"]), envmgr.UsageError, "'win-46' is not a platform"),
         (envmgr.list_packages, envmgr.UsageError, "no environment was named"),
         (lambda: envmgr.create("x", session=envmgr.Session(root="/dev/null/x")), envmgr.EnvmgrError, "/dev/null"),
         (lambda: envmgr.solve(["x"], channels=["https://127.0.0.1:9/c"], session=envmgr.Session(offline=True)),

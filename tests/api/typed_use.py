@@ -35,6 +35,7 @@ def use(place: Path) -> list[str]:
     )
     changed = envmgr.install("name", ["numpy"], dry_run=True)
     exported = envmgr.export("name", "requirements", override_channels=True, hashes=True)
+    envmgr.export("name", "yaml", from_history=True, platforms=("linux-64", "win-64"), no_pin=True)
     if TYPE_CHECKING:
         assert_type(records, tuple[envmgr.PackageRecord, ...])
         assert_type(records[0].sha256, str | None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+import envmgr as api
 from tests.builders import make_channel, pkg, script
 from tests.pypi.local_index import LocalIndex, serve_index
 from tests.servers import serve
@@ -242,8 +243,11 @@ def test_items_of_pypi_that_differ_get_markers(
     with serve_index(index) as served:
         monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
         items = "- python\n- pip:\n  - wheely  # a wheel\n"
-        prefix = made(envmgr, tmp_path, text + items)
-        asked = exported(envmgr, prefix, "--from-history")
+        prefix = made(envmgr, tmp_path, f"{text}{items}  - sel(win): ./of-windows\n")
+        words = [word for each in THREE for word in ("--platform", each)]
+        done = envmgr("export", "-p", prefix, "--from-history", *words)
+        assert "./of-windows is a file or folder of this machine to pip, and is left out" in done.err
+        asked = done.out
         assert asked.endswith(items)
         exact = exported(envmgr, prefix, "--no-builds")
         pip = yaml.safe_load(exact)["dependencies"][-1]["pip"]
@@ -301,6 +305,13 @@ def test_a_platform_that_is_named_twice_is_written_once(envmgr: Envmgr, text: st
     assert yaml.safe_load(twice)["platforms"] == ["win-64"]
     explicit = exported(envmgr, prefix, "--format", "explicit", platforms=("linux-64", "linux-64"))
     assert explicit == envmgr("export", "-p", prefix, "--format", "explicit").out
+
+
+def test_a_program_gets_the_same(envmgr: Envmgr, text: str, tmp_path: Path):
+    prefix = made(envmgr, tmp_path, text)
+    assert api.export(prefix, platforms=THREE).text == exported(envmgr, prefix)
+    with pytest.raises(api.SolveError, match="linux-s390x"):
+        api.export(prefix, platforms=["linux-s390x"])
 
 
 def test_offline_only_what_was_fetched_is_solved(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,6 +97,8 @@ def test_the_file_comes_back_whatever_became_of_it(envmgr: Envmgr, prefix: Path,
         done = envmgr("export", "-p", prefix, "--from-history")
         assert (done.out, done.code, words in done.err, done.err.count("\n")) == (kept, 0, True, 1)
         file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    assert exported(envmgr, prefix) == kept
 
 
 def test_what_is_saved_into_the_file_is_no_edit_of_others(envmgr: Envmgr, channel: str, tmp_path: Path):
