@@ -156,7 +156,8 @@ class _Asked(Struct):
         doubtful = sorted({each.spec.name for each in specs if each.source.file is None})
         if not doubtful:
             return specs
-        context = content.context.with_credentials(credential_urls(content.context.settings))
+        written = (*credential_urls(content.context.settings), *content.request.channels)
+        context = content.context.with_credentials(written)
         with closing(open_index(self.channels, subdir, context)) as index:
             index.expect(doubtful)
             missing = [name for name in doubtful if not index.load(name)]
@@ -189,7 +190,7 @@ def _solution(
     from envmgr.ops.resolve import ResolveOptions
 
     no_pin = content.request.no_pin
-    context = target.context.with_credentials(target.wanted.written_urls)
+    context = target.context.with_credentials((*target.wanted.written_urls, *content.request.channels))
     pins = () if no_pin else pins_of(content.holdings.prefix, context)
     request = LockRequest(asked, options=ResolveOptions(for_lock=True, no_pin=no_pin))
     return solved(target, (), (), request, context, pins)

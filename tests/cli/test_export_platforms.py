@@ -321,3 +321,21 @@ def test_offline_only_what_was_fetched_is_solved(
     monkeypatch.setenv("ENVMGR_ROOT", str(tmp_path / "other"))
     done = envmgr("export", "-p", prefix, "--platform", "win-64", "--offline")
     assert (done.code, "win-64 is not on this machine" in done.err) == (1, True)
+
+
+def test_logins_are_used_and_not_written(
+    envmgr: Envmgr, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make_channel(tmp_path / "served/more", [pkg("pywin32", "400", subdir="win-64", depends=["vc"])])
+    with serve(tmp_path / "served") as server:
+        private = f"{server.url}/more"
+        prefix = made(envmgr, tmp_path, text)
+        login = private.replace("//", "//me:s3kr1t@")
+        words = ("--platform", "linux-64", "--platform", "win-64", "--no-builds", "-c", login)
+        done = envmgr("export", "-p", prefix, *words)
+        assert (done.code, "s3kr1t" in done.out + done.err) == (0, False), done.err
+        assert f"the login for {private} is left out" in done.err
+        assert {"sel(win)": "pywin32=400"} in yaml.safe_load(done.out)["dependencies"]
+        sent = [each.headers.get("authorization") for each in server.requests if "win-64" in each.path]
+        assert None not in sent
+        assert sent
