@@ -64,7 +64,9 @@ def parser(command: str = "export") -> argparse.ArgumentParser:
     level.add_argument(
         "-O", "--override-channels", action="store_true", help="write only the channels given with -c"
     )
-    made.add_argument("--no-pin", action="store_true", help="with --platform: solve others without pins")
+    made.add_argument(
+        "--no-pin", action="store_true", help="without the environment's pins, also where others are solved"
+    )
     made.add_argument(
         "--offline",
         action="store_true",

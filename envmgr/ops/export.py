@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from envmgr.ops.export_content import ExportContent
 from envmgr.ops.export_request import Exported, check_one_platform, check_request, holds_platforms
 
@@ -27,6 +29,9 @@ def export(request: ExportRequest, context: Context) -> Exported:
     check_request(request)
     prefix = locate_existing(request.name, request.prefix, context)
     content = ExportContent(request, read_holdings(prefix, context), context)
+    if request.no_pin:
+        content.tell("--no-pin leaves out the pins", content.holdings.pins)
+        content = replace(content, holdings=replace(content.holdings, pins=()))
     if request.platforms and holds_platforms(request.format):
         from envmgr.ops.export_platforms import platforms_text
 

@@ -111,7 +111,7 @@ class _Asked(Struct):
             override_channels=True,
             pypi=lines.items,
         )
-        target = self._target(asked, specs, subdir)
+        target = self._target(asked, specs, subdir, content)
         try:
             records, part = _solution(target, asked, content)
         except SolveError as error:
@@ -167,9 +167,12 @@ class _Asked(Struct):
         content.tell(f"no channel has these for {subdir}, where they are left out:", missing)
         return found
 
-    def _target(self, asked: Asked, specs: Sequence[Requirement], subdir: str) -> Target:
-        """What is *asked*, with the places of *specs*, for the machine of a lock."""
+    def _target(
+        self, asked: Asked, specs: Sequence[Requirement], subdir: str, content: ExportContent
+    ) -> Target:
+        """What is *asked*, with the places of *specs* and of pins, for the machine of a lock."""
         from envmgr.ops.lock_inputs import Asking, read_target
+        from envmgr.ops.pins import pins_of
         from envmgr.ops.resolve import ResolveOptions
 
         target = read_target(Asking(asked, ResolveOptions()), subdir, self.content.context)
@@ -177,23 +180,21 @@ class _Asked(Struct):
             replace(line, source=each.source)
             for line, each in zip(target.wanted.requirements, specs, strict=True)
         )
-        return replace(target, wanted=replace(target.wanted, requirements=lines))
+        pins = () if content.request.no_pin else pins_of(content.holdings.prefix, content.context)
+        return replace(target, wanted=replace(target.wanted, requirements=lines, pins=pins))
 
 
 def _solution(
     target: Target, asked: Asked, content: ExportContent
 ) -> tuple[tuple[PackageRecord, ...], PypiPart | None]:
-    """What fulfils *target* within the pins of the environment."""
+    """What fulfils *target*, as a lock has it solved."""
     from envmgr.ops.lock_request import LockRequest
     from envmgr.ops.lock_solve import solved
-    from envmgr.ops.pins import pins_of
     from envmgr.ops.resolve import ResolveOptions
 
-    no_pin = content.request.no_pin
     context = target.context.with_credentials((*target.wanted.written_urls, *content.request.channels))
-    pins = () if no_pin else pins_of(content.holdings.prefix, context)
-    request = LockRequest(asked, options=ResolveOptions(for_lock=True, no_pin=no_pin))
-    return solved(target, (), (), request, context, pins)
+    options = ResolveOptions(for_lock=True, no_pin=content.request.no_pin)
+    return solved(target, (), (), LockRequest(asked, options=options), context)
 
 
 def _unknown(content: ExportContent) -> str | None:

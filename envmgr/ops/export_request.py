@@ -81,7 +81,7 @@ class ExportRequest(Struct, frozen=True):
     ``builds``: with builds, where packages are exact. ``channels`` come first, and alone with
     ``override_channels``; they may be folders. With ``ignore_channels`` no package says where it is from.
     ``hashes``: pip's requirements with the SHA-256 of each file. ``platforms`` are subdirs that are written
-    together; none for the environment's own. With ``no_pin`` no pins limit those that are solved.
+    together; none for the environment's own. With ``no_pin`` pins are left out, and limit none of them.
     """
 
     name: str | None = None

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envmgr.models.record import PackageRecord
-    from envmgr.models.requirement import Requirement
     from envmgr.ops.context import Context
     from envmgr.ops.joint import PypiPart, PypiQuestion
     from envmgr.ops.lock_inputs import Target
@@ -61,19 +60,14 @@ def solved(
     standing: Sequence[LockedPackage],
     request: LockRequest,
     context: Context,
-    pins: Sequence[Requirement] = (),
 ) -> tuple[tuple[PackageRecord, ...], PypiPart | None]:
-    """Conda's records for *target* and PyPI's half, where *before* and *standing* stay but for what may move.
-
-    *pins* limit it beside those of the settings.
-    """
+    """Conda's records for *target* and PyPI's half, where *before* and *standing* stay but for what may move."""
     from envmgr.ops.joint import resolve_jointly
 
     wanted = target.wanted
     if not (wanted.requirements or wanted.pypi):
         return (), None
-    with _session(target, before, request, context) as open_session:
-        session = open_session.limited(pins)
+    with _session(target, before, request, context) as session:
         if not wanted.pypi:
             return session.told(session.records()), None
         question = _question(target, () if request.update_all else standing, request, context)

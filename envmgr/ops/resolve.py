@@ -93,11 +93,6 @@ class Resolving(Struct, frozen=True):
         finally:
             self.context.reporter.phase_finished(Phase.SOLVE)
 
-    def limited(self, more: Sequence[Requirement]) -> Resolving:
-        """The same request, whose answers are all under the constraints *more*."""
-        constraints = (*self.problem.constraints, *more)
-        return replace(self, problem=replace(self.problem, constraints=constraints))
-
     def records(self, more: Sequence[Requirement] = ()) -> tuple[PackageRecord, ...]:
         """The complete records of the answer, dependencies first; raises SolveError with the explanation."""
         from envmgr.solver.solve import Solution

@@ -295,7 +295,11 @@ def test_platforms_are_solved_within_the_pins_of_the_environment(envmgr: Envmgr,
     refused = envmgr("export", *words)
     assert (refused.code, "conda-meta/pinned:1" in refused.err, "win-64" in refused.err) == (1, True, True)
     free = envmgr("export", *words, "--no-pin")
-    assert (free.code, "pins, for which environment.yml has no place" in free.err) == (0, True)
+    assert (free.code, free.err) == (0, "warning: --no-pin leaves out the pins lib <1.6.\n")
+    assert "pins" not in yaml.safe_load(free.out)
+    (prefix / "conda-meta/pinned").write_text("lib <1.7\n")
+    held = envmgr("export", *words)
+    assert (held.code, yaml.safe_load(held.out)["pins"]) == (0, ["lib <1.7"])
 
 
 def test_a_platform_that_is_named_twice_is_written_once(envmgr: Envmgr, text: str, tmp_path: Path):
