@@ -117,6 +117,7 @@ FORMATS: dict[str, bytes] = {
         [[packages]]
         name = "six"
         version = "1.16.0"
+        marker = "python_version >= '3.9'"
         [[packages.wheels]]
         url = "{_WHEEL}"
         hashes = {{sha256 = "{_SUM}"}}
@@ -262,7 +263,7 @@ def random_change(good: bytes, chance: random.Random) -> bytes:
     """*good* with some bytes, pieces and words exchanged, doubled or gone."""
     words = (b"[", b"]", b"{", b"}", b"'", b'"', b":", b"-", b"\n", b" ", b"=", b",", b"null", b"1", b"true",
              b"[]", b"{}", b"#", b"\\", b"*a", b"&a ", b"!!x ", b"<<: ", b"\t", b"\x00", b"\xff", b"@", b";", b"..",
-             b"9" * 5000, b"%", b"$X", b"${X}", b"~", b"::", b"|", b"1e999", b"nan", b"\\u0000")  # fmt: skip
+             b"9" * 5000, b"%", b"$X", b"${X}", b"~", b"::", b"|", b"(", b"1e999", b"nan", b"\\u0000")  # fmt: skip
     changed = bytearray(good)
     for _ in range(chance.randint(1, 3)):
         start = chance.randrange(len(changed) + 1)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _SAME: Final = 0
 _DIFFERENT: Final = 1
 _TROUBLE: Final = 2
+_WIDEST_CELL: Final = 60
 
 
 def parser() -> CommandParser:
@@ -161,11 +162,14 @@ def _write_table(answer: Differences, *, quiet: bool) -> None:
     from envmgr.cli.render import note, table, write_lines
 
     if answer.found:
-        write_lines(
-            table(_rows(answer), ["", "package", "kind", answer.before.label, answer.after.label, ""])
-        )
+        rows = [[_shortened(cell) for cell in row] for row in _rows(answer)]
+        write_lines(table(rows, ["", "package", "kind", answer.before.label, answer.after.label, ""]))
     if not quiet:
         note(_counts(answer) or "both are the same")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 3]}..."
 
 
 def _write_markdown(answer: Differences) -> None:

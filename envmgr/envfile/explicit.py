@@ -17,7 +17,13 @@ from msgspec import Struct
 
 from envmgr.envfile.spec_line import parse_requirement
 from envmgr.errors import DataError
-from envmgr.models.channel import file_url, is_url, split_distribution, without_credentials_in_text
+from envmgr.models.channel import (
+    file_url,
+    is_url,
+    split_distribution,
+    split_url,
+    without_credentials_in_text,
+)
 from envmgr.models.document import decode_document, quoted
 from envmgr.models.named_file import refuse_here
 from envmgr.models.path_text import expand_path
@@ -154,6 +160,8 @@ def _parse_package(line: str, source: Source, cwd: str | None) -> ExplicitPackag
         url = url if is_url(url) else file_url(url, cwd or "")
     except DataError as error:
         raise DataError(f"{source}: {error}", hint=error.hint, file=source.file, line=source.line) from None
+    if is_url(match["url"]) and not split_url(url)[2]:
+        raise _refusal(line, source)
     return ExplicitPackage(url, match["md5"], match["sha256"], source)
 
 

@@ -5,7 +5,9 @@ Keys are in the order of the standard, in which they are written, too. Pure.
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -13,10 +15,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from envmgr.errors import DataError
 from envmgr.lock.locked import LARGEST_LOCK_BYTES
+from envmgr.models.document import quoted
 from envmgr.models.toml_document import read_toml
 from envmgr.models.toml_text import toml_table
 
 _Hashes = dict[str, str]
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
+_LONGEST_RANGE = 1000
 
 
 class PylockFile(Struct, rename="kebab", omit_defaults=True, kw_only=True):
@@ -120,11 +125,15 @@ def read_pylock_file(content: bytes, *, file: str) -> Pylock:
             raise DataError(f"{file}: it is not told where {package.name} comes from.", file=file)
         if any(each.version is None for each in (package,) if package.wheels or package.sdist):
             raise DataError(f"{file}: {package.name} has files and no version.", file=file)
+        for each in files:
+            _check_file(each, f"{file}: {package.name}", file)
     try:
+        if len(checked.requires_python or "") > _LONGEST_RANGE:
+            raise InvalidSpecifier
         SpecifierSet(checked.requires_python or "")
     except InvalidSpecifier:
         raise DataError(
-            f"{file}: requires-python is `{checked.requires_python}`, which is no range of versions.",
+            f"{file}: requires-python is {quoted(checked.requires_python or '')}, which is no range of versions.",
             file=file,
         ) from None
     return Pylock(
@@ -136,6 +145,17 @@ def read_pylock_file(content: bytes, *, file: str) -> Pylock:
         tuple(checked.extras),
         tuple(checked.default_groups),
     )
+
+
+def _check_file(each: PylockFile | PylockRepository, whose: str, file: str) -> None:
+    """Raises DataError for a URL or a sum that is none."""
+    try:
+        urlsplit(each.url or "").port  # noqa: B018 - It is looked at when it is asked for.
+    except ValueError:
+        raise DataError(f"{whose} comes from {quoted(each.url or '')}, which is no URL.", file=file) from None
+    sha256 = each.hashes.get("sha256") if isinstance(each, PylockFile) else None
+    if sha256 is not None and _SHA256.fullmatch(sha256) is None:
+        raise DataError(f"{whose} has the sum {quoted(sha256)}, which is no SHA-256.", file=file)
 
 
 def pylock_text(document: PylockDocument) -> str:

@@ -161,10 +161,9 @@ def _fulfils(package: Entry, request: Entry) -> bool:
 
 def _takes(text: str, version: str) -> bool:
     """Whether a requirement takes *version*; one by URL or path is believed to."""
-    from packaging.requirements import InvalidRequirement, Requirement
-    from packaging.version import InvalidVersion
+    from packaging.requirements import Requirement
 
     try:
         return Requirement(text).specifier.contains(version, prereleases=True)
-    except (InvalidRequirement, InvalidVersion):
+    except ValueError:
         return True

@@ -12,9 +12,12 @@ import re
 from typing import TYPE_CHECKING
 
 from envmgr.errors import DataError
+from envmgr.models.document import quoted
 
 if TYPE_CHECKING:
     from packaging.version import Version
+
+_LONGEST_CLAUSE = 500  # Python makes no numbers of thousands of digits.
 
 
 def range_text(specifier: str) -> str:
@@ -40,9 +43,11 @@ def conda_range(text: str) -> str:
     found = []
     for clause in filter(None, (part.strip() for part in text.split(","))):
         try:
+            if len(clause) > _LONGEST_CLAUSE:
+                raise InvalidSpecifier
             each = Specifier(clause)
         except InvalidSpecifier:
-            raise DataError(f"`{clause}` is no version specifier of PEP 440.") from None
+            raise DataError(f"{quoted(clause)} is no version specifier of PEP 440.") from None
         found.append(_clause(each.operator, each.version))
     return ",".join(sorted(found, key=lambda part: not part.startswith(">")))  # As people write ranges.
 

@@ -71,9 +71,9 @@ def normalized_version(version: str) -> str:
     >>> normalized_version("1.0.0-RC1"), normalized_version("2024-x")
     ('1.0.0rc1', '2024-x')
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return str(Version(version))
-    except InvalidVersion:
+    except ValueError:  # Also for numbers of thousands of digits.
         return version

@@ -179,11 +179,11 @@ def _allows(wanted: str | None, python: str) -> bool:
     """Whether ``Requires-Python`` allows the version; one that cannot be read does, as for pip."""
     if not wanted:
         return True
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     try:
         return SpecifierSet(wanted).contains(python, prereleases=True)
-    except InvalidSpecifier:
+    except ValueError:  # Also for numbers of thousands of digits.
         return True
 
 

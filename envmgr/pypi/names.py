@@ -43,11 +43,11 @@ def pep440(version: str) -> str | None:
     >>> pep440("1.0.0rc1"), pep440("2023.3.post1"), pep440("9.5.0.2_cuda")
     ('1.0.0rc1', '2023.3.post1', None)
     """
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return str(Version(version))
-    except InvalidVersion:
+    except ValueError:  # Also for numbers of thousands of digits.
         return None
 
 

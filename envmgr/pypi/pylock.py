@@ -48,10 +48,10 @@ class Locked(Struct, frozen=True):
 
 
 class LockReading(Struct, frozen=True):
-    """What the reading depends on: *folder* is the lock's, *names* those that stubs stand for.
+    """What the reading depends on: *folder* is that of the lock *file*, *names* those that stubs stand for.
 
     *sums* maps a name to the sums (``sha256:...``) that its items allow. *extras* and *groups* are those that
-    markers of the lock can ask for (PEP 751). *file* is its name for messages.
+    markers of the lock can ask for (PEP 751).
     """
 
     folder: str
@@ -84,7 +84,11 @@ def read_document(document: Mapping[str, Any], reading: LockReading) -> Locked:
     parts = _Parts(reading)
     for package in document.get("packages", []):
         marker = package.get("marker")
-        if marker is None or reading.target.marker_holds(marker, reading.extras, reading.groups):
+        try:
+            holds = marker is None or reading.target.marker_holds(marker, reading.extras, reading.groups)
+        except DataError as error:
+            raise DataError(f"{reading.file}: {package['name']}: {error}", file=reading.file) from None
+        if holds:
             parts.take(package)
     return parts.locked()
 

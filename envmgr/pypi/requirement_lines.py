@@ -257,7 +257,7 @@ def _check(text: str, source: Source) -> None:
 
     try:
         Requirement(text)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise _not_readable(text, source, str(error).partition("\n")[0]) from None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envmgr.errors import DataError
+from envmgr.models.document import quoted
 from envmgr.models.platform import machine_type, operating_system
 
 if TYPE_CHECKING:
@@ -173,26 +174,26 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
 
         Raises DataError for one that is none.
         """
-        from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+        from packaging.markers import Marker
 
         known: dict[str, str | AbstractSet[str]] = {**self.markers, "extra": ""}
         known |= {"extras": extras, "dependency_groups": groups}
         try:
             return Marker(marker).evaluate(known, context="lock_file")
-        except (InvalidMarker, UndefinedEnvironmentName):
-            raise DataError(f"`{marker}` is no environment marker (PEP 508).") from None
+        except (ValueError, RecursionError):
+            raise DataError(f"{quoted(marker)} is no environment marker (PEP 508).") from None
 
 
 def best_wheel(names: Iterable[str], target: PypiTarget) -> str | None:
     """The file name among *names* that *target* prefers; None where none of them runs there."""
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.utils import parse_wheel_filename
 
     ranks = {tag: place for place, tag in enumerate(target.tags)}
     found: list[tuple[int, tuple[Any, ...], str]] = []
     for name in names:
         try:
             _, _, build, tags = parse_wheel_filename(name)
-        except InvalidWheelFilename:
+        except ValueError:  # Also for a version with a number of thousands of digits.
             continue
         rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
         if rank is not None:

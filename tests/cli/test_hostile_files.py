@@ -33,6 +33,7 @@ MOST_SECONDS_AT_FULL_SIZE = 40.0
 def check(name: str, kind: str, done: Outcome) -> None:
     """That *done*, the comparison of a good file with a hostile one, is a correct reading or a refusal."""
     assert "Traceback" not in done.err, done.err
+    assert "has a defect" not in done.err, done.err
     assert len(done.err) < 2000, done.err
     if kind in BENIGN:
         assert (done.code, done.err.strip()) == (0, "both are the same"), done.err

@@ -99,7 +99,6 @@ def test_a_download_under_way_is_left_alone_by_a_process_of_a_later_time(tmp_pat
         )
         assert code == 0, err
         assert run(years, "clean", "--tempfiles", "-y")[0] == 0
-        assert area.exists() or slow.poll() is not None
         _, err = slow.communicate(timeout=60)
         assert slow.returncode == 0, err
     assert (tmp_path / "one/b/file").read_bytes() == b"b" * 3_000
