@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from envmgr.errors import PrefixError, UsageError
+from envmgr.errors import PrefixError
 from envmgr.ops.change_goal import choose_goal, difference
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.change_state import read_state
@@ -56,10 +56,6 @@ def _change(
 
     wanted = read_request(request.asked, context)
     check_groups(request.asked, wanted)
-    if wanted.pylock is not None:
-        raise UsageError(
-            f"{wanted.pylock.file} is for new environments.", hint="envmgr create -f makes one of it."
-        )
     for warning in wanted.warnings:
         context.reporter.warned(warning)
     context = context.with_credentials(wanted.written_urls)

@@ -12,7 +12,7 @@ from envmgr.models.record import PYPI_PREFIX, is_pypi_name
 from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.change_pypi import pypi_change, remove_from_pypi
 from envmgr.ops.change_state import State, earlier_lines, in_order, not_installed
-from envmgr.ops.pypi_intent import requested_by
+from envmgr.ops.pypi_intent import merged_intent, requested_by
 from envmgr.ops.request import asking_of
 from envmgr.ops.resolve import Standing, resolving_change
 from envmgr.prefix.generation import Asking, PypiIntent, SourceFile
@@ -75,6 +75,8 @@ def _goal_of(request: ChangeRequest, wanted: EnvironmentRequest, state: State, c
         case "repair":
             ordered = in_order(state.records, state.requested)
             return Goal(ordered, state.requested, again=request.again, intent=state.intent)
+    if wanted.pylock is not None:
+        return _with_pylock(request, wanted, state, context)
     if wanted.locked is not None:
         return _with_lock(request, wanted, state, context)
     if wanted.explicit:
@@ -303,7 +305,7 @@ def _with_archives(wanted: EnvironmentRequest, state: State) -> Goal:
 def _with_lock(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
     """The packages of a lock in the place of what the environment has of their names."""
     from envmgr.ops.locked import fixed_part
-    from envmgr.ops.pypi_intent import intent_of, merged_intent
+    from envmgr.ops.pypi_intent import intent_of
 
     assert wanted.locked is not None
     archives = _with_archives(wanted, state)
@@ -321,14 +323,36 @@ def _with_lock(request: ChangeRequest, wanted: EnvironmentRequest, state: State,
         intent=intent,
         requested=requested,
     )
-    if part is None:
-        return goal
+    return goal if part is None else _with_distributions(goal, part, state)
+
+
+def _with_pylock(request: ChangeRequest, wanted: EnvironmentRequest, state: State, context: Context) -> Goal:
+    """The distributions of a pylock.toml (PEP 751) for the Python that is there, which stays as it is."""
+    from envmgr.ops.pylock_use import intent_of_pylock, pylock_part
+
+    assert wanted.pylock is not None
+    file = wanted.pylock.file
+    if request.prune or any(line.source.file != file for line in wanted.requirements):
+        raise UsageError(
+            f"{file} is exact, and changes what it names of an environment.",
+            hint="Name it alone, without specs and --prune.",
+        )
+    part = pylock_part(wanted.pylock, request.asked.groups, state.conda, wanted, context)
+    intent = merged_intent(state.intent, intent_of_pylock(wanted.pylock, part, context))
+    goal = Goal(
+        state.records, state.requested, asking=asking_of(request.asked, wanted, context), intent=intent
+    )
+    return _with_distributions(goal, part, state)
+
+
+def _with_distributions(goal: Goal, part: PypiPart, state: State) -> Goal:
+    """*goal* with what *part* brings in the place of what has its names."""
     coming = {record.name for record in part.wheels} | {f"{PYPI_PREFIX}{each.name}" for each in part.sources}
     wheels = (*(record for record in state.wheels if record.name not in coming), *part.wheels)
     return replace(
         goal,
-        records=(*(record for record in archives.records if not record.is_pypi), *wheels),
-        requested={**requested, **requested_by(intent, wheels)},
+        records=(*(record for record in goal.records if not record.is_pypi), *wheels),
+        requested={**goal.requested, **requested_by(goal.intent, wheels)},
         pypi=replace(part, answer=replace(part.answer, wheels=wheels)),
     )
 

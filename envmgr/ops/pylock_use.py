@@ -9,6 +9,7 @@ from packaging.specifiers import SpecifierSet
 from envmgr.errors import DataError, SolveError, UsageError
 from envmgr.ops.joint import PypiPart, PypiQuestion, pypi_request, python_of
 from envmgr.pypi.index_options import IndexOptions
+from envmgr.pypi.items import exact_item
 from envmgr.pypi.pylock import LockReading, read_document
 from envmgr.pypi.resolution import PypiItem, PypiSolution
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.ops.request import EnvironmentRequest
+    from envmgr.prefix.generation import PypiIntent
     from envmgr.pypi.pylock import Locked
     from envmgr.pypi.target import PypiTarget
 
@@ -73,6 +75,24 @@ def pylock_part(
     python = python_of(records)
     assert python is not None  # `pypi_request` refused records without it.
     return PypiPart(question, answer, request.provided, fixed=True)
+
+
+def intent_of_pylock(pylock: Pylock, part: PypiPart, context: Context) -> PypiIntent:
+    """All that *part*, which *pylock* brought, holds, as lines that ask for just these."""
+    from envmgr.ops.environments import expanded
+    from envmgr.ops.pypi_intent import intent_of_records
+    from envmgr.prefix.generation import AskedFor, PypiIntent
+
+    file = str(expanded(pylock.file, context))
+    lines = [
+        AskedFor(
+            exact_item(each.name, each.version or "", each.direct_url) or f"{each.name} @ {each.url}",
+            file,
+            None,
+        )
+        for each in part.sources
+    ]
+    return PypiIntent(requirements=(*intent_of_records(part.wheels, file).requirements, *lines))
 
 
 def _check_target(pylock: Pylock, target: PypiTarget) -> None:

@@ -469,6 +469,24 @@ def test_a_pylock_brings_exact_distributions_beside_conda_packages(
     assert "wheely" in {each["name"] for each in envmgr("list", "-p", tmp_path / "dev", "--json").json}
 
 
+def test_a_pylock_changes_the_distributions_of_an_environment_and_nothing_else(
+    envmgr: Envmgr, write: Any, pylock: Path, tmp_path: Path
+) -> None:
+    created(envmgr, tmp_path / "env", "-f", write("dist", "lib <2"))
+    before = state(envmgr, tmp_path / "env")
+    for words in (["lib"], ["--prune"]):
+        command = "update" if "--prune" in words else "install"
+        refused = envmgr(command, "-y", "-p", tmp_path / "env", "-f", pylock, *words)
+        assert (refused.code, "is exact" in refused.err) == (2, True), refused.err
+    assert state(envmgr, tmp_path / "env") == before
+    done = envmgr("install", "-y", "-p", tmp_path / "env", "-f", pylock, "--group", "dev", "--json")
+    assert done.code == 0, done.out
+    assert {each["name"] for each in done.json["actions"]["LINK"]} == {"part", "wheely"}
+    asked = yaml.safe_load(envmgr("export", "-p", tmp_path / "env", "--from-history").out)["dependencies"]
+    assert asked[-1] == {"pip": ["part==1.0", "wheely==1.0"]}
+    assert envmgr("verify", "-p", tmp_path / "env").code == 0
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
