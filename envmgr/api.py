@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from envmgr.errors import (
     BuildError,
@@ -25,12 +25,16 @@ from envmgr.errors import (
     UsageError,
     explained_os_error,
 )
+from envmgr.models.difference import Difference
 from envmgr.models.record import PackageRecord
+from envmgr.ops.adopt import Adopted
 from envmgr.ops.change_request import Changed, ChangePlan, ChangeRequest
 from envmgr.ops.create import Created, CreatePlan, CreateRequest
+from envmgr.ops.diff import Differences
 from envmgr.ops.environments import KnownEnvironment
 from envmgr.ops.export_request import Exported, ExportFormat, ExportRequest, format_named
 from envmgr.ops.list import Listed
+from envmgr.ops.lock_request import Checked, Locked, LockRequest
 from envmgr.ops.remove import RemovedEnvironment
 from envmgr.ops.request import Asked
 from envmgr.ops.resolve import ResolveOptions
@@ -42,20 +46,26 @@ if TYPE_CHECKING:
 
     from envmgr.models.spec_style import VersionStyle
     from envmgr.ops.context import Context
+    from envmgr.ops.python_requirements import Preference
 
 __all__ = [
+    "Adopted",
     "BuildError",
     "ChangePlan",
     "Changed",
     "ChannelError",
+    "Checked",
     "ConfigError",
     "CreatePlan",
     "Created",
     "DataError",
+    "Difference",
+    "Differences",
     "EnvmgrError",
     "Exported",
     "KnownEnvironment",
     "Listed",
+    "Locked",
     "PackageRecord",
     "Phase",
     "PrefixError",
@@ -65,11 +75,15 @@ __all__ = [
     "Session",
     "SolveError",
     "UsageError",
+    "adopt",
+    "check_lock",
     "create",
+    "diff",
     "export",
     "install",
     "list_environments",
     "list_packages",
+    "lock_files",
     "remove",
     "remove_environment",
     "solve",
@@ -108,10 +122,13 @@ class Session:
             self._context = make_context(loaded, reporter or Reporter())
 
 
-def solve(
+def solve(  # noqa: PLR0913 - options of the command line, by their names.
     specs: Sequence[str] = (),
     *,
     files: Sequence[Environment] = (),
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    prefer: Preference = "pypi",
     channels: Sequence[str] | None = None,
     platform: str | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
@@ -119,15 +136,17 @@ def solve(
 ) -> tuple[PackageRecord, ...]:
     """The records that fulfil *specs* and environment *files*, dependencies first; nothing is installed.
 
-    *channels* are searched and no others, but for those of the files; None means the configured ones. *platform* is
-    a subdir such as `osx-arm64` (None: this machine's). Items for pip are not solved.
+    Of *files*, the *extras* and *groups* that are named count, too; *prefer* is where the Python requirements of
+    projects' files come from. *channels* are searched and no others, but for those of the files; None means the
+    configured ones. *platform* is a subdir such as `osx-arm64` (None: this machine's). Items for pip are not
+    solved.
 
     Raises SolveError when nothing fits (`SolveError.explanation` says why), ChannelError when a channel cannot be
-    reached, DataError for a spec or file that cannot be read, UsageError for an explicit file.
+    reached, DataError for a spec or file that cannot be read, UsageError for an explicit file or a lock.
     """
     from envmgr.ops.chosen import ChosenRequest, choose
 
-    asked = _asked(specs, files, channels, platform)
+    asked = _asked(_Files(files, extras, groups, prefer), specs, channels, platform=platform)
     if not (asked.specs or asked.files):
         return ()
     with _explained():
@@ -140,21 +159,25 @@ def create(  # noqa: PLR0913 - options of the command line, by their names.
     *,
     pypi: Sequence[str] = (),
     files: Sequence[Environment] = (),
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    prefer: Preference = "pypi",
     channels: Sequence[str] | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
     dry_run: bool = False,
     session: Session | None = None,
 ) -> Created:
-    """Make a new environment of *specs* and *files* (environment.yml, lists of specs, explicit files).
+    """Make a new environment of *specs* and *files* (environment.yml, files of projects, locks, explicit files).
 
-    All or nothing. *pypi* are lines for pip, such as `"requests>=2"`. *channels* are as for `solve`. With *dry_run*
-    only the plan is made. Raises what `solve` does, and PrefixError for a place that is taken or cannot be written.
+    All or nothing. *pypi* are lines for pip, such as `"requests>=2"`. *extras*, *groups*, *prefer* and *channels*
+    are as for `solve`. With *dry_run* only the plan is made. Raises what `solve` does, and PrefixError for a place
+    that is taken or cannot be written.
     """
     from envmgr.ops.create import create
 
     name, prefix = _named(environment)
     request = CreateRequest(
-        asked=_asked(specs, files, channels, pypi=pypi),
+        asked=_asked(_Files(files, extras, groups, prefer), specs, channels, pypi=pypi),
         name=name,
         prefix=prefix,
         options=options,
@@ -171,6 +194,9 @@ def install(  # noqa: PLR0913 - options of the command line, by their names.
     *,
     pypi: Sequence[str] = (),
     files: Sequence[Environment] = (),
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    prefer: Preference = "pypi",
     channels: Sequence[str] | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
     dry_run: bool = False,
@@ -185,7 +211,7 @@ def install(  # noqa: PLR0913 - options of the command line, by their names.
     return _change(
         ChangeRequest(
             kind="install",
-            asked=_asked(specs, files, channels, pypi=pypi),
+            asked=_asked(_Files(files, extras, groups, prefer), specs, channels, pypi=pypi),
             options=options,
             dry_run=dry_run,
             command_line=("envmgr.install", *specs),
@@ -201,6 +227,9 @@ def update(  # noqa: PLR0913 - options of the command line, by their names.
     *,
     pypi: Sequence[str] = (),
     files: Sequence[Environment] = (),
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    prefer: Preference = "pypi",
     channels: Sequence[str] | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
     dry_run: bool = False,
@@ -213,7 +242,7 @@ def update(  # noqa: PLR0913 - options of the command line, by their names.
     return _change(
         ChangeRequest(
             kind="update",
-            asked=_asked(specs, files, channels, pypi=pypi),
+            asked=_asked(_Files(files, extras, groups, prefer), specs, channels, pypi=pypi),
             options=options,
             mode="named" if specs or files or pypi else "all",
             dry_run=dry_run,
@@ -318,6 +347,106 @@ def export(  # noqa: PLR0913 - options of one command, all named.
         return export(request, _context(session))
 
 
+def lock_files(  # noqa: PLR0913 - options of one command, all named.
+    files: Sequence[Environment] = (),
+    *,
+    lockfile: Environment | None = None,
+    platforms: Sequence[str] = (),
+    virtual: Sequence[str] = (),
+    update: Sequence[str] = (),
+    update_all: bool = False,
+    pixi: Environment | None = None,
+    channels: Sequence[str] | None = None,
+    options: ResolveOptions = _DEFAULT_OPTIONS,
+    dry_run: bool = False,
+    session: Session | None = None,
+) -> Locked:
+    """Write conda-lock.yml (CEP 37) of environment *files*, for all *platforms*; what need not move stays.
+
+    *lockfile* is where it goes (None: `conda-lock.yml` beside the first file), *pixi* a second file with the same
+    packages as pixi.lock. *virtual* are words such as `linux-64:__glibc=2.17`. The names in *update* may move, with
+    *update_all* everything. Without *files*, those of the earlier lock. Raises what `solve` does.
+    """
+    from envmgr.ops.lock import lock
+
+    request = LockRequest(
+        _asked(_Files(files), channels=channels),
+        platforms=_texts(platforms),
+        file=None if lockfile is None else os.fspath(lockfile),
+        virtual=_texts(virtual),
+        update=_texts(update),
+        update_all=update_all,
+        dry_run=dry_run,
+        pixi=None if pixi is None else os.fspath(pixi),
+        options=options,
+    )
+    with _explained():
+        return lock(request, _context(session))
+
+
+def check_lock(
+    files: Sequence[Environment] = (),
+    *,
+    lockfile: Environment | None = None,
+    channels: Sequence[str] | None = None,
+    session: Session | None = None,
+) -> Checked:
+    """Whether a lock is what its files ask for, and why not; no channel is asked. Raises DataError, UsageError."""
+    from envmgr.ops.lock import check_lock
+
+    file = None if lockfile is None else os.fspath(lockfile)
+    with _explained():
+        return check_lock(LockRequest(_asked(_Files(files), channels=channels), file=file), _context(session))
+
+
+def diff(
+    before: Environment,
+    after: Environment,
+    *,
+    platform: str | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    session: Session | None = None,
+) -> Differences:
+    """What is different between any two of environments, generations (`"NAME@3"`), files, locks and lists in JSON.
+
+    Files are read for *platform* (None: this machine's), with *extras* and *groups*. Raises UsageError, PrefixError
+    or DataError for a side that is not there or cannot be read.
+    """
+    from envmgr.ops.diff import DiffRequest, diff
+
+    request = DiffRequest(os.fspath(before), os.fspath(after), platform, _texts(extras), _texts(groups))
+    with _explained():
+        return diff(request, _context(session))
+
+
+def adopt(
+    place: Environment,
+    *,
+    environment: Environment | None = None,
+    versions: VersionStyle = "exact",
+    prefer: Preference = "pypi",
+    session: Session | None = None,
+) -> Adopted:
+    """A first environment.yml of a venv, an environment, or the imports of a project; nothing is written.
+
+    *environment* is the one whose distributions tell which of them has a module (None: a venv in the project, or
+    the active one). Paths in it are relative to the working folder. Raises UsageError, PrefixError or DataError.
+    """
+    from envmgr.ops.adopt import AdoptRequest, adopt
+
+    with _explained():
+        context = _context(session)
+        request = AdoptRequest(
+            os.fspath(place),
+            context.cwd,
+            environment=None if environment is None else os.fspath(environment),
+            versions=versions,
+            prefer=prefer,
+        )
+        return adopt(request, context)
+
+
 def _change(request: ChangeRequest, environment: Environment | None, session: Session | None) -> Changed:
     from msgspec.structs import replace
 
@@ -336,17 +465,30 @@ def _agreed(_: CreatePlan | ChangePlan) -> bool:
     return True
 
 
+class _Files(NamedTuple):
+    """Files, and what counts of them."""
+
+    files: Sequence[Environment]
+    extras: Sequence[str] = ()
+    groups: Sequence[str] = ()
+    prefer: Preference = "pypi"
+
+
 def _asked(
-    specs: Sequence[str],
-    files: Sequence[Environment],
-    channels: Sequence[str] | None,
+    given: _Files,
+    specs: Sequence[str] = (),
+    channels: Sequence[str] | None = None,
+    *,
     platform: str | None = None,
     pypi: Sequence[str] = (),
 ) -> Asked:
     return Asked(
         specs=_texts(specs),
         pypi=_texts(pypi),
-        files=tuple(os.fspath(file) for file in _several(files)),
+        files=tuple(os.fspath(file) for file in _several(given.files)),
+        extras=_texts(given.extras),
+        groups=_texts(given.groups),
+        prefer=given.prefer,
         channels=_texts(channels or ()),
         override_channels=channels is not None,
         subdir=platform,

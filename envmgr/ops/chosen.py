@@ -15,7 +15,7 @@ from envmgr.errors import ChannelError, DataError, PrefixError, UsageError
 from envmgr.models.requirement import Requirement, Source
 from envmgr.ops.channels import WrittenChannel, credential_urls, parse_channels, permitted_channels
 from envmgr.ops.pins import pins
-from envmgr.ops.request import Asked, EnvironmentRequest, read_request, with_python
+from envmgr.ops.request import Asked, EnvironmentRequest, check_groups, read_request, with_python
 from envmgr.ops.resolve import ResolveOptions, resolve
 
 if TYPE_CHECKING:
@@ -119,9 +119,10 @@ def _planned(request: ChosenRequest, context: Context) -> tuple[Chosen, Context]
     from envmgr.ops.create import with_default_packages
 
     wanted = with_python(read_request(request.asked, context))
+    check_groups(request.asked, wanted)
     if wanted.explicit or wanted.locked is not None or wanted.pylock is not None:
         raise UsageError(
-            "an explicit list says nothing of who needs whom.",
+            "what lists exact packages says nothing of who needs whom.",
             hint="Ask about the environment made from it, with -n or -p.",
         )
     wanted = with_default_packages(wanted, context)

@@ -85,11 +85,10 @@ def read_document(document: Mapping[str, Any], reading: LockReading) -> Locked:
     for package in document.get("packages", []):
         marker = package.get("marker")
         try:
-            holds = marker is None or reading.target.marker_holds(marker, reading.extras, reading.groups)
+            if marker is None or reading.target.marker_holds(marker, reading.extras, reading.groups):
+                parts.take(package)
         except DataError as error:
             raise DataError(f"{reading.file}: {package['name']}: {error}", file=reading.file) from None
-        if holds:
-            parts.take(package)
     return parts.locked()
 
 

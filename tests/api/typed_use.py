@@ -48,6 +48,10 @@ def use(place: Path) -> list[str]:
         assert_type(envmgr.list_packages().packages, tuple[envmgr.PackageRecord, ...])
         assert_type(envmgr.list_environments()[0].name, str | None)
         assert_type(exported.left_out, tuple[str, ...])
+        assert_type(envmgr.lock_files([place / "environment.yml"], platforms=["win-64"]), envmgr.Locked)
+        assert_type(envmgr.check_lock(lockfile=place / "conda-lock.yml").is_current, bool)
+        assert_type(envmgr.diff("name@3", place).found, tuple[envmgr.Difference, ...])
+        assert_type(envmgr.adopt(place, prefer="conda").missing, tuple[str, ...])
     try:
         envmgr.solve(["nothing"])
     except envmgr.SolveError as error:

@@ -211,7 +211,7 @@ def test_an_explicit_file_is_refused(envmgr: Envmgr, tmp_path: Path):
     file.write_text("@EXPLICIT\nhttps://example.invalid/c/linux-64/a-1-0.conda\n")
     failed = envmgr("why", "a", "-f", file)
     assert failed.code == 2
-    assert "an explicit list says nothing of who needs whom." in failed.err
+    assert "what lists exact packages says nothing of who needs whom." in failed.err
 
 
 def test_a_plan_that_cannot_be_is_explained(envmgr: Envmgr, channel: Path):
