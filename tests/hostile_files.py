@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import sys
 from collections.abc import Callable
+from copy import deepcopy
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Iterator
 
 _SUM, _MD5 = "a" * 64, "b" * 32
 _ARCHIVE = "https://conda.anaconda.org/conda-forge/linux-64/zlib-1.2.11-h36_1013.tar.bz2"
@@ -281,3 +285,49 @@ def random_change(good: bytes, chance: random.Random) -> bytes:
                     one = chance.choice(tokens)
                     changed[one.start() : one.end()] = chance.choice(words)
     return bytes(changed)
+
+
+_JUNK = (None, 0, -1, 1.5, True, [], {}, "", "x", "^", "*", "1 || 2", ["a"], [[1]], {"a": 1}, {"version": [1]},
+         "a[b", "a @ ", "; x", "../..", "http://[", "x\n y", "9" * 5000, "\u202e", 10**30)  # fmt: skip
+
+
+def wrong_types(name: str, good: bytes, chance: random.Random) -> bytes:
+    """*good*, a file of YAML, JSON or TOML, with one or two of its values exchanged for others of any type."""
+    import yaml
+
+    is_toml = _family(name) == "toml"
+    tree = _tomllib().loads(good.decode()) if is_toml else yaml.safe_load(good)
+    for _ in range(chance.randint(1, 2)):
+        *above, last = chance.choice([*_places(tree)])
+        inner = tree
+        for key in above:
+            inner = inner[key]
+        inner[last] = deepcopy(chance.choice(_JUNK))
+    if is_toml:
+        return "".join(f"{json.dumps(key)} = {_toml(each)}\n" for key, each in tree.items()).encode()
+    text = json.dumps(tree) if _family(name) == "json" else yaml.safe_dump(tree, sort_keys=False)
+    return str(text).encode()
+
+
+def has_types(name: str) -> bool:
+    """Whether values in files of the format have types."""
+    return _family(name) != "lines"
+
+
+def _tomllib() -> Any:
+    return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in items:
+        yield (*path, key)
+        yield from _places(each, (*path, key))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps("null" if value is None else value)
