@@ -110,6 +110,10 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_help_text())
         return DONE
+    if arguments[0].startswith("shell"):
+        from envmgr.cli.shell_words import own_spelling
+
+        arguments = own_spelling(arguments)
     name = ALIASES.get(arguments[0], arguments[0])
     # `run` passes arguments on as they are; `auth` checks its own, because none of them may be repeated.
     if name not in ("run", "auth"):

@@ -78,6 +78,8 @@ NOT_THERE: Final = {
     "info -s": "envmgr info shows all that it knows",
     "info --unsafe-channels": "URLs are shown without logins",
     "init --condabin": "the function is enough",
+    "init --shell": "the shell is a word: envmgr init bash",
+    "init -s": "the shell is a word: envmgr init bash",
     "init --install": "the function is enough",
     "init --no-user": "start-up files of the user alone are edited",
     "init --system": "start-up files of the user alone are edited",

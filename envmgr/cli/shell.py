@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("environment", nargs="?", metavar="ENV", help="a name, or a path with a / in it")
     add_target(made)
     made.add_argument(
-        "--shell", metavar="SHELL", help="which shell (default: the one that runs this command)"
+        "-s", "--shell", metavar="SHELL", help="which shell (default: the one that runs this command)"
     )
     return made
 

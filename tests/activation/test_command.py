@@ -349,6 +349,61 @@ def test_activate_as_a_program_tells_how_to_get_the_function(envmgr: Envmgr) -> 
     assert envmgr("activate", "--help").code == 0
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("shell hook -s bash", "shell-hook bash"),
+        ("shell hook --shell=fish", "shell-hook fish"),
+        ("shell hook zsh", "shell-hook zsh"),
+        ("shell.bash hook", "shell-hook bash"),
+        ("shell.fish activate work", "shell-hook fish --activate work"),
+        ("shell activate -sbash -n work --stack", "shell-hook bash --activate -n work --stack"),
+        ("shell deactivate -s xonsh", "shell-hook xonsh --deactivate"),
+        ("shell init --shell zsh --dry-run", "init zsh --dry-run"),
+        ("shell deinit -s bash --dry-run", "init --reverse bash --dry-run"),
+        ("shell completion -s bash", "completion bash"),
+    ],
+)
+def test_the_spellings_of_conda_and_micromamba_say_the_same(
+    envmgr: Envmgr, environment: Path, theirs: str, ours: str
+) -> None:
+    done = envmgr(*theirs.split())
+    assert (done.code, bool(done.out + done.err)) == (0, True), done.err
+    assert done == envmgr(*ours.split())
+
+
+def test_scripts_that_say_it_as_micromamba_does_activate(
+    environment: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    lines = [
+        'eval "$(envmgr shell hook -s bash)"; envmgr activate work; echo "$APP"',
+        'eval "$(envmgr shell reactivate)"; echo "$CONDA_SHLVL"',
+        'eval "$(envmgr shell.bash deactivate)"; echo "$CONDA_SHLVL"',
+    ]
+    done = subprocess.run(
+        ["bash", "-c", "; ".join(lines)],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("on work\n1\n0\n", "")
+
+
+def test_spellings_without_a_meaning_here_are_told_what_to_say(envmgr: Envmgr, environment: Path) -> None:
+    for words, hint in (
+        ("shell.posix+json activate work", "envmgr shell-hook posix -n NAME"),
+        ("shell.bash commands", "envmgr shell-hook bash -n NAME"),
+        ("shell reactivate -s bash", "envmgr activate NAME"),
+        ("shell hook -s", "-s bash"),
+        ("shell init -s bash -r /x", "ENVMGR_ROOT=FOLDER"),
+    ):
+        done = envmgr(*words.split())
+        assert (done.code, hint in done.err.splitlines()[-1]) == (2, True), done.err
+
+
 def test_names_of_environments_are_words_or_options_but_not_both(envmgr: Envmgr, environment: Path) -> None:
     assert envmgr("shell-hook", "bash", "work", "-n", "work").code == 2
     assert envmgr("shell-hook", "bash", "--activate").code == 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envmgr.cli.grammar import find
+from envmgr.cli.shell_words import own_spelling
 from envmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def command_in(span: str) -> str | None:
 def parsed(command: str) -> argparse.ArgumentParser:
     """The parser that takes *command* whole; raises UsageError otherwise. Numbers stand for `N` and `NUMBER`."""
     words = ["1" if word in ("N", "NUMBER") else word for word in shlex.split(command)[1:]]
-    found = find([word for word in words if word != "..."])
+    found = find([word for word in own_spelling(words) if word != "..."])
     if found.parser is None:
         raise UsageError(f"there is no command '{command}'")
     found.parser.parse_args(found.words)
