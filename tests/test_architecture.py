@@ -103,6 +103,7 @@ EFFECT_MODULES = {
     "pypi.build_isolated",
     "pypi.build_source",
     "pypi.index_metadata",
+    "pypi.kept_needs",
     "pypi.login_file",
     "pypi.installed",
 }

@@ -38,7 +38,7 @@ _STALE_SECONDS = 3600.0
 # says when it was last tidied.
 _INDEX_FILE = re.compile(r"([a-z0-9]+\+|[0-9a-f]{16}-).+\.sqlite|\.collected")
 _INDEX_FOLDER = re.compile(
-    r"notices|shards|shards-.+|whole|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+"
+    r"notices|pypi-needs|shards|shards-.+|whole|tables|tables-.+|([a-z0-9]+\+|[0-9a-f]{16}-).+\.tables-.+"
 )
 _INDEX_ASIDE = re.compile(r"\.[0-9a-f]{12}\..+\.sqlite\.new")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from envmgr.errors import PrefixError, SolveError, UsageError
+from envmgr.errors import ChannelError, PrefixError, SolveError, UsageError
 from envmgr.models.record import PackageRecord
 from envmgr.models.wheel_name import normalized_name
 from envmgr.pypi.needs import dependants
@@ -153,7 +153,7 @@ def _all_needs(
     if versions.keys() <= answer.needs.keys() or not answer.tool.startswith("uv"):
         return answer.needs
     kept = replace(pypi_request(records, question), preferred=versions, upgrade=(), upgrade_all=False)
-    told = _run(replace(kept, only_users=True), question.providers.context)
+    told = _users(replace(kept, only_users=True), question.providers.context)
     users = told.users if isinstance(told, PypiSolution) else {}
     whole = {}
     for user in versions:
@@ -162,6 +162,15 @@ def _all_needs(
         known = answer.needs.get(user, WheelNeeds())
         whole[user] = WheelNeeds((*known.requires_dist, *names), known.requires_python)
     return whole
+
+
+def _users(request: PypiRequest, context: Context) -> PypiSolution | PypiRefusal:
+    """What uv annotates, from what it has just fetched; indexes are asked again only where it keeps nothing."""
+    with contextlib.suppress(ChannelError):
+        told = _run(replace(request, offline=True), context)
+        if isinstance(told, PypiSolution):
+            return told
+    return _run(request, context)
 
 
 def ask_pypi(

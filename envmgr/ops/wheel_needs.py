@@ -1,7 +1,8 @@
 """What chosen wheels need, before they are downloaded: who needs whom, and which Pythons they are not for.
 
-The package cache tells it of wheels that lie there, and the index of others (PEP 658); what neither knows is known
-once the wheels are here. uv passes by the upper bounds of ``Requires-Python``, which pip keeps to, and so do plans.
+The package cache tells it of wheels that lie there, and the index of others (PEP 658), once for each wheel, as its
+answers are kept; what neither knows is known once the wheels are here. uv passes by the upper bounds of
+``Requires-Python``, which pip keeps to, and so do plans.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _THREADS = 16
 _MOST_FAILURES = 3
 """Of a host, before any success: then it does not serve metadata beside its wheels."""
+_SERVING = ("", "files.pythonhosted.org")
+"""This machine, and hosts that are known to serve it."""
 
 
 class NotForPython(Struct, frozen=True):
@@ -136,23 +139,50 @@ class KnownNeeds(Struct):
 
     def _fetch(self, records: Sequence[PackageRecord], context: Context) -> None:
         """Ask the indexes; one that does not serve metadata is not asked for all of it."""
-        from envmgr.channels.threads import map_in_threads
-        from envmgr.pypi.index_metadata import read_needs
+        from envmgr.pypi.kept_needs import FOLDER, KeptNeeds
 
         self._asked.update(records)
-        failures: dict[str, int] = {}
-        stopping = threading.Event()
+        store = KeptNeeds(context.settings.index_dir / FOLDER)
+        by_host: dict[str, list[PackageRecord]] = {}
+        for record in records:
+            known = self._found[record] = store.find(record)
+            if known is None and self._is_open(record.url):
+                by_host.setdefault(urlsplit(record.url).netloc, []).append(record)
+        for host, those in by_host.items():
+            for record, needs in _ask_host(host, those, context).items():
+                self._found[record] = needs
+                if not record.url.startswith("file:"):
+                    store.keep(record, needs)
+        if by_host:
+            store.forget_old()
 
-        def ask(record: PackageRecord) -> WheelNeeds | None:
-            host = urlsplit(record.url).netloc
-            if not self._is_open(record.url) or failures.get(host, 0) >= _MOST_FAILURES:
-                return None
-            found = read_needs(record.url, context.transport)
-            failures[host] = -len(records) if found is not None else failures.get(host, 0) + 1
-            return found
 
-        answers = map_in_threads(ask, records, threads=_THREADS, stopping=stopping)
-        self._found.update(zip(records, answers, strict=True))
+def _ask_host(
+    host: str, records: Sequence[PackageRecord], context: Context
+) -> dict[PackageRecord, WheelNeeds]:
+    """What *host* tells: one wheel is tried, then a few, before all others are asked for at the same time."""
+    from envmgr.channels.threads import map_in_threads
+    from envmgr.pypi.index_metadata import read_needs
+
+    found: dict[PackageRecord, WheelNeeds] = {}
+
+    def ask(those: Sequence[PackageRecord]) -> None:
+        answers = map_in_threads(
+            lambda record: read_needs(record.url, context.transport),
+            those,
+            threads=_THREADS,
+            stopping=threading.Event(),
+        )
+        found.update((record, each) for record, each in zip(those, answers, strict=True) if each is not None)
+
+    waiting = list(records)
+    for amount in (1, _MOST_FAILURES - 1):
+        if not (found or host in _SERVING):
+            ask(waiting[:amount])
+            waiting = waiting[amount:]
+    if found or host in _SERVING:
+        ask(waiting)
+    return found
 
 
 def cached_needs(record: PackageRecord, context: Context) -> WheelNeeds | None:

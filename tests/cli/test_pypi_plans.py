@@ -380,6 +380,35 @@ def test_hashes_hold_for_their_files_in_changes_and_exports(
     assert installed(envmgr, tmp_path / "env") == held
 
 
+def test_an_index_is_asked_once_for_what_a_wheel_needs(
+    create: Any, index: LocalIndex, served: Served
+) -> None:
+    def asked_in_a_plan() -> dict[str, int]:
+        served.asked.clear()
+        planned = create("python", "lib", pypi=("app",), dry_run=True)
+        assert (planned.code, "needed by app" in planned.err) == (0, True), planned.err
+        kinds = [path.rpartition(".")[2] if "/files/" in path else "page" for path in served.asked]
+        return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+    index.wheel("part", "2.0", ["third"])
+    index.wheel("third", "1.0")
+    # uv asks once itself, and here each time, as this server says nothing of how long its answers hold.
+    assert asked_in_a_plan() == {"metadata": 6, "page": 3}
+    assert asked_in_a_plan() == {"metadata": 3, "page": 3}
+    for file in (index.folder / "files").glob("*.metadata"):
+        file.unlink()
+    names = [f"p{number}" for number in range(5)]
+    for name in names:
+        index.wheel(name, "1.0", names[names.index(name) + 1 :]).with_suffix(".whl.metadata").unlink()
+    for page in (index.folder / "simple").rglob("index.html"):
+        page.write_text(page.read_text().replace(' data-core-metadata="true"', ""))
+    served.asked.clear()
+    assert "needed by p0" in create("python", pypi=("p0",), dry_run=True).err
+    pages = [path for path in served.asked if "/files/" not in path]
+    assert sorted(pages) == [f"/simple/{name}/" for name in names]
+    assert len([path for path in served.asked if path.endswith(".metadata")]) == 3
+
+
 def test_ctrl_c_leaves_no_file_with_a_login_behind(
     create: Any, channel: str, isolated_home: Path, tmp_path: Path
 ) -> None:
