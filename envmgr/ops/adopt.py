@@ -205,7 +205,7 @@ def _adopt_project(place: Path, request: AdoptRequest, context: Context) -> Adop
     if there:
         raise UsageError(
             f"{request.place} has a file that says what it needs: {there[0]}.",
-            hint=f"envmgr create -f {there[0]} reads it.",
+            hint=f"envmgr create -f {os.path.join(request.place, there[0])} reads it.",
         )
     python = _python_of_project(folder, request, context)
     draft = _Draft()

@@ -44,11 +44,13 @@ def source_of(path: str, content: bytes, context: Context) -> SourceFile | None:
 
 
 def changed_since(source: SourceFile, context: Context) -> str | None:
-    """A sentence where the file is not what was kept of it any more; None where it still is, and for a pipe."""
+    """A sentence where the file is not what was kept of it any more; None where it is, or no file of the disk."""
     from pathlib import Path
 
     from envmgr.host.given_file import read_given_file
 
+    if is_on_server(source.file):
+        return None
     rest = "the export goes by its text of then."
     place = Path(source.file)
     try:

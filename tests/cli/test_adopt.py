@@ -150,7 +150,7 @@ def test_a_project_gives_the_distributions_that_have_what_it_imports(envmgr: Env
     ]
     (project / "pyproject.toml").write_text("[project]\n")
     refused = envmgr("adopt", project, "--json")
-    assert (refused.code, refused.json["hint"]) == (2, "envmgr create -f pyproject.toml reads it.")
+    assert (refused.code, refused.json["hint"]) == (2, f"envmgr create -f {project}/pyproject.toml reads it.")
 
 
 def test_an_environment_gives_what_its_records_say(envmgr: Envmgr, tmp_path: Path) -> None:

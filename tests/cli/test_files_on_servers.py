@@ -60,7 +60,8 @@ def test_an_environment_is_made_and_updated_from_a_url(
     (step,) = envmgr("history", "-p", tmp_path / "env", "--json").json
     assert (step["files"], step["specs"]) == ([url], ["a"])
     assert "s1gned" not in done.out + done.err + json.dumps(step)
-    assert "# Wanted." in envmgr("export", "-p", tmp_path / "env", "--from-history").out
+    exported = envmgr("export", "-p", tmp_path / "env", "--from-history")
+    assert ("# Wanted." in exported.out, exported.err) == (True, "")
     assert envmgr("update", "-y", "-p", tmp_path / "env", "--prune", "-f", url).code == 0
     same = envmgr("diff", f"{url}?token=s1gned", tmp_path / "env")
     assert (same.code, same.err) == (0, "both are the same\n")
