@@ -23,12 +23,14 @@ def forked(action: Callable[[], None]) -> int:
 
     Signals end it, as they end a program. Raises OSError where there can be no more processes.
     """
-    child = os.fork()
-    if child:
-        return child
+    parent = os.getpid()
     try:
+        if child := os.fork():
+            return child
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(each, signal.SIG_DFL)
         action()
     finally:
-        os._exit(0)
+        if os.getpid() != parent:  # Also where a signal came before it was told what to do with it.
+            os._exit(0)
+    raise AssertionError("a fork does not come here")
