@@ -50,8 +50,10 @@ def needs_of(content: ExportContent, package: PypiPackage) -> WheelNeeds:
     from envmgr.ops.published_file import public
     from envmgr.pypi.installed import read_needs
     from envmgr.pypi.items import names_place_here
+    from envmgr.pypi.needs import plain_requirement
     from envmgr.pypi.records import WheelNeeds
 
     needs = read_needs(content.holdings.prefix / package.metadata / "METADATA") or WheelNeeds()
-    told = (public(each) for each in needs.requires_dist if not names_place_here(each))
+    lines = map(plain_requirement, needs.requires_dist)
+    told = (public(each) for each in lines if not names_place_here(each))
     return WheelNeeds(tuple(told), needs.requires_python)

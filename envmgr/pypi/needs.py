@@ -58,6 +58,20 @@ def ranges_needed(
     return found
 
 
+def plain_requirement(text: str) -> str:
+    """A requirement (PEP 508) as locks write it, without parentheses; what cannot be read comes back as it is.
+
+    >>> plain_requirement("b[y,x] (<3,>=1);extra=='z'"), plain_requirement("c@https://h/c.whl")
+    ('b[x,y]>=1,<3 ; extra == "z"', 'c @ https://h/c.whl')
+    """
+    line = _parsed(text)
+    if line is None:
+        return text
+    extras = f"[{','.join(sorted(line.extras))}]" if line.extras else ""
+    place = f" @ {line.url}" if line.url else range_text(str(line.specifier))
+    return f"{line.name}{extras}{place}" + (f" ; {line.marker}" if line.marker is not None else "")
+
+
 def dependants(gone: Collection[str], needs: Mapping[str, Collection[str]]) -> set[str]:
     """*gone* with everything that needs any of it."""
     found = set(gone)

@@ -158,6 +158,16 @@ def test_env_export_and_files_are_the_same_as_condas(envmgr: Envmgr, prefix: Pat
     assert (tmp_path / "all.txt").read_text() == envmgr("export", "-p", prefix, "--format", "explicit").out
 
 
+@pytest.mark.parametrize("chosen", ["explicit", "conda-lock", "pixi-lock", "pixi"])
+def test_the_platform_is_that_of_the_environment(envmgr: Envmgr, tmp_path: Path, chosen: str):
+    channel = make_channel(tmp_path / "channel", [pkg("anywhere", noarch="generic")])
+    asked = ["-c", channel, "--override-channels"]
+    done = envmgr("create", "-y", "-p", tmp_path / "env", "--platform", "win-64", *asked, "anywhere")
+    assert done.code == 0, done.err
+    text = envmgr("export", "-p", tmp_path / "env", "--format", chosen, *asked).out
+    assert ("win-64" in text, "linux-64" in text) == (True, False)
+
+
 def test_an_export_into_a_pipe_does_not_replace_it(envmgr: Envmgr, prefix: Path, tmp_path: Path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

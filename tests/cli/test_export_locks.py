@@ -61,7 +61,7 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     made = LocalIndex(tmp_path_factory.mktemp("index"))
-    made.wheel("wheely", "1.0", ["part>=1"])
+    made.wheel("wheely", "1.0", ["part (<9,>=1)"])
     made.wheel("part", "1.0")
     made.sdist("source", "3.0")
     with serve_index(made) as found:
@@ -183,7 +183,7 @@ def test_py_rattler_reads_the_locks(envmgr: Envmgr, prefix: Path, tmp_path: Path
         for url in found.keys() & urls.keys():
             assert found[url].hashes.sha256.hex() == urls[url]
         (wheely,) = [each for each in found.values() if each.name == "wheely"]
-        assert wheely.requires_dist == (["part>=1"] if name == "pixi.lock" else [])
+        assert wheely.requires_dist == (["part>=1,<9"] if name == "pixi.lock" else [])
 
 
 @pytest.fixture(scope="module")
