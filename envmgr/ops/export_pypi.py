@@ -47,13 +47,7 @@ def files_and_repositories(
 
 def needs_of(content: ExportContent, package: PypiPackage) -> WheelNeeds:
     """What the metadata of *package* says that it needs, but for what leads to this machine, and without logins."""
-    from envmgr.ops.published_file import public
     from envmgr.pypi.installed import read_needs
-    from envmgr.pypi.items import names_place_here
-    from envmgr.pypi.needs import plain_requirement
-    from envmgr.pypi.records import WheelNeeds
+    from envmgr.pypi.needs import public_needs
 
-    needs = read_needs(content.holdings.prefix / package.metadata / "METADATA") or WheelNeeds()
-    lines = map(plain_requirement, needs.requires_dist)
-    told = (public(each) for each in lines if not names_place_here(each))
-    return WheelNeeds(tuple(told), needs.requires_python)
+    return public_needs(read_needs(content.holdings.prefix / package.metadata / "METADATA"))

@@ -147,7 +147,7 @@ def _packages(
     for record in part.wheels:
         if record.sha256 is None:
             raise _unsummed(f"{record.shown_name} {record.version}")
-        yield LockedPackage(
+        wheel = LockedPackage(
             kind="pypi",
             name=record.shown_name,
             version=record.version,
@@ -156,9 +156,19 @@ def _packages(
             dependencies=tuple(ranges.get(record.shown_name, {}).items()),
             groups=ordered(groups[record.name]),
         )
+        yield _with_needs(wheel, part)
     for source in part.sources:
         found = ordered(groups[f"{PYPI_PREFIX}{source.name}"])
-        yield replace(_source(source, found), dependencies=tuple(ranges.get(source.name, {}).items()))
+        locked = replace(_source(source, found), dependencies=tuple(ranges.get(source.name, {}).items()))
+        yield _with_needs(locked, part)
+
+
+def _with_needs(package: LockedPackage, part: PypiPart) -> LockedPackage:
+    """*package* with what it needs itself, as far as that is known."""
+    from envmgr.pypi.needs import public_needs
+
+    needs = public_needs(part.answer.needs.get(package.name))
+    return replace(package, requires_dist=needs.requires_dist, requires_python=needs.requires_python)
 
 
 def _source(source: PypiSource, groups: tuple[str, ...]) -> LockedPackage:

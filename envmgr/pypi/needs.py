@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from packaging.requirements import Requirement
 
+    from envmgr.pypi.records import WheelNeeds
+
     Environment = Mapping[str, str]
 
 
@@ -56,6 +58,19 @@ def ranges_needed(
                     ranges.append(told)
                 waiting.append(line)
     return found
+
+
+def public_needs(needs: WheelNeeds | None) -> WheelNeeds:
+    """*needs* as locks write them, without what leads to this machine, and without logins."""
+    from envmgr.models.credentials import without_secret_query
+    from envmgr.pypi.items import names_place_here, without_login
+    from envmgr.pypi.records import WheelNeeds
+
+    if needs is None:
+        return WheelNeeds()
+    lines = [each for each in map(plain_requirement, needs.requires_dist) if not names_place_here(each)]
+    public = tuple(without_secret_query(without_login(each)) for each in lines)
+    return WheelNeeds(public, needs.requires_python)
 
 
 def plain_requirement(text: str) -> str:

@@ -530,6 +530,7 @@ def test_pixi_lock_says_the_same_to_py_rattler_and_to_us(
         assert found.keys() == expected
     record = next(each.package_record for url, each in found.items() if "/app-1.0" in url)
     assert (record.depends, record.noarch.python) == (["lib >=1", "lib <9", "python"], True)
+    assert next(each.requires_dist for each in found.values() if each.name == "wheely") == ["part", "dist"]
     created(envmgr, tmp_path / "env", "-f", place)
     listed = {each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json}
     assert listed == {"app", "lib", "python", "dist", "wheely", "part"}
