@@ -40,8 +40,8 @@ def write_own_text(path: Path, text: str) -> None:
     target = path.resolve()
     aside = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(text.encode())
+        if path.exists() and not path.is_file():  # What /dev/stdout leads to has no name of its own.
+            path.write_bytes(text.encode())
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
