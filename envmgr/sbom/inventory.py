@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct, field
 
+from envmgr.models.wheel_name import normalized_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -72,7 +74,8 @@ def pypi_purl(name: str, version: str, qualifiers: Mapping[str, str]) -> str:
     """
     from packageurl import PackageURL
 
-    return str(PackageURL("pypi", None, name, version, _given(qualifiers)))
+    # Releases of the library differ in what they make of a dot.
+    return str(PackageURL("pypi", None, normalized_name(name), version, _given(qualifiers)))
 
 
 def _given(qualifiers: Mapping[str, str]) -> dict[str, str]:
