@@ -22,6 +22,12 @@ _OURS = "envmgr."
 _OPTIONS = f"{_OURS}options"
 _VARIABLES = f"{_OURS}variables"
 INDEXES = f"{_OURS}indexes"
+CHANNELS = f"{_OURS}channels"
+"""The note of the channels that the command line named, ``nodefaults`` among them."""
+
+PLATFORMS = f"{_OURS}platforms"
+"""The note of the platforms that were ``asked`` of those in the ``files``, where it was not all of them."""
+
 _PARTS = ("specs", "pypi", "constraints", "groups", "virtual_packages", "pins")
 
 
@@ -142,6 +148,11 @@ def groups_in(notes: Mapping[str, str]) -> tuple[str, ...]:
         for group in groups.split(",")
     }
     return tuple(sorted(found - {""}))
+
+
+def lines_in(note: str) -> tuple[str, ...]:
+    """The lines in the text of a note."""
+    return _lines(note)
 
 
 def joined_pairs(pairs: Mapping[str, str]) -> str:

@@ -19,13 +19,23 @@ from envmgr.lock.locked import MAIN, Lock
 from envmgr.models.named_file import is_on_server
 from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.lock_earlier import read_earlier
-from envmgr.ops.lock_inputs import LOCK_NAME, Asking, options_of, platforms_of, read_target, relative_sources
+from envmgr.ops.lock_inputs import (
+    LOCK_NAME,
+    Asking,
+    as_recorded,
+    command_line_notes,
+    options_of,
+    platforms_of,
+    read_target,
+    recorded_platforms,
+    relative_sources,
+)
 from envmgr.ops.lock_records import settled, unfulfilled
 from envmgr.ops.lock_request import Checked, Locked, LockedPlatform
 from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from envmgr.lock.locked import LockedPackage
@@ -116,6 +126,7 @@ class _Plan(Struct, frozen=True):
     targets: tuple[Target, ...]
     earlier: Earlier
     options: ResolveOptions
+    notes: Mapping[str, str]
 
 
 def _plan(
@@ -126,22 +137,25 @@ def _plan(
     files = request.asked.files or _usual_files(request, context)
     place = expanded(request.file, context) if request.file is not None else _beside(files[0], context)
     _check_file_name(place)
-    asked = replace(request.asked, files=tuple(files))
     before = read_earlier(place, context, must_exist=must_exist) if given is None else given
     earlier = before.lock
+    recorded = earlier.notes if earlier is not None else {}
+    asked = as_recorded(replace(request.asked, files=tuple(files)), recorded)
     known = (
         {each: found for each in earlier.platforms if (found := inputs_in(earlier, each))} if earlier else {}
     )
     options = request.options
     if known and not request.update_all:
         options = options_of(next(iter(known.values())).options, options)
-    subdirs = request.platforms or platforms_of(asked, context)
+    in_files = platforms_of(asked, context)
+    subdirs = request.platforms or recorded_platforms(recorded, in_files) or in_files
     subdirs = subdirs or (tuple(earlier.platforms) if earlier is not None else (context.settings.subdir,))
     _check_words(request, subdirs)
     asking = Asking(asked, options, request.virtual, known)
     targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
     sources = relative_sources(files, place.parent, context)
-    return _Plan(place, sources, targets, before, replace(options, for_lock=True))
+    notes = command_line_notes(asked, [target.subdir for target in targets], in_files, context)
+    return _Plan(place, sources, targets, before, replace(options, for_lock=True), notes)
 
 
 def _beside(file: str, context: Context) -> Path:
@@ -308,7 +322,7 @@ def _kept(target: Target, request: LockRequest, plan: _Plan) -> LockedPlatform |
 
 
 def _lock_of(plan: _Plan, done: Sequence[LockedPlatform]) -> Lock:
-    notes: dict[str, str] = {}
+    notes: dict[str, str] = {**plan.notes}
     indexes: dict[str, str] = {}
     channels: dict[str, None] = {}
     for each in done:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from envmgr.errors import DataError, UsageError
-from envmgr.lock.inputs import LockInputs
+from envmgr.lock.inputs import CHANNELS, PLATFORMS, LockInputs, joined_pairs, lines_in, pairs_in
 from envmgr.lock.locked import MAIN
 from envmgr.lock.profile import default_profile, overrides, with_words
 from envmgr.models.named_file import is_on_server, shown_name
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 LOCK_NAME = "conda-lock.yml"
+_NO_DEFAULTS = "nodefaults"
 
 
 class Target(Struct, frozen=True):
@@ -57,10 +58,44 @@ def platforms_of(asked: Asked, context: Context) -> tuple[str, ...]:
     return tuple(dict.fromkeys(platform for file in files for platform in file.platforms))
 
 
+def as_recorded(asked: Asked, notes: Mapping[str, str]) -> Asked:
+    """*asked*, with the channels of the command line that a lock with *notes* was made with, if it names none."""
+    from envmgr.models.channel import is_url
+
+    if asked.channels or asked.override_channels:
+        return asked
+    words = [each for each in lines_in(notes.get(CHANNELS, "")) if is_url(each) or each == _NO_DEFAULTS]
+    return replace(asked, channels=tuple(words))
+
+
+def recorded_platforms(notes: Mapping[str, str], files: Sequence[str]) -> tuple[str, ...]:
+    """The platforms that a lock with *notes* was asked for, as long as those of the *files* are what they were."""
+    pairs = pairs_in(notes.get(PLATFORMS, ""))
+    if not pairs or pairs.get("files", "") != ",".join(files):
+        return ()
+    return tuple(each for each in pairs.get("asked", "").split(",") if each)
+
+
+def command_line_notes(
+    asked: Asked, platforms: Sequence[str], files: Sequence[str], context: Context
+) -> dict[str, str]:
+    """The notes of what the command line said: channels, and *platforms* that are not those of the *files*."""
+    from envmgr.ops.channels import parse_channels
+
+    named = [each for each in asked.channels if each != _NO_DEFAULTS]
+    channels = [each.url for each in parse_channels(named, context)]
+    if asked.override_channels or _NO_DEFAULTS in asked.channels:
+        channels.append(_NO_DEFAULTS)
+    found = {CHANNELS: "\n".join(channels)} if channels else {}
+    if files and set(platforms) != set(files):
+        found[PLATFORMS] = joined_pairs({"asked": ",".join(platforms), "files": ",".join(files)})
+    return found
+
+
 def read_target(asking: Asking, subdir: str, context: Context) -> Target:
     """The request for *subdir*; raises UsageError and DataError as `read_request`, and for what no lock can hold.
 
-    A folder of this machine is a channel of the lock only where the command line names it.
+    A folder of this machine is a channel of the lock only where the command line or an earlier lock names it.
     """
     known = asking.known.get(subdir)
     profile = default_profile(subdir) if known is None else known.virtual_packages
@@ -72,7 +107,7 @@ def read_target(asking: Asking, subdir: str, context: Context) -> Target:
         raise UsageError(
             "a lock is made of specs, and exact packages are none.", hint="Name environment files with -f."
         )
-    _check_channels(wanted, asked, there)
+    _check_channels(wanted, asked, () if known is None else known.channels, there)
     intent = _intent(wanted, there)
     groups = _groups(asked, subdir, there)
     variables, left_out = _variables(wanted, there)
@@ -128,13 +163,11 @@ def relative_sources(files: Sequence[str], folder: Path, context: Context) -> tu
     )
 
 
-def _check_channels(wanted: EnvironmentRequest, asked: Asked, context: Context) -> None:
+def _check_channels(wanted: EnvironmentRequest, asked: Asked, known: Sequence[str], context: Context) -> None:
     from envmgr.ops.channels import parse_channels
 
-    given = {
-        each.url
-        for each in parse_channels([name for name in asked.channels if name != "nodefaults"], context)
-    }
+    named = parse_channels([name for name in asked.channels if name != _NO_DEFAULTS], context)
+    given = {*known, *(each.url for each in named)}
     for channel in wanted.channels:
         if channel.url.startswith("file:") and channel.url not in given:
             raise DataError(

@@ -13,6 +13,7 @@ from envmgr.models.named_file import is_on_server
 from envmgr.ops.lock_inputs import (
     LOCK_NAME,
     Asking,
+    as_recorded,
     option_texts,
     options_of,
     read_target,
@@ -46,6 +47,7 @@ def with_lock_beside(
     lock = _read(place, use, context)
     if lock is None or (use == "fresh" and not _is_of(lock, place, asked, context)):
         return wanted
+    asked = as_recorded(asked, lock.notes)
     why = () if use == "frozen" else _outdated(lock, asked, wanted, options, context)
     if why:
         more = f", and {len(why) - 1} more" if len(why) > 1 else ""
@@ -71,8 +73,11 @@ def _with(
             raise
         context.reporter.warned(f"{lock.file} is not used: {error}")
         return wanted
+    from envmgr.ops.channels import parse_channels
+
     return replace(
         wanted,
+        channels=parse_channels(lock.channels, context) if asked.channels else wanted.channels,
         explicit=found.packages.conda,
         locked=found.packages,
         written_urls=(*wanted.written_urls, *found.packages.written_urls),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -567,9 +568,46 @@ def test_what_no_lock_can_hold_is_created_without_the_lock(
     refused = envmgr("lock", "-f", file)
     assert (refused.code, "is a folder of this machine" in refused.err) == (1, True)
     assert envmgr("lock", "-f", file, "-c", here).code == 0
-    assert "is a folder of this machine" in created(envmgr, tmp_path / "env", "-f", file).err
-    assert envmgr("create", "-y", "-p", tmp_path / "other", "-f", file, "--locked").code == 1
+    assert "Using the lock" in created(envmgr, tmp_path / "env", "-f", file, "--locked").err
     assert "Using the lock" in created(envmgr, tmp_path / "other", "-f", file, "-c", here, "--locked").err
+
+
+def test_what_the_command_line_said_holds_for_the_next_run_and_for_check(
+    envmgr: Envmgr, write: Any, folder: Path, tmp_path: Path
+) -> None:
+    here, copy = (folder / "main").as_uri(), tmp_path / "copy"
+    shutil.copytree(folder / "main", copy)
+    file = write("lib", channels=["nodefaults"], platforms=list(PLATFORMS))
+    place = file.parent / "conda-lock.yml"
+    said = ("-c", here, "--platform", "linux-64", "--platform", "osx-arm64", "--virtual", "__glibc=2.17")
+    assert envmgr("lock", "-f", file, *said).code == 0
+    content = place.read_bytes()
+    for words in ((), said):
+        assert envmgr("lock", "-f", file, "--check", *words).code == 0, words
+        assert envmgr("lock", "-f", file, *words).code == 0
+        assert place.read_bytes() == content
+    env = created(envmgr, tmp_path / "env", "-f", file, "--locked", "--json").json
+    assert {each["name"] for each in env["actions"]["LINK"]} == {"lib"}
+    exported = envmgr("export", "-p", tmp_path / "env", "--from-history")
+    assert here in exported.err, "a folder is left out of an export, and told"
+
+    assert envmgr("lock", "-f", file, "--update-all").code == 0
+    assert place.read_bytes() == content
+    other = envmgr("lock", "-f", file, "--check", "-c", copy)
+    assert (other.code, f"the channel {copy.as_uri()} is new" in other.err) == (1, True)
+    write("lib", channels=["nodefaults"], platforms=["linux-64", "win-64"])
+    changed = envmgr("lock", "-f", file, "--check")
+    assert (changed.code, "win-64: it has no packages" in changed.err) == (1, True)
+    assert "osx-arm64: the files do not ask for this platform" in changed.err
+
+
+def test_a_lock_of_someone_else_names_no_folder_by_a_note(envmgr: Envmgr, write: Any, folder: Path) -> None:
+    file = write("lib", channels=["nodefaults"])
+    assert envmgr("lock", "-f", file, "-c", folder / "main").code == 0
+    place = file.parent / "conda-lock.yml"
+    place.write_text(place.read_text().replace("envmgr.channels: file:", "envmgr.channels: ../../file:"))
+    done = envmgr("lock", "-f", file, "--check")
+    assert (done.code, "is gone" in done.err) == (1, True)
 
 
 def test_a_lock_is_compared_with_the_environment_that_was_made_from_it(

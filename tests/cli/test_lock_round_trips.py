@@ -142,7 +142,8 @@ def check(envmgr: Envmgr, files: list[Path], platforms: list[str], *options: obj
         return 0, 0
     assert made.code == 0, made.out
     content = lock.read_bytes()
-    has_dev = b"dev" in content.replace(b"dev.yml", b"").partition(b"\npackage:")[0]
+    notes = yaml.safe_load(content.partition(b"\npackage:")[0])["metadata"].get("custom_metadata", {})
+    has_dev = any(name.endswith(".groups") and "dev" in text for name, text in notes.items())
     for each, expected in plain.items():
         used = plan(envmgr, *named, *options, "--locked", "--platform", each)
         # A group of which no platform has any line is none of the lock.
