@@ -136,6 +136,8 @@ def tell_locked(locked: Locked, options: argparse.Namespace) -> None:
         for move in platform.moves:
             versions = " -> ".join(each or "none" for each in (move.before, move.after))
             note(f"  {move.name} {versions}{f'  ({move.why})' if move.why else ''}")
+        for name, why in platform.stays.items():
+            note(f"  {name} stays  ({why})")
     if options.dry_run:
         note("Dry run: nothing was written.")
     elif locked.written:
@@ -160,6 +162,7 @@ def _as_json(locked: Locked, options: argparse.Namespace) -> dict[str, Any]:
                 "packages": len(each.packages),
                 "kept": each.is_kept,
                 "moves": [to_builtins(move) for move in each.moves],
+                "stays": dict(each.stays),
                 "warnings": list(each.warnings),
             }
             for each in locked.platforms

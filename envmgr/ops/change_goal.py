@@ -339,9 +339,8 @@ def _with_pylock(request: ChangeRequest, wanted: EnvironmentRequest, state: Stat
         )
     part = pylock_part(wanted.pylock, request.asked.groups, state.conda, wanted, context)
     intent = merged_intent(state.intent, intent_of_pylock(wanted.pylock, part, context))
-    goal = Goal(
-        state.records, state.requested, asking=asking_of(request.asked, wanted, context), intent=intent
-    )
+    asking = asking_of(request.asked, wanted, request.options.channel_priority, context)
+    goal = Goal(state.records, state.requested, asking=asking, intent=intent)
     return _with_distributions(goal, part, state)
 
 

@@ -194,7 +194,8 @@ def _solution(
 
     context = target.context.with_credentials((*target.wanted.written_urls, *content.request.channels))
     options = ResolveOptions(for_lock=True, no_pin=content.request.no_pin)
-    return solved(target, (), (), LockRequest(asked, options=options), context)
+    made = solved(target, (), (), LockRequest(asked, options=options), context)
+    return made.records, made.part
 
 
 def _unknown(content: ExportContent) -> str | None:

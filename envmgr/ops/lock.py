@@ -56,7 +56,7 @@ def lock(request: LockRequest, context: Context, earlier: Earlier | None = None)
     Raises UsageError, DataError, ChannelError and SolveError, the last with the platform it is about.
     """
     plan = _plan(request, context, earlier)
-    _check_names(request, plan)
+    request = replace(request, update=_names_to_update(request.update, plan))
     known = plan.earlier.lock
     done = _lock_platforms(request, plan)
     for each in done:
@@ -212,18 +212,36 @@ def _outdated(earlier: Lock, target: Target) -> tuple[str, ...]:
     return tuple(differences(then, target.inputs)) or ("its content hash is another one",)
 
 
-def _check_names(request: LockRequest, plan: _Plan) -> None:
+def _names_to_update(texts: Sequence[str], plan: _Plan) -> tuple[str, ...]:
+    """The names in the lock that *texts* mean: letters and dashes count only where both spellings are there."""
+    if not texts:
+        return ()
+    from envmgr.ops.chosen import checked_name
+    from envmgr.solver.near_names import near_names
+
     held = {
         normalized_name(package.name) if package.kind == "pypi" else package.name
         for packages in (plan.earlier.lock.platforms.values() if plan.earlier.lock is not None else ())
         for package in packages
     }
-    for name in request.update:
-        if name not in held and normalized_name(name) not in held:
-            raise UsageError(
-                f"the lock holds no package {name}, so that it could be updated.",
-                hint="What is new belongs into the environment file.",
+    found: dict[str, None] = {}
+    for text in texts:
+        name = checked_name(text)
+        meant = (
+            [name]
+            if name in held
+            else [each for each in sorted(held) if normalized_name(each) == normalized_name(name)]
+        )
+        if not meant:
+            near = near_names(name, held)
+            hint = (
+                f"Did you mean {' or '.join(near)}?"
+                if near
+                else "What is new belongs into the environment file."
             )
+            raise UsageError(f"the lock holds no package {name}, so that it could be updated.", hint=hint)
+        found |= dict.fromkeys(meant)
+    return tuple(found)
 
 
 def _lock_platforms(request: LockRequest, plan: _Plan) -> tuple[LockedPlatform, ...]:

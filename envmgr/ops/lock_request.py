@@ -46,12 +46,16 @@ class Move(Struct, frozen=True):
 
 
 class LockedPlatform(Struct, frozen=True):
-    """The packages for *subdir*; ``moves`` against the earlier lock, and sentences on what a reader should know."""
+    """The packages for *subdir*; ``moves`` against the earlier lock, and sentences on what a reader should know.
+
+    ``stays`` tells of packages that might have moved, by their names, why they did not.
+    """
 
     subdir: str
     packages: tuple[LockedPackage, ...]
     inputs: LockInputs
     moves: tuple[Move, ...] = ()
+    stays: Mapping[str, str] = field(default_factory=dict)
     indexes: Mapping[str, str] = field(default_factory=dict)
     is_kept: bool = False
     warnings: tuple[str, ...] = ()

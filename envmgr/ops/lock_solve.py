@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from envmgr.errors import DataError, SolveError
@@ -39,9 +40,10 @@ def solve_platform(target: Target, standing: Sequence[LockedPackage], request: L
     context = target.context.with_credentials(target.wanted.written_urls)
     before = () if request.update_all else records_of(standing)
     try:
-        records, part = solved(target, before, standing, request, context)
+        made = solved(target, before, standing, request, context)
     except SolveError as error:
         raise SolveError(f"{target.subdir}: {error}", hint=error.hint, **error.facts) from None
+    records, part = made.records, made.part
     whole = tuple(records) if part is None else planned_records(part, (*records, *part.wheels))
     packages = tuple(_packages(target, records, whole, part))
     return LockedPlatform(
@@ -49,9 +51,18 @@ def solve_platform(target: Target, standing: Sequence[LockedPackage], request: L
         packages,
         target.inputs,
         moves=tuple(_moves(target, standing, packages, whole, request, context)),
+        stays=made.stays | dict(_distributions_that_stay(standing, packages, request)),
         indexes=_indexes(part),
         warnings=tuple(_warnings(target, records, part)),
     )
+
+
+class Solved(Struct, frozen=True):
+    """Conda's records and PyPI's half; ``stays`` tells why packages that were to be updated did not move."""
+
+    records: tuple[PackageRecord, ...]
+    part: PypiPart | None = None
+    stays: dict[str, str] = {}
 
 
 def solved(
@@ -60,19 +71,54 @@ def solved(
     standing: Sequence[LockedPackage],
     request: LockRequest,
     context: Context,
-) -> tuple[tuple[PackageRecord, ...], PypiPart | None]:
-    """Conda's records for *target* and PyPI's half, where *before* and *standing* stay but for what may move."""
+) -> Solved:
+    """The answer for *target*, where *before* and *standing* stay but for what may move."""
     from envmgr.ops.joint import resolve_jointly
 
     wanted = target.wanted
     if not (wanted.requirements or wanted.pypi):
-        return (), None
+        return Solved(())
     with _session(target, before, request, context) as session:
         if not wanted.pypi:
-            return session.told(session.records()), None
+            records = session.records()
+            stays = _stays(target, standing, records, request, session)
+            return Solved(session.told(records), stays=stays)
         question = _question(target, () if request.update_all else standing, request, context)
         records, part = resolve_jointly(session, question)
-        return session.told(records), part
+        return Solved(session.told(records), part, _stays(target, standing, records, request, session))
+
+
+def _stays(
+    target: Target,
+    standing: Sequence[LockedPackage],
+    records: tuple[PackageRecord, ...],
+    request: LockRequest,
+    session: Resolving,
+) -> dict[str, str]:
+    """Why packages that were to be updated are what they were, by their names."""
+    from envmgr.solver.why import Question, answer_why
+    from envmgr.solver.why_text import staying_text
+
+    held = {each.name: each for each in standing if each.kind == "conda"}
+    found = {}
+    for record in records:
+        was = held.get(record.name)
+        if record.name not in request.update or was is None or was.url != record.url:
+            continue
+        answer = answer_why(
+            Question(
+                name=record.name,
+                records=records,
+                requirements=target.wanted.requirements,
+                machine=session.candidates.of_machine,
+                subdir=target.subdir,
+                solves=False,
+                problem=session.problem,
+                channels=tuple(channel.name for channel in target.wanted.channels),
+            )
+        )
+        found[record.name] = staying_text(answer) if answer is not None else ""
+    return found
 
 
 def _session(
@@ -114,6 +160,19 @@ def _question(
         exclude_newer=request.options.exclude_newer,
         strategy=request.options.strategy,
     )
+
+
+def _distributions_that_stay(
+    standing: Sequence[LockedPackage], packages: Sequence[LockedPackage], request: LockRequest
+) -> Iterator[tuple[str, str]]:
+    was = {each.key: each.url for each in standing}
+    for each in packages:
+        if (
+            each.kind == "pypi"
+            and was.get(each.key) == each.url
+            and normalized_name(each.name) in request.update
+        ):
+            yield each.name, "the index has nothing newer that goes with the rest"
 
 
 def _packages(

@@ -54,7 +54,7 @@ class Question(Struct, frozen=True, kw_only=True):
     *problem* gives the records that the channels have and the rules of the solve; None where no index can be had,
     for the *reason* told. *channels* are their names as the user calls them, *names* all their packages.
     ``installed`` says that *records* are an environment, which an update would change as little as it can;
-    otherwise they are a plan.
+    otherwise they are a plan. Without ``solves`` nothing is solved to find out what something newer would cost.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Question(Struct, frozen=True, kw_only=True):
     distributions: tuple[PackageRecord, ...] = ()
     distribution_lines: tuple[Requirement, ...] = ()
     installed: bool = False
+    solves: bool = True
     problem: Problem | None = None
     reason: str = ""
     channels: tuple[str, ...] = ()
@@ -218,6 +219,8 @@ def _newest(question: Question, graph: Graph, record: PackageRecord, searched: S
     if any(blocker.package in of_pypi for blocker in blocked.blockers):
         reason = "that depends on what else PyPI has; a change that asks for it finds out."
         return replace(found, verdict="undecided", reason=reason)
+    if not question.solves:
+        return found
     return _Alternative(question, problem, record).described(found)
 
 

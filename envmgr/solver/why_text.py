@@ -106,6 +106,19 @@ def newest_lines(why: Why) -> list[str]:
     return [*lines, *_blocker_lines(why), *_solve_lines(why)]
 
 
+def staying_text(why: Why) -> str:
+    """Why the package is not newer, in a few words, where nothing was solved to find out more."""
+    newest = why.newest
+    if newest.verdict == "newest":
+        return "it is the newest"
+    if newest.version is None or newest.verdict == "pypi":
+        return "nothing newer is known"
+    against = f"{newest.version} does not go with what stays"
+    if newest.blockers:
+        against += f": {_blocker(newest.blockers[0]).removesuffix(':')}"
+    return visible(against)
+
+
 def _blocker_lines(why: Why) -> list[str]:
     newest = why.newest
     if not newest.blockers:

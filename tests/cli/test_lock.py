@@ -572,6 +572,34 @@ def test_what_no_lock_can_hold_is_created_without_the_lock(
     assert "Using the lock" in created(envmgr, tmp_path / "other", "-f", file, "-c", here, "--locked").err
 
 
+def test_names_to_update_are_found_as_they_are_written_and_what_stays_is_told_why(
+    envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex
+) -> None:
+    file = write("app", "dist", "lib=1", pip=("wheely",))
+    locked(file)
+
+    def update(*names: str) -> Outcome:
+        return envmgr("lock", "-f", file, *(word for name in names for word in ("--update", name)))
+
+    assert "lib stays  (2.0 does not go with what stays: environment.yml:" in update("LIB").err.replace(
+        f"{file.parent}/", ""
+    )
+    index.wheel("part", "2.0")
+    assert "part 1.0 -> 2.0" in update("Part").err
+    again = update("part", "python")
+    assert "part stays  (the index has nothing newer that goes with the rest)" in again.err
+    assert "python stays  (it is the newest)" in again.err
+    write("app", "dist", "lib", pip=("wheely",))
+    assert "lib 1.0 0 -> 2.0 b_1  (asked for)" in update("lib").err
+    for name, told in (
+        ("wheeli", "Did you mean wheely?"),
+        ("lib=2", "Name the package without a version."),
+        ("helper", "the lock holds no package helper"),
+    ):
+        refused = update(name)
+        assert (refused.code, told in refused.err) == (2, True), refused.err
+
+
 def test_what_the_command_line_said_holds_for_the_next_run_and_for_check(
     envmgr: Envmgr, write: Any, folder: Path, tmp_path: Path
 ) -> None:

@@ -93,7 +93,7 @@ def test_a_download_under_way_is_left_alone_by_a_process_of_a_later_time(tmp_pat
     with serve(channel, faults={"/linux-64/b-1.0-0.conda": Fault(drip=0.4, drip_size=200)}) as server:
         source = ["--override-channels", "-c", server.url]
         slow = start(0, "create", "-y", "-p", tmp_path / "one", *source, "b")
-        area = await_path(Path(os.environ["ENVMGR_ROOT"]) / "pkgs", f"{PREFIX}*/*").parent
+        await_path(Path(os.environ["ENVMGR_ROOT"]) / "pkgs", f"{PREFIX}*/*")
         code, _, err = run(
             years, "create", "-y", "-p", tmp_path / "two", "--override-channels", "-c", channel, "a"
         )
