@@ -241,11 +241,11 @@ def _run(request: PypiRequest, context: Context) -> PypiSolution | PypiRefusal:
     from envmgr.pypi.resolve import resolve_pypi
 
     with contextlib.ExitStack() as stack:
-        request = replace(request, work_dir=_work_dir(stack, context))
+        request = replace(request, work_dir=swept_folder(stack, context))
         return resolve_pypi(request, context.runner, context.environ, context.reporter, context.transport)
 
 
-def _work_dir(stack: contextlib.ExitStack, context: Context) -> Path | None:
+def swept_folder(stack: contextlib.ExitStack, context: Context) -> Path | None:
     """A folder that is swept after a kill, for as long as *stack* lasts; None where there can be none."""
     from envmgr.packages.work_area import work_area
 

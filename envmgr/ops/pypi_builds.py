@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from envmgr.errors import BuildError, SolveError
-from envmgr.ops.joint import pypi_request, python_of, resolve_beside
+from envmgr.ops.joint import pypi_request, python_of, resolve_beside, swept_folder
 from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ def build_sources(
     question = part.question
     context = question.providers.context
     conda = {record: package for record, package in packages.items() if not record.is_pypi}
-    with planned_python(conda, question.subdir, context) as python:
-        request = replace(pypi_request(list(conda), question), prefix_python=python)
+    with planned_python(conda, question.subdir, context) as python, contextlib.ExitStack() as stack:
+        request = replace(
+            pypi_request(list(conda), question), prefix_python=python, work_dir=swept_folder(stack, context)
+        )
         records = build_wheels(
             part.sources,
             request,

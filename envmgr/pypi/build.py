@@ -81,7 +81,7 @@ def _built(
     wheel = None if source.kind == "directory" else _only_wheel(kept)
     if wheel is None:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as work:
+        with tempfile.TemporaryDirectory(prefix=".build-", dir=workshop.request.work_dir or folder) as work:
             place = Path(work)
             project = fetch_source(source, place / "source", outside, written)
             made = build_in_isolation(source, project, place / "work", workshop, settings)
