@@ -62,12 +62,13 @@ _WORDS: dict[Kind, str] = {
 }
 
 
-class Node(Struct, frozen=True):
+class Node(Struct, frozen=True, gc=False):
     """One value of a YAML document.
 
     ``text`` is the text of a scalar as written, without quotes; ``items`` are a list's values, ``entries`` a
     mapping's pairs in file order, with keys that are scalars and differ. Lines count from 1.
-    ``is_plain`` is true for scalars without quotes and block markers.
+    ``is_plain`` is true for scalars without quotes and block markers. No node holds itself, so that Python need not
+    look for cycles among many.
     """
 
     kind: Kind
