@@ -94,6 +94,8 @@ def read_plain_yaml(text: str, start: int = 0) -> Node | None:
         start = text.find("\n", start) + 1
         if not start:
             return None
+    if text.count("\n", start) > MOST_VALUES // 2:
+        return None
     if not text.endswith("\n") or any(text.find(each, start) >= 0 for each in _OTHERS):
         return None
     body = _Body(text, start)
@@ -134,8 +136,6 @@ class _Body:
                 line += 1
                 if not self._take(row, stack, line):
                     return None
-            if line > MOST_VALUES // 2:
-                return None
         while len(stack) > 1:
             if not _close(stack, line):
                 return None
