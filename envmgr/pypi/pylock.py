@@ -18,7 +18,7 @@ from envmgr.models.wheel_name import normalized_name
 from envmgr.pypi.items import without_login
 from envmgr.pypi.records import wheel_record
 from envmgr.pypi.resolution import PypiSource
-from envmgr.pypi.target import best_wheel
+from envmgr.pypi.target import best_wheel, tag_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -95,6 +95,7 @@ def read_document(document: Mapping[str, Any], reading: LockReading) -> Locked:
 class _Parts:
     def __init__(self, reading: LockReading) -> None:
         self._reading = reading
+        self._ranks = tag_ranks(reading.target)
         self._wheels: list[PackageRecord] = []
         self._sources: list[PypiSource] = []
         self._stubs: dict[str, str] = {}
@@ -130,11 +131,11 @@ class _Parts:
     def _of_index(self, name: str, package: Mapping[str, Any]) -> None:
         files = {_file_name(each): each for each in package.get("wheels", [])}
         sdist = package.get("sdist")
-        best = best_wheel(files, self._reading.target)
+        best = best_wheel(files, self._ranks)
         allowed = self._reading.sums.get(name, ())
         if allowed:
             summed = {file: each for file, each in files.items() if _is_allowed(each, allowed)}
-            best = best_wheel(summed, self._reading.target)
+            best = best_wheel(summed, self._ranks)
             sdist = sdist if sdist is not None and _is_allowed(sdist, allowed) else None
             if best is None and sdist is None:
                 self._unsummed.append(name)
@@ -183,7 +184,7 @@ class _Parts:
         file = _file_name(archive)
         if not file.endswith(".whl"):
             self._sources.append(source)
-        elif best_wheel([file], self._reading.target) is None:
+        elif best_wheel([file], self._ranks) is None:
             self._unfit.append(f"{name} ({without_credentials(url)})")
         else:
             self._wheels.append(wheel_record(url, sha256=sha256, size=size, direct_url=source.direct_url))

@@ -16,7 +16,7 @@ from envmgr.models.document import quoted
 from envmgr.models.platform import machine_type, operating_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
     from typing import Any
 
@@ -184,11 +184,15 @@ class PypiTarget(Struct, frozen=True, kw_only=True):
             raise DataError(f"{quoted(marker)} is no environment marker (PEP 508).") from None
 
 
-def best_wheel(names: Iterable[str], target: PypiTarget) -> str | None:
-    """The file name among *names* that *target* prefers; None where none of them runs there."""
+def tag_ranks(target: PypiTarget) -> dict[Tag, int]:
+    """The place of each tag of *target*, whose best has the lowest: made once, where many wheels are looked at."""
+    return {tag: place for place, tag in enumerate(target.tags)}
+
+
+def best_wheel(names: Iterable[str], ranks: Mapping[Tag, int]) -> str | None:
+    """The file name among *names* that the target with the *ranks* prefers; None where none of them runs there."""
     from packaging.utils import parse_wheel_filename
 
-    ranks = {tag: place for place, tag in enumerate(target.tags)}
     found: list[tuple[int, tuple[Any, ...], str]] = []
     for name in names:
         try:
