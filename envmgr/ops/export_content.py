@@ -118,13 +118,14 @@ class ExportContent(Struct):
 
     def asked_items(self) -> Iterator[str]:
         """The items that were asked for, in order."""
-        from envmgr.ops.intent import asked_items, noted_of_pypi
+        from envmgr.ops.intent import asked_items, is_for_others, noted_of_pypi
         from envmgr.pypi.items import item_name, restyled_item
 
         versions = {each.name: each.version for each in self.holdings.pypi}
         for text in self._travelling_items(asked_items(self.holdings)):
-            name = item_name(text)
-            yield restyled_item(text, versions[name], self.request.versions) if name in versions else text
+            version = versions.get(item_name(text) or "")
+            is_here = version is not None and not is_for_others(text, self.holdings)
+            yield restyled_item(text, version, self.request.versions) if version and is_here else text
         self.lose_all(
             noted_of_pypi(self.holdings).constraints,
             "constraints of pip, which only a file of their own can hold",
@@ -194,13 +195,7 @@ class ExportContent(Struct):
     @property
     def subdir(self) -> str:
         """The platform of the environment: that of its packages, else of its generations, else this machine's."""
-        subdirs = (record.subdir for record in self.holdings.records)
-        last = self.holdings.past.last
-        return (
-            next((each for each in subdirs if each not in (None, "noarch")), None)
-            or (last.subdir if last is not None else None)
-            or self.context.settings.subdir
-        )
+        return self.holdings.subdir or self.context.settings.subdir
 
     def lose_pypi(self, what: str) -> None:
         """Say that *what* has no place for distributions of PyPI."""

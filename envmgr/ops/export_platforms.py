@@ -230,9 +230,8 @@ class _Together(Struct):
 
     @classmethod
     def of(cls, asked: _Asked, contents: Mapping[str, ExportContent]) -> _Together:
-        return cls(
-            asked, {subdir: EnvironmentExport(each).environment() for subdir, each in contents.items()}
-        )
+        environments = {subdir: EnvironmentExport(each).environment() for subdir, each in contents.items()}
+        return cls(asked, _with_items_of_others(environments, contents))
 
     @property
     def subdirs(self) -> tuple[str, ...]:
@@ -320,6 +319,32 @@ class _Together(Struct):
             if items[0] != items[1] or (specs[0] ^ specs[1]) - others:
                 return False
         return True
+
+
+def _with_items_of_others(
+    environments: Mapping[str, WrittenEnvironment], contents: Mapping[str, ExportContent]
+) -> dict[str, WrittenEnvironment]:
+    """*environments*, where items whose markers hold on other platforms alone are as they are there."""
+    from envmgr.ops.intent import is_for_others
+    from envmgr.pypi.items import item_name, marker_of_item
+
+    def key(text: str) -> tuple[str | None, str]:
+        return item_name(text), marker_of_item(text)
+
+    there = {
+        key(text): text
+        for subdir, each in environments.items()
+        for text in each.pypi
+        if not is_for_others(text, contents[subdir].holdings)
+    }
+
+    def written(text: str, holdings: Holdings) -> str:
+        return there.get(key(text), text) if is_for_others(text, holdings) else text
+
+    return {
+        subdir: replace(each, pypi=tuple(written(text, contents[subdir].holdings) for text in each.pypi))
+        for subdir, each in environments.items()
+    }
 
 
 def _noted(asked: Asked, specs: Sequence[Requirement], subdir: str) -> Generation:

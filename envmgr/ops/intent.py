@@ -79,6 +79,15 @@ class Holdings(Struct, frozen=True):
         return shown if shown != str(self.prefix) else None
 
     @property
+    def subdir(self) -> str | None:
+        """The platform of its packages, else of its generations; None where neither tells one."""
+        subdirs = (record.subdir for record in self.records)
+        last = self.past.last
+        return next((each for each in subdirs if each not in (None, "noarch")), None) or (
+            last.subdir if last is not None else None
+        )
+
+    @property
     def logins(self) -> frozenset[str]:
         """The URLs that were asked for with a login or a token, without it."""
         texts = (text for generation in self.past.known for text in generation.asking.logins)
@@ -178,7 +187,7 @@ def asked_specs(holdings: Holdings) -> tuple[MatchSpec, ...]:
 
 
 def asked_items(holdings: Holdings) -> tuple[str, ...]:
-    """The lines for pip that ask for what is there, in order.
+    """The lines for pip that ask for what is there, or is for other machines by its marker, in order.
 
     After those that the newest generation notes come the distributions that pip itself marked as asked for; where
     neither is known, all of them.
@@ -191,7 +200,7 @@ def asked_items(holdings: Holdings) -> tuple[str, ...]:
     for asked in noted_of_pypi(holdings).requirements:
         text = bare_item(asked.spec)
         name = item_name(text)
-        if text and (name is None or name in here or name in known):
+        if text and (name is None or name in here or name in known or is_for_others(text, holdings)):
             items.append(text)
     named = {item_name(text) for text in items}
     unnamed = [text for text in items if item_name(text) is None]
@@ -201,6 +210,18 @@ def asked_items(holdings: Holdings) -> tuple[str, ...]:
             direct = each.item is None or "@" in each.item
             items.append((each.item or f"{each.name} @ file:") if direct else each.name)
     return tuple(dict.fromkeys(items))
+
+
+def is_for_others(text: str, holdings: Holdings) -> bool:
+    """Whether the marker (PEP 508) of an item for pip does not hold for the Python and the platform that are here."""
+    from envmgr.pypi.items import marker_of_item
+    from envmgr.pypi.target import PypiTarget
+
+    marker = marker_of_item(text)
+    python = next((each for each in holdings.records if each.name == "python"), None)
+    if not marker or python is None or holdings.subdir is None:
+        return False
+    return not PypiTarget.of(python, (), holdings.subdir).marker_holds(marker)
 
 
 def noted_of_pypi(holdings: Holdings) -> PypiIntent:

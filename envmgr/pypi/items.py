@@ -125,6 +125,16 @@ def with_marker(text: str, marker: str) -> str | None:
     return str(wanted)
 
 
+def marker_of_item(text: str) -> str:
+    """The environment marker of an item with a name; empty for none.
+
+    >>> marker_of_item("x>=1; python_version<'4' --hash=sha256:00"), marker_of_item("--pre")
+    ('python_version < "4"', '')
+    """
+    wanted = _requirement(text.partition(" --hash=")[0])
+    return str(wanted.marker or "") if wanted is not None else ""
+
+
 def exact_item(name: str, version: str, direct: Mapping[str, Any] | None) -> str | None:
     """The item that brings exactly this distribution again; None for one that a folder or file of here brought.
 

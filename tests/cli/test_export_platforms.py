@@ -238,27 +238,39 @@ def test_items_of_pypi_that_differ_get_markers(
     index = LocalIndex(tmp_path / "index")
     index.wheel("wheely", "1.0", ["part>=1; sys_platform != 'win32'"])
     index.wheel("part", "1.0")
+    index.wheel("winly", "2.0")
     for name in [each for each in os.environ if each.startswith(("PIP_", "UV_"))]:
         monkeypatch.delenv(name)
     with serve_index(index) as served:
         monkeypatch.setenv("UV_DEFAULT_INDEX", served.url)
-        items = "- python\n- pip:\n  - wheely  # a wheel\n"
+        items = "- python\n- pip:\n  - wheely  # a wheel\n  - winly; sys_platform == 'win32'\n"
         prefix = made(envmgr, tmp_path, f"{text}{items}  - sel(win): ./of-windows\n")
         words = [word for each in THREE for word in ("--platform", each)]
         done = envmgr("export", "-p", prefix, "--from-history", *words)
         assert "./of-windows is a file or folder of this machine to pip, and is left out" in done.err
         asked = done.out
         assert asked.endswith(items)
+        alone = envmgr("export", "-p", prefix, "--from-history", "--versions", "exact").out
+        assert "  - wheely==1.0  # a wheel\n  - winly; sys_platform == 'win32'\n" in alone
+        chosen = exported(envmgr, prefix, "--from-history", "--versions", "exact")
+        assert yaml.safe_load(chosen)["dependencies"][-1]["pip"][1:] == [
+            'winly==2.0; sys_platform == "win32"'
+        ]
         exact = exported(envmgr, prefix, "--no-builds")
         pip = yaml.safe_load(exact)["dependencies"][-1]["pip"]
         assert pip == [
             'part==1.0; sys_platform == "linux" or sys_platform == "darwin"',
             "wheely==1.0",
+            'winly==2.0; sys_platform == "win32"',
         ]
         assert solved(envmgr, tmp_path, exact, "win-64") == solved(envmgr, tmp_path, asked, "win-64")
         lock = yaml.safe_load(exported(envmgr, prefix, "--format", "conda-lock"))
         wheels = {(each["name"], each["platform"]) for each in lock["package"] if each["manager"] == "pip"}
-        assert wheels == {*(("wheely", each) for each in THREE), *(("part", each) for each in THREE[:2])}
+        assert wheels == {
+            *(("wheely", each) for each in THREE),
+            *(("part", each) for each in THREE[:2]),
+            ("winly", "win-64"),
+        }
 
 
 @pytest.mark.parametrize(
