@@ -213,7 +213,7 @@ def asked_items(holdings: Holdings) -> tuple[str, ...]:
 
 
 def is_for_others(text: str, holdings: Holdings) -> bool:
-    """Whether the marker (PEP 508) of an item for pip does not hold for the Python and the platform that are here."""
+    """Whether the marker (PEP 508) of an item for pip does not hold for the Python and platform that are here."""
     from envmgr.pypi.items import marker_of_item
     from envmgr.pypi.target import PypiTarget
 

@@ -18,7 +18,7 @@ from envmgr.ops.pins import pin_lines
 from envmgr.ops.request import environment_files, read_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from envmgr.ops.context import Context
     from envmgr.ops.request import Asked, EnvironmentRequest
@@ -122,7 +122,7 @@ def read_target(asking: Asking, subdir: str, context: Context) -> Target:
         variables=variables,
         pins=pin_lines(wanted.pins),
     )
-    return Target(subdir, wanted, inputs, there, groups, left_out)
+    return Target(subdir, wanted, inputs, there, groups, (*left_out, *_logins(wanted, intent[0])))
 
 
 def option_texts(options: ResolveOptions) -> dict[str, str]:
@@ -179,6 +179,7 @@ def _check_channels(wanted: EnvironmentRequest, asked: Asked, known: Sequence[st
 
 def _intent(wanted: EnvironmentRequest, context: Context) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The lines for pip, and its constraints; raises DataError for items that only this machine has."""
+    from envmgr.models.credentials import without_secret_query
     from envmgr.ops.pypi_intent import intent_of
     from envmgr.pypi.items import names_place_here
 
@@ -193,7 +194,25 @@ def _intent(wanted: EnvironmentRequest, context: Context) -> tuple[tuple[str, ..
                 hint="Install it into the finished environment, or lock a release of it.",
             )
     options = [text for text in intent.options if not names_place_here(text)]
-    return (*options, *(each.spec for each in intent.requirements)), intent.constraints
+    lines = (*options, *(each.spec for each in intent.requirements))
+    return tuple(map(without_secret_query, lines)), tuple(map(without_secret_query, intent.constraints))
+
+
+def _logins(wanted: EnvironmentRequest, kept: Sequence[str]) -> Iterator[str]:
+    """A sentence for each channel and item that stands in the lock without the login that it was written with.
+
+    Of items that are *kept* as they are, a login is the names of variables.
+    """
+    from envmgr.models.credentials import without_credentials, without_secret_query
+    from envmgr.pypi.items import without_login
+
+    channels = [f"{channel.url}/" for channel in wanted.channels]
+    shown = {url: without_credentials(url) for url in wanted.written_urls}
+    shown = {url: short for url, short in shown.items() if any(each.startswith(short) for each in channels)}
+    items = [text for each in wanted.pypi if (text := each.text.strip()) not in kept]
+    shown |= {text: without_secret_query(without_login(text)) for text in items}
+    for short in dict.fromkeys(short for text, short in shown.items() if text != short):
+        yield f"the login for {short} is left out; whoever uses the lock needs one of their own."
 
 
 def _groups(asked: Asked, subdir: str, context: Context) -> dict[str, frozenset[str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from envmgr.errors import DataError
-from envmgr.models.credentials import without_credentials_in_text
+from envmgr.models.credentials import without_credentials_in_text, without_secret_query
 from envmgr.models.document import quoted
 from envmgr.models.named_file import is_on_server, refuse_here
 from envmgr.models.wheel_name import normalized_name
@@ -84,7 +84,8 @@ class RequirementLine(Struct, frozen=True):
     @property
     def shown(self) -> str:
         """The line for messages, without credentials."""
-        return without_credentials_in_text(("-e " if self.editable else "") + self.text)
+        text = ("-e " if self.editable else "") + self.text
+        return without_secret_query(without_credentials_in_text(text))
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

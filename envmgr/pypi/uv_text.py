@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from envmgr.models.credentials import without_credentials_in_text
+from envmgr.models.credentials import without_credentials_in_text, without_secret_query
 from envmgr.models.visible_text import visible
 from envmgr.models.wheel_name import normalized_name
 
@@ -88,7 +88,7 @@ def read_refusal(output: str, wording: Wording) -> Told:
     text = _ESCAPE.sub("", output).replace("\r", "")
     for secret in sorted(wording.private, key=len, reverse=True):
         text = text.replace(secret, wording.private[secret])
-    text = without_credentials_in_text(text)
+    text = without_secret_query(without_credentials_in_text(text))
     blocks = _blocks(text)
     raw = " ".join(blocks.reasons)
     names = _names_in(raw)
@@ -108,7 +108,7 @@ def read_refusal(output: str, wording: Wording) -> Told:
 
 def read_warnings(output: str) -> tuple[str, ...]:
     """The warnings of a run that went well, without escape sequences or credentials."""
-    text = without_credentials_in_text(_ESCAPE.sub("", output))
+    text = without_secret_query(without_credentials_in_text(_ESCAPE.sub("", output)))
     return tuple(
         visible(line.partition(":")[2].strip()) for line in text.splitlines() if line.startswith("warning:")
     )

@@ -560,6 +560,28 @@ def test_a_lock_reads_no_file_of_the_machine_and_names_its_own_faults(
     )
 
 
+def test_no_login_and_no_token_is_in_a_lock_and_each_that_is_left_out_is_told(
+    envmgr: Envmgr, write: Any, channel: str, index: LocalIndex
+) -> None:
+    with serve_index(index, query="v=1&token=s3kr1t") as served:
+        (wheel,) = (each for each in index.folder.rglob("part-1.0-*.whl"))
+        where = f"{served.url.removesuffix('/simple')}/{wheel.relative_to(index.folder).as_posix()}"
+        text = write("python", pip=(f"part @ {where}?v=1&token=s3kr1t",)).read_text()
+        file = write("python")
+        file.write_text(text.replace("http://127", "http://me:s3kr1t@127"))
+        done = envmgr("lock", "-f", file)
+        assert done.code == 0, done.err
+        wrong = write("python", pip=(f"part @ {where}?v=2&token=s3kr1t",), name="wrong.yml")
+        refused = envmgr("lock", "-f", wrong, "--lockfile", file.parent / "wrong-conda-lock.yml")
+        assert (refused.code, f"{where}?v=2 could not be reached" in refused.err) == (1, True)
+        assert "s3kr1t" not in refused.err
+    lock = (file.parent / "conda-lock.yml").read_text()
+    assert ("s3kr1t" in lock, "s3kr1t" in done.out + done.err) == (False, False)
+    for each in (f"login for {channel} is", f"login for part @ {where}?v=1 is"):
+        assert done.err.count(each) == 1
+    assert envmgr("lock", "-f", file, "--check").code == 0
+
+
 def test_what_no_lock_can_hold_is_created_without_the_lock(
     envmgr: Envmgr, write: Any, folder: Path, tmp_path: Path
 ) -> None:
