@@ -1,7 +1,7 @@
 """TOML read into tables, with the lines of what stands in them found again for messages. Pure.
 
 Python's own parser tells no lines, so a line is looked for: that of the last of some words, each of which
-stands at or below the one before. Text that is no TOML is refused with the parser's line.
+stands at or below the one before. Text that is no TOML, 1.1 or earlier, is refused with the parser's line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from msgspec import Struct
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, decode_document, line_at
 from envmgr.models.requirement import Source
+from envmgr.models.toml_newer import as_toml_1_0
 from envmgr.models.yaml_problem import refuse_merge_markers
 
 if TYPE_CHECKING:
@@ -85,8 +86,15 @@ def read_toml(content: str | bytes, *, file: str, largest: int | None = None) ->
         import tomllib
     else:
         import tomli as tomllib  # type: ignore[import-not-found]
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        table = tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
+        try:
+            table = tomllib.loads(plain)
+        except ValueError:
+            older = as_toml_1_0(plain)
+            if older == plain:
+                raise
+            table = tomllib.loads(older)
     except RecursionError:
         raise DataError(f"{file}: lists and tables are nested too deeply.", file=file) from None
     except ValueError as error:
