@@ -119,13 +119,15 @@ class DependencyList:
 
     def _wrong_subsection(self, key: Node, value: Node) -> DataError:
         """A key with one text: `pip: name` without dash, or `python: 3.12` meant as a spec."""
-        shown = f"`{key.text}: {value.text}`"
+        shown = quoted(f"{key.text}: {value.text}")
         if key.text == "pip":
-            hint = f"Write `- pip:` and below it, indented deeper, `- {value.text}`."
+            hint = f"Write `- pip:` and below it, indented deeper, {quoted(f'- {value.text}')}."
             return self._findings.error(key.line, f"{shown} must be a list", hint)
         separator = "" if _OPERATOR.match(value.text) else "="
         what = f"{shown} is neither a package spec nor a subsection with a list"
-        return self._findings.error(key.line, what, f"Write `- {key.text}{separator}{value.text}`.")
+        return self._findings.error(
+            key.line, what, f"Write {quoted(f'- {key.text}{separator}{value.text}')}."
+        )
 
     def _read_subsection_item(self, name: str, item: Node, items: list[Item]) -> None:
         if item.kind == "mapping":

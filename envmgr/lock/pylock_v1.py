@@ -114,7 +114,7 @@ def read_pylock_file(content: bytes, *, file: str) -> Pylock:
         raise DataError(f"{file} is no pylock.toml: {what}.", file=file) from None
     if not checked.lock_version.startswith("1."):
         raise DataError(
-            f"{file} has the lock-version {checked.lock_version}, and only 1 is known.", file=file
+            f"{file} has the lock-version {quoted(checked.lock_version)}, and only 1 is known.", file=file
         )
     for package in checked.packages:
         kinds = [package.archive, package.vcs, package.directory]

@@ -25,7 +25,7 @@ from envmgr.models.identifiers import is_package_name, split_distribution
 from envmgr.models.lazy_pattern import lazy_pattern
 from envmgr.models.platform import KNOWN_SUBDIRS
 from envmgr.models.record import ARCHIVE_EXTENSIONS, PackageRecord, split_names
-from envmgr.models.spec_text import SpecText, refuse, split_spec
+from envmgr.models.spec_text import SpecText, refuse, shown_spec, split_spec
 from envmgr.models.string_match import StringMatch, is_regex
 from envmgr.models.version_spec import VersionSpec
 
@@ -133,9 +133,10 @@ class MatchSpec(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         try:
             return cls(**_fields(text, split_spec(text)))
         except DataError as error:
-            if text.strip() in str(error):
+            shown = shown_spec(text)
+            if shown in str(error):
                 raise
-            raise DataError(f"the spec '{text.strip()}' is not valid: {error}", hint=error.hint) from None
+            raise DataError(f"the spec '{shown}' is not valid: {error}", hint=error.hint) from None
 
     @property
     def is_name_exact(self) -> bool:

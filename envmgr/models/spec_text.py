@@ -16,6 +16,7 @@ from envmgr.models.lazy_pattern import lazy_pattern
 
 Value: TypeAlias = "str | tuple[str, ...]"
 
+_LONGEST_SHOWN = 200
 _KEY = lazy_pattern(r"\s*([A-Za-z_][A-Za-z0-9_-]*)\s*=\s*")
 _BARE = lazy_pattern(r"[^,\s\[\]'\"]*")
 _QUOTED = {quote: lazy_pattern(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "'\""}
@@ -58,9 +59,15 @@ def split_spec(text: str) -> SpecText:
     return parts
 
 
+def shown_spec(text: str) -> str:
+    """*text* as a sentence can hold it."""
+    stripped = text.strip()
+    return stripped if len(stripped) <= _LONGEST_SHOWN else f"{stripped[:_LONGEST_SHOWN]}..."
+
+
 def refuse(text: str, reason: str, hint: str | None = None) -> NoReturn:
     """Raise the DataError of the spec *text*."""
-    raise DataError(f"the spec '{text.strip()}' is not valid: {reason}.", hint=hint)
+    raise DataError(f"the spec '{shown_spec(text)}' is not valid: {reason}.", hint=hint)
 
 
 def _cut_brackets(text: str) -> tuple[str, str | None]:

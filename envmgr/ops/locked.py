@@ -17,6 +17,7 @@ from envmgr.lock.read import read_lock
 from envmgr.models.channel import is_url
 from envmgr.models.credentials import without_credentials, without_credentials_in_text
 from envmgr.models.requirement import Requirement, Source
+from envmgr.models.visible_text import shortened
 from envmgr.pypi.records import WheelNeeds
 from envmgr.pypi.resolution import PypiSolution, PypiSource
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from envmgr.packages.unpacked import CachedPackage
     from envmgr.prefix.generation import PypiIntent
 
+_LONGEST_NAME = 200
 _SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 
 
@@ -236,7 +238,9 @@ class _Taking:
         name, version, build, _ = split_distribution(split_url(url)[2])
         said = (package.name.lower(), package.version, package.build or build)
         if said != (name.lower(), version, build):
-            raise self._refusal(package, f"has the URL of {name}-{version}-{build}")
+            raise self._refusal(
+                package, f"has the URL of {shortened(f'{name}-{version}-{build}', _LONGEST_NAME)}"
+            )
         self.conda.append(ExplicitPackage(url, package.md5, package.sha256, package.source))
         self.depends[without_credentials(url)] = package.dependencies
 
@@ -297,7 +301,7 @@ class _Taking:
 
     def _refusal(self, package: LockedPackage, why: str) -> DataError:
         return DataError(
-            f"{package.source}: {package.name} {package.version} {why}.",
+            f"{package.source}: {shortened(f'{package.name} {package.version}', _LONGEST_NAME)} {why}.",
             hint="Leave it out of the lock, and install it into the finished environment.",
             file=self.lock.file,
             line=package.source.line,

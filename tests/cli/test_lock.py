@@ -495,7 +495,7 @@ def test_a_pylock_changes_the_distributions_of_an_environment_and_nothing_else(
         (('">=3.8"', '">=4"'), "python >=4"),
         (("'linux'", "'darwin'"), "is not for Python"),
         (("sha256 =", "sha512 ="), "has no SHA-256 of part"),
-        (('lock-version = "1.0"', 'lock-version = "2.0"'), "lock-version 2.0"),
+        (('lock-version = "1.0"', 'lock-version = "2.0"'), "lock-version `2.0`"),
         (("[[packages]]", "[[packages]]\nx = {y = [}"), "is no TOML"),
         (('name = "part"', "name = 1"), "`$.packages[0].name`"),
     ],
