@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from envmgr.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -118,8 +120,8 @@ def differences(then: LockInputs, now: LockInputs) -> Iterator[str]:
         ("channel", then.channels, now.channels),
         ("pin", then.pins, now.pins),
     ):
-        yield from (f"the {what} {each} is new" for each in new if each not in old)
-        yield from (f"the {what} {each} is gone" for each in old if each not in new)
+        yield from (f"the {what} {_plain(what, each)} is new" for each in new if each not in old)
+        yield from (f"the {what} {_plain(what, each)} is gone" for each in old if each not in new)
         if old != new and set(old) == set(new):
             yield f"the order of the {what}s is another one"
     for what, before, after in (
@@ -131,6 +133,17 @@ def differences(then: LockInputs, now: LockInputs) -> Iterator[str]:
         for name in sorted({*before, *after}):
             if before.get(name) != after.get(name):
                 yield f"the {what} {name} was {before.get(name, 'not there')} and is {after.get(name, 'gone')}"
+
+
+def _plain(what: str, text: str) -> str:
+    """A spec as people write it; whatever else a lock says, as it is."""
+    from envmgr.models.match_spec import parse_match_spec
+    from envmgr.models.spec_style import plain_text
+
+    try:
+        return plain_text(parse_match_spec(text)) if what in ("spec", "pin") else text
+    except DataError:
+        return text
 
 
 def is_input_of(note: str, part: str) -> bool:

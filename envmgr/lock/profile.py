@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envmgr.errors import UsageError
+from envmgr.errors import DataError, UsageError
 from envmgr.models.platform import operating_system
 from envmgr.models.virtual_package import (
     VIRTUAL_NAMES,
@@ -50,13 +50,21 @@ def with_words(profile: Mapping[str, str], words: Iterable[str], subdir: str) ->
         if target not in ("", subdir) or not is_possible(name, subdir):
             continue
         if value:
-            override(name, value)  # Says what is wrong with it.
+            _check_value(word, name, value)
             found[name] = value
         elif name in _MAY_BE_ABSENT:
             found.pop(name, None)
         else:
             raise UsageError(f"'{word}' gives no version.", hint=f"Say {name}=VERSION.")
     return dict(sorted(found.items()))
+
+
+def _check_value(word: str, name: str, value: str) -> None:
+    try:
+        override(name, value)
+    except DataError as error:
+        expected = str(error).rpartition("; ")[2]
+        raise UsageError(f"'{word}' means nothing for {name}: {expected}") from None
 
 
 def _parted(word: str) -> tuple[str, str, str]:

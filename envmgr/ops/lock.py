@@ -90,6 +90,14 @@ def _write_pixi(
                     " it is, which pixi.lock has to say.",
                     hint=f"envmgr lock --update {record.name} brings one that is there.",
                 )
+    for what, names in (
+        ("variables", sorted({name for each in done for name in each.inputs.variables})),
+        ("pins", list(dict.fromkeys(pin for each in done for pin in each.inputs.pins))),
+    ):
+        if names:
+            context.reporter.warned(
+                f"{what}, for which pixi.lock has no place, are left out: {', '.join(names)}."
+            )
     file = expanded(request.pixi, context)
     indexes = dict.fromkeys(url for each in done for _, url in sorted(each.indexes.items()))
     write_own_text(file, pixi_lock_text(made, tuple(indexes)))

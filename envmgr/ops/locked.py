@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from envmgr.prefix.generation import PypiIntent
 
 _LONGEST_NAME = 200
+_LEFT_OUT = "Leave it out of the lock, and install it into the finished environment."
+_MADE_AGAIN = (
+    "The lock was damaged or edited; make it again from its files, or take it as its author wrote it."
+)
 _SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 
 
@@ -238,9 +242,8 @@ class _Taking:
         name, version, build, _ = split_distribution(split_url(url)[2])
         said = (package.name.lower(), package.version, package.build or build)
         if said != (name.lower(), version, build):
-            raise self._refusal(
-                package, f"has the URL of {shortened(f'{name}-{version}-{build}', _LONGEST_NAME)}"
-            )
+            inside = shortened(f"{name}-{version}-{build}", _LONGEST_NAME)
+            raise self._refusal(package, f"has the URL of {inside}", hint=_MADE_AGAIN)
         self.conda.append(ExplicitPackage(url, package.md5, package.sha256, package.source))
         self.depends[without_credentials(url)] = package.dependencies
 
@@ -269,7 +272,7 @@ class _Taking:
         )
         if file_name.endswith(".whl"):
             if WheelName.parse(file_name).name != name:
-                raise self._refusal(package, f"has the URL of the wheel {file_name}")
+                raise self._refusal(package, f"has the URL of the wheel {file_name}", hint=_MADE_AGAIN)
             self.wheels.append(
                 wheel_record(
                     url,
@@ -299,10 +302,10 @@ class _Taking:
             return url
         return file_url(url, str(self.folder))
 
-    def _refusal(self, package: LockedPackage, why: str) -> DataError:
+    def _refusal(self, package: LockedPackage, why: str, hint: str = _LEFT_OUT) -> DataError:
         return DataError(
             f"{package.source}: {shortened(f'{package.name} {package.version}', _LONGEST_NAME)} {why}.",
-            hint="Leave it out of the lock, and install it into the finished environment.",
+            hint=hint,
             file=self.lock.file,
             line=package.source.line,
         )

@@ -249,6 +249,11 @@ def test_virtual_packages_of_the_target_count_and_are_recorded(
     assert (refused.code, "linux-64: " in refused.err) == (1, True)
     assert "the machine of the lock has __glibc 2.28 (--virtual changes it)" in refused.err
     assert "CONDA_OVERRIDE" not in refused.err
+    wrong = envmgr("lock", "-f", file, "--virtual", "__glibc=1:2")
+    assert (wrong.code, "'__glibc=1:2' means nothing for __glibc: expected a version" in wrong.err) == (
+        2,
+        True,
+    )
     lock = locked(file, "--virtual", "linux-64:__glibc=99.1")
     assert "__glibc=99.1" in lock["metadata"]["custom_metadata"]["envmgr.linux-64.virtual_packages"]
     assert envmgr("lock", "--check", "-f", file).code == 0
@@ -513,12 +518,18 @@ def test_pixi_lock_says_the_same_to_py_rattler_and_to_us(
     envmgr: Envmgr, write: Any, locked: Any, index: LocalIndex, tmp_path: Path
 ) -> None:
     rattler = pytest.importorskip("rattler")
-    base, dev = write("app", "dist", pip=("wheely",)), write("tester", name="dev.yml", category="dev")
+    noted = {"variables": {"MODE": "x"}, "pins": ["lib <9"]}
+    base, dev = (
+        write("app", "dist", pip=("wheely",), **noted),
+        write("tester", name="dev.yml", category="dev"),
+    )
     lock = locked(base, "-f", dev, "--platform", "linux-64", "--platform", "win-64")
     before = (base.parent / "conda-lock.yml").read_bytes()
     place = base.parent / "pixi.lock"
     done = envmgr("lock", "-f", base, "-f", dev, "--pixi", place)
     assert (done.code, (base.parent / "conda-lock.yml").read_bytes() == before) == (0, True), done.err
+    for each in ("variables, for which pixi.lock has no place, are left out: MODE.", "left out: lib <9."):
+        assert done.err.count(each) == 1
     read = rattler.LockFile.from_path(str(place))
     urls = {each["url"] for each in lock["package"] if each["platform"] == "linux-64"}
     main = {
@@ -554,6 +565,7 @@ def test_a_lock_reads_no_file_of_the_machine_and_names_its_own_faults(
     refused = envmgr("create", "-y", "-n", "x", "-f", place)
     assert f"{place}:" in refused.err
     assert "has the URL of other-3" in refused.err
+    assert "was damaged or edited" in refused.err
     assert (
         "no file has the group 'dev'"
         in envmgr("create", "-n", "x", "-f", file, "--without-lock", "--group", "dev").err
