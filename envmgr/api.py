@@ -356,6 +356,9 @@ def lock_files(  # noqa: PLR0913 - options of one command, all named.
     update: Sequence[str] = (),
     update_all: bool = False,
     pixi: Environment | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    prefer: Preference = "pypi",
     channels: Sequence[str] | None = None,
     options: ResolveOptions = _DEFAULT_OPTIONS,
     dry_run: bool = False,
@@ -365,12 +368,13 @@ def lock_files(  # noqa: PLR0913 - options of one command, all named.
 
     *lockfile* is where it goes (None: `conda-lock.yml` beside the first file), *pixi* a second file with the same
     packages as pixi.lock. *virtual* are words such as `linux-64:__glibc=2.17`. The names in *update* may move, with
-    *update_all* everything. Without *files*, those of the earlier lock. Raises what `solve` does.
+    *update_all* everything. Without *files*, those of the earlier lock. *extras*, *groups* and *prefer* are as in
+    `solve`; groups are held beside what the files ask for without them. Raises what `solve` does.
     """
     from envmgr.ops.lock import lock
 
     request = LockRequest(
-        _asked(_Files(files), channels=channels),
+        _asked(_Files(files, extras, groups, prefer), channels=channels),
         platforms=_texts(platforms),
         file=None if lockfile is None else os.fspath(lockfile),
         virtual=_texts(virtual),
@@ -388,15 +392,22 @@ def check_lock(
     files: Sequence[Environment] = (),
     *,
     lockfile: Environment | None = None,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    prefer: Preference = "pypi",
     channels: Sequence[str] | None = None,
     session: Session | None = None,
 ) -> Checked:
-    """Whether a lock is what its files ask for, and why not; no channel is asked. Raises DataError, UsageError."""
+    """Whether a lock is what its files ask for, and why not; no channel is asked. Raises DataError, UsageError.
+
+    *extras* and *groups* are those that it was made with, where none are named.
+    """
     from envmgr.ops.lock import check_lock
 
     file = None if lockfile is None else os.fspath(lockfile)
     with _explained():
-        return check_lock(LockRequest(_asked(_Files(files), channels=channels), file=file), _context(session))
+        asked = _asked(_Files(files, extras, groups, prefer), channels=channels)
+        return check_lock(LockRequest(asked, file=file), _context(session))
 
 
 def diff(

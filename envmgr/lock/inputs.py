@@ -30,6 +30,9 @@ CHANNELS = f"{_OURS}channels"
 PLATFORMS = f"{_OURS}platforms"
 """The note of the platforms that were ``asked`` of those in the ``files``, where it was not all of them."""
 
+SELECTED = f"{_OURS}selected"
+"""The note of the ``groups`` and ``extras`` of the files that the command line named."""
+
 _PARTS = ("specs", "pypi", "constraints", "groups", "virtual_packages", "pins")
 
 

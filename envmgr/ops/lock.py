@@ -32,6 +32,8 @@ from envmgr.ops.lock_inputs import (
 )
 from envmgr.ops.lock_records import settled, unfulfilled
 from envmgr.ops.lock_request import Checked, Locked, LockedPlatform
+from envmgr.ops.lock_selection import selection_as_recorded
+from envmgr.ops.request import check_groups, environment_files
 from envmgr.ports import Reporter
 
 if TYPE_CHECKING:
@@ -155,12 +157,15 @@ def _plan(
     options = request.options
     if known and not request.update_all:
         options = options_of(next(iter(known.values())).options, options)
-    in_files = platforms_of(asked, context)
+    read = environment_files(asked, context.settings.subdir, context)
+    asked, in_files = selection_as_recorded(asked, recorded, read), platforms_of(read)
     subdirs = request.platforms or recorded_platforms(recorded, in_files) or in_files
     subdirs = subdirs or (tuple(earlier.platforms) if earlier is not None else (context.settings.subdir,))
     _check_words(request, subdirs)
     asking = Asking(asked, options, request.virtual, known)
     targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
+    for target in targets:
+        check_groups(request.asked, target.wanted)
     sources = relative_sources(files, place.parent, context)
     notes = command_line_notes(asked, [target.subdir for target in targets], in_files, context)
     return _Plan(place, sources, targets, before, replace(options, for_lock=True), notes)

@@ -14,12 +14,14 @@ from envmgr.lock.inputs import CHANNELS, PLATFORMS, LockInputs, joined_pairs, li
 from envmgr.lock.locked import MAIN
 from envmgr.lock.profile import default_profile, overrides, with_words
 from envmgr.models.named_file import is_on_server, shown_name
+from envmgr.ops.lock_selection import groups_asked, selection_notes
 from envmgr.ops.pins import pin_lines
-from envmgr.ops.request import environment_files, read_request
+from envmgr.ops.request import read_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from envmgr.envfile.environment_file import EnvironmentFile
     from envmgr.ops.context import Context
     from envmgr.ops.request import Asked, EnvironmentRequest
     from envmgr.ops.resolve import ResolveOptions
@@ -52,9 +54,8 @@ class Asking(Struct, frozen=True):
     known: Mapping[str, LockInputs] = {}
 
 
-def platforms_of(asked: Asked, context: Context) -> tuple[str, ...]:
+def platforms_of(files: Sequence[EnvironmentFile]) -> tuple[str, ...]:
     """The ``platforms`` of the files; none where they say nothing."""
-    files = environment_files(asked, context.settings.subdir, context)
     return tuple(dict.fromkeys(platform for file in files for platform in file.platforms))
 
 
@@ -79,7 +80,7 @@ def recorded_platforms(notes: Mapping[str, str], files: Sequence[str]) -> tuple[
 def command_line_notes(
     asked: Asked, platforms: Sequence[str], files: Sequence[str], context: Context
 ) -> dict[str, str]:
-    """The notes of what the command line said: channels, and *platforms* that are not those of the *files*."""
+    """The notes of what the command line said: channels, groups, extras, *platforms* that are not the *files*'."""
     from envmgr.ops.channels import parse_channels
 
     named = [each for each in asked.channels if each != _NO_DEFAULTS]
@@ -89,7 +90,7 @@ def command_line_notes(
     found = {CHANNELS: "\n".join(channels)} if channels else {}
     if files and set(platforms) != set(files):
         found[PLATFORMS] = joined_pairs({"asked": ",".join(platforms), "files": ",".join(files)})
-    return found
+    return found | selection_notes(asked)
 
 
 def read_target(asking: Asking, subdir: str, context: Context) -> Target:
@@ -109,7 +110,7 @@ def read_target(asking: Asking, subdir: str, context: Context) -> Target:
         )
     _check_channels(wanted, asked, () if known is None else known.channels, there)
     intent = _intent(wanted, there)
-    groups = _groups(asked, subdir, there)
+    groups = groups_asked(asked, subdir, there)
     variables, left_out = _variables(wanted, there)
     inputs = LockInputs(
         channels=tuple(channel.url for channel in wanted.channels),
@@ -213,21 +214,6 @@ def _logins(wanted: EnvironmentRequest, kept: Sequence[str]) -> Iterator[str]:
     shown |= {text: without_secret_query(without_login(text)) for text in items}
     for short in dict.fromkeys(short for text, short in shown.items() if text != short):
         yield f"the login for {short} is left out; whoever uses the lock needs one of their own."
-
-
-def _groups(asked: Asked, subdir: str, context: Context) -> dict[str, frozenset[str]]:
-    from envmgr.ops.pypi_intent import name_of
-
-    found: dict[str, set[str]] = {}
-    for file in environment_files(asked, subdir, context):
-        group = file.category or MAIN
-        for line in file.requirements:
-            found.setdefault(line.spec.name, set()).add(group)
-        for item in file.subsections.get("pip", ()):
-            name = None if item.text.startswith("-") else name_of(item.text)
-            if name is not None:
-                found.setdefault(f"pypi:{name}", set()).add(group)
-    return {name: frozenset(groups) for name, groups in found.items()}
 
 
 def _variables(wanted: EnvironmentRequest, context: Context) -> tuple[dict[str, str], tuple[str, ...]]:

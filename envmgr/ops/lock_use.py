@@ -19,6 +19,7 @@ from envmgr.ops.lock_inputs import (
     read_target,
     relative_sources,
 )
+from envmgr.ops.lock_selection import recorded_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +66,11 @@ def _with(
     from envmgr.errors import SolveError
     from envmgr.ops.locked import locked_environment
 
+    # What the files ask for is in all groups of the lock, but for those that `--group` names for each use.
+    optional = {*recorded_groups(lock.notes)} - {*asked.groups}
+    groups = [each for each in lock.groups if each not in optional]
     try:
-        # What the files ask for is in all groups of the lock.
-        found = locked_environment(lock, wanted.subdir, asked.groups or lock.groups, context)
+        found = locked_environment(lock, wanted.subdir, groups, context)
     except SolveError as error:
         if use != "fresh":
             raise
@@ -141,7 +144,10 @@ def _outdated(
     then = inputs_in(lock, subdir)
     if then is None:
         return ("another tool made it, so that it cannot be told what for",)
-    options = options_of(then.options, options)
+    made_with = recorded_groups(lock.notes)
+    if lacking := [each for each in asked.groups if each not in made_with]:
+        return (f"it was made without the group {lacking[0]} (envmgr lock --group {lacking[0]})",)
+    options, asked = options_of(then.options, options), replace(asked, groups=made_with)
     try:
         now = read_target(Asking(asked, options, known={subdir: then}), subdir, context).inputs
     except DataError as error:

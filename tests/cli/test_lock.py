@@ -315,6 +315,38 @@ def test_groups_of_files_are_chosen_when_the_lock_is_used(
     assert "has no group 'docs'" in envmgr("create", "-n", "x", "-f", place, "--group", "docs").err
 
 
+def test_a_lock_holds_the_groups_and_extras_of_files_that_it_was_made_with(
+    envmgr: Envmgr, write: Any, locked: Any, channel: str, index: LocalIndex, tmp_path: Path
+) -> None:
+    file = write("app", groups={"test": ["tester", {"pip": ["part"]}], "docs": ["new-glibc"]})
+    lock = locked(file, "--group", "test")
+    groups = {each["name"]: each["category"] for each in lock["package"]}
+    main = dict.fromkeys(("app", "lib", "python"), "main")
+    test = dict.fromkeys(("tester", "helper", "part"), "test")
+    assert groups == main | test
+    before = (file.parent / "conda-lock.yml").read_bytes()
+    assert [envmgr("lock", "-f", file, *words).code for words in ((), ("--check",))] == [0, 0]
+    assert (file.parent / "conda-lock.yml").read_bytes() == before
+    for words, expected in (((), main), (("--group", "test"), main | test)):
+        for name in (file, file.parent / "conda-lock.yml"):
+            planned = envmgr("create", "--dry-run", "--json", "-n", "x", "-f", name, "--locked", *words).json
+            assert {each["name"] for each in planned["actions"]["LINK"]} == expected.keys()
+    refused = envmgr("create", "--dry-run", "-n", "x", "-f", file, "--locked", "--group", "docs")
+    assert (refused.code, "it was made without the group docs" in refused.err) == (1, True)
+    assert "Did you mean test?" in envmgr("lock", "-f", file, "--group", "tset").err
+
+    project = tmp_path / "python" / "pyproject.toml"
+    project.parent.mkdir()
+    dependencies = 'dependencies = []\noptional-dependencies = {plot = ["part"]}\nrequires-python = ">=3"\n'
+    project.write_text(f'[project]\nname = "x"\nversion = "1"\n{dependencies}')
+    lock = locked(project, "--extra", "plot", "-c", channel, "--override-channels")
+    assert names(lock).keys() == {"python", "part"}
+    assert envmgr("lock", "-f", project, "--check").code == 0
+    plain = envmgr("create", "--dry-run", "-n", "x", "-f", project, "--locked")
+    assert (plain.code, "the item for PyPI part is gone" in plain.err) == (1, True)
+    assert envmgr("create", "--dry-run", "-n", "x", "-f", project, "--locked", "--extra", "plot").code == 0
+
+
 def test_a_lock_for_other_platforms_says_which_it_has(
     envmgr: Envmgr, write: Any, locked: Any, tmp_path: Path
 ) -> None:
