@@ -16,7 +16,7 @@ from envmgr.lock.profile import default_profile, overrides, with_words
 from envmgr.models.named_file import is_on_server, shown_name
 from envmgr.ops.lock_selection import groups_asked, selection_notes
 from envmgr.ops.pins import pin_lines
-from envmgr.ops.request import read_request
+from envmgr.ops.request import read_request, with_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -103,7 +103,7 @@ def read_target(asking: Asking, subdir: str, context: Context) -> Target:
     profile = with_words(profile, asking.virtual, subdir)
     there = replace(context, environ={**context.environ, **overrides(profile)})
     asked = replace(asking.asked, subdir=subdir)
-    wanted = read_request(asked, there)
+    wanted = with_python(read_request(asked, there))
     if wanted.explicit or wanted.locked is not None or wanted.pylock is not None:
         raise UsageError(
             "a lock is made of specs, and exact packages are none.", hint="Name environment files with -f."

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from envmgr.lock.inputs import SELECTED, joined_pairs, pairs_in
 from envmgr.lock.locked import MAIN
+from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.request import environment_files, read_request
 
 if TYPE_CHECKING:
@@ -30,13 +31,21 @@ def recorded_groups(notes: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def selection_as_recorded(asked: Asked, notes: Mapping[str, str], files: Sequence[EnvironmentFile]) -> Asked:
-    """*asked*, with the groups and extras of a lock with *notes* where it names none, if the *files* have them."""
-    groups = {name for file in files for name in file.groups}
-    extras = {name for file in files for name in file.extras}
+    """*asked*, with the groups and extras of a lock with *notes* where it names none, if the *files* have them.
+
+    They are spelt as in the files; those that are asked for and that no file has stay as they are.
+    """
+    groups = {normalized_name(name): name for file in files for name in file.groups}
+    extras = {normalized_name(name): name for file in files for name in file.extras}
+
+    def found(named: Sequence[str], recorded: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
+        recorded = [each for each in recorded if normalized_name(each) in known]
+        return tuple(dict.fromkeys(known.get(normalized_name(each), each) for each in named or recorded))
+
     return replace(
         asked,
-        groups=asked.groups or tuple(each for each in recorded_groups(notes) if each in groups),
-        extras=asked.extras or tuple(each for each in _words(notes, "extras") if each in extras),
+        groups=found(asked.groups, recorded_groups(notes), groups),
+        extras=found(asked.extras, _words(notes, "extras"), extras),
     )
 
 

@@ -10,6 +10,7 @@ from envmgr.errors import DataError, UsageError
 from envmgr.lock.inputs import differences, inputs_in
 from envmgr.lock.locked import LARGEST_LOCK_BYTES
 from envmgr.models.named_file import is_on_server
+from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.lock_inputs import (
     LOCK_NAME,
     Asking,
@@ -67,7 +68,8 @@ def _with(
     from envmgr.ops.locked import locked_environment
 
     # What the files ask for is in all groups of the lock, but for those that `--group` names for each use.
-    optional = {*recorded_groups(lock.notes)} - {*asked.groups}
+    named = {normalized_name(each) for each in asked.groups}
+    optional = {each for each in recorded_groups(lock.notes) if normalized_name(each) not in named}
     groups = [each for each in lock.groups if each not in optional]
     try:
         found = locked_environment(lock, wanted.subdir, groups, context)
@@ -145,7 +147,8 @@ def _outdated(
     if then is None:
         return ("another tool made it, so that it cannot be told what for",)
     made_with = recorded_groups(lock.notes)
-    if lacking := [each for each in asked.groups if each not in made_with]:
+    known = {normalized_name(each) for each in made_with}
+    if lacking := [each for each in asked.groups if normalized_name(each) not in known]:
         return (f"it was made without the group {lacking[0]} (envmgr lock --group {lacking[0]})",)
     options, asked = options_of(then.options, options), replace(asked, groups=made_with)
     try:
