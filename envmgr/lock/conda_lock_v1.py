@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 _KINDS: dict[str, Literal["conda", "pypi"]] = {"conda": "conda", "pip": "pypi", "pypi": "pypi"}
 
 
-_Placed = tuple[LockedPackage, str]
+Placed = tuple[LockedPackage, str]
 
 
-def read_conda_lock(root: Node, *, file: str, packages: Sequence[_Placed] | None = None) -> Lock:
+def read_conda_lock(root: Node, *, file: str, packages: Sequence[Placed] | None = None) -> Lock:
     """The lock in the document *root*; raises DataError with file and line for what is none.
 
     *packages*, with their platforms, are those that were read already; otherwise they are in the document.
@@ -55,7 +55,7 @@ def read_conda_lock(root: Node, *, file: str, packages: Sequence[_Placed] | None
     )
 
 
-def _packages(top: Fields) -> Iterator[_Placed]:
+def _packages(top: Fields) -> Iterator[Placed]:
     if top.get("package") is None:
         top.refuse_key("package", "a list")
     for node in top.items("package"):
@@ -63,9 +63,7 @@ def _packages(top: Fields) -> Iterator[_Placed]:
         yield _package(fields), fields.text("platform")
 
 
-def _platforms(
-    top: Fields, meta: Fields, packages: Iterable[_Placed]
-) -> dict[str, tuple[LockedPackage, ...]]:
+def _platforms(top: Fields, meta: Fields, packages: Iterable[Placed]) -> dict[str, tuple[LockedPackage, ...]]:
     found: dict[str, dict[tuple[str, str], LockedPackage]] = {each: {} for each in meta.texts("platforms")}
     for package, subdir in packages:
         if package.name.startswith("__"):

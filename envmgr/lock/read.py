@@ -16,6 +16,9 @@ from envmgr.models.document import LINE_BREAK, decode_document
 from envmgr.models.yaml_document import read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from envmgr.lock.conda_lock_v1 import Placed
     from envmgr.lock.locked import Lock
     from envmgr.models.yaml_document import Node
 
@@ -33,7 +36,7 @@ def read_lock(content: str | bytes, *, file: str) -> Lock:
         packages = read_blocks(parts[1], file=file, line=len(LINE_BREAK.split(parts[0])))
         head = read_yaml(parts[0], file=file) if packages is not None else None
         if head is not None:
-            return read_conda_lock(head, file=file, packages=packages)
+            return _lock_in(head, file, packages)
     # What is wrong is told by the reader of all YAML, which knows each place.
     with contextlib.suppress(DataError):
         plain = read_plain_lock(text, file=file)
@@ -45,15 +48,16 @@ def read_lock(content: str | bytes, *, file: str) -> Lock:
     return _lock_in(root, file)
 
 
-def _lock_in(root: Node, file: str) -> Lock:
+def _lock_in(root: Node, file: str, packages: Sequence[Placed] | None = None) -> Lock:
+    """The lock in *root*; *packages* are those of it, where they were read already."""
     top = Fields(root, file, "a lock file")
     version = top.number("version")
     if version is None:
         version = 1
-    if "environments" in top.nodes:
+    if "environments" in top.nodes and packages is None:
         if version > NEWEST:
             top.refuse_key("version", f"{NEWEST} or lower")
         return read_pixi_lock(root, file=file)
     if not 1 <= version <= _LAST_WITH_PACKAGE_LIST:
         top.refuse_key("version", "1")
-    return read_conda_lock(root, file=file)
+    return read_conda_lock(root, file=file, packages=packages)
