@@ -224,7 +224,6 @@ def add_solving(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strategy",
         choices=["highest", "lowest", "lowest-direct"],
-        default="highest",
         help="which versions are best; lowest-direct means the lowest of the named packages (default: highest)",
     )
     group.add_argument(

@@ -120,7 +120,7 @@ def pypi_change(
         upgrade=frozenset(upgrade) | (named if request.kind == "update" or request.force else frozenset()),
         upgrade_all=everything,
         exclude_newer=options.exclude_newer,
-        strategy=options.strategy,
+        strategy=options.version_strategy,
         planned=planner(
             state.subdir, context, dry_run=request.dry_run, here=(state.prefix, python_of(state.conda))
         ),

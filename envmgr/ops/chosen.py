@@ -177,7 +177,7 @@ def _solved_jointly(
         Providers(context),
         planned=planner(wanted.subdir, context, dry_run=True),
         exclude_newer=options.exclude_newer,
-        strategy=options.strategy,
+        strategy=options.version_strategy,
     )
     with resolving(
         wanted.requirements, wanted.channels, wanted.subdir, options, context, limits=wanted.pins

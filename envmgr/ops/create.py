@@ -337,7 +337,7 @@ def _question(request: CreateRequest, wanted: EnvironmentRequest, context: Conte
         Providers(context),
         planned=planner(wanted.subdir, context, dry_run=request.dry_run),
         exclude_newer=options.exclude_newer,
-        strategy=options.strategy,
+        strategy=options.version_strategy,
     )
 
 

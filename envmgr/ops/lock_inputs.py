@@ -139,7 +139,7 @@ def option_texts(options: ResolveOptions) -> dict[str, str]:
 
 def options_of(texts: Mapping[str, str], options: ResolveOptions) -> ResolveOptions:
     """*options*, with what a lock was made with (*texts*) where they say nothing themselves."""
-    said = option_texts(options)
+    said = {*option_texts(options), *(["strategy"] if options.strategy is not None else [])}
     kept = {name: text for name, text in texts.items() if name not in said}
     moment = kept.get("exclude_newer", "")
     if moment.isascii() and moment.isdigit() and len(moment) < 19:

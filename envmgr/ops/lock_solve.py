@@ -158,7 +158,7 @@ def _question(
         upgrade=frozenset(map(normalized_name, request.update)),
         planned=planner(target.subdir, context, dry_run=False),
         exclude_newer=request.options.exclude_newer,
-        strategy=request.options.strategy,
+        strategy=request.options.version_strategy,
     )
 
 

@@ -35,6 +35,7 @@ _TOLD = 10  # requirements that are named where they are told
 class ResolveOptions(Struct, frozen=True):
     """How to solve; ``exclude_newer`` is in milliseconds since the Unix epoch, None for no limit.
 
+    ``strategy`` tells which versions are best; None says nothing: that of an earlier lock, else the highest.
     With ``for_lock`` the virtual packages are those of a lock's profile, which texts then say.
     """
 
@@ -43,9 +44,14 @@ class ResolveOptions(Struct, frozen=True):
     channel_priority: ChannelPriority | None = None
     exclude_newer: int | None = None
     solve_seconds: float | None = None
-    strategy: Strategy = "highest"
+    strategy: Strategy | None = None
     no_pin: bool = False
     for_lock: bool = False
+
+    @property
+    def version_strategy(self) -> Strategy:
+        """Which versions are best: the highest where nothing is said."""
+        return self.strategy or "highest"
 
 
 def resolve(
@@ -338,7 +344,7 @@ def make_problem(
         channel_priority=options.channel_priority or settings.channel_priority,
         constraints=tuple(constraints),
         exclude_newer=options.exclude_newer,
-        strategy=options.strategy,
+        strategy=options.version_strategy,
         budget_seconds=options.solve_seconds or settings.solve_seconds,
         machine=OF_LOCK if options.for_lock else HERE,
         monotonic=time.monotonic,

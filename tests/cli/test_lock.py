@@ -688,6 +688,12 @@ def test_what_the_command_line_said_holds_for_the_next_run_and_for_check(
     exported = envmgr("export", "-p", tmp_path / "env", "--from-history")
     assert here in exported.err, "a folder is left out of an export, and told"
 
+    assert envmgr("lock", "-f", file, "--strategy", "lowest").code == 0
+    assert envmgr("lock", "-f", file).code == 0
+    assert "strategy=lowest" in place.read_text()
+    assert envmgr("lock", "-f", file, "--strategy", "highest").code == 0
+    assert place.read_bytes() == content
+
     assert envmgr("lock", "-f", file, "--update-all").code == 0
     assert place.read_bytes() == content
     other = envmgr("lock", "-f", file, "--check", "-c", copy)

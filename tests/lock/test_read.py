@@ -157,7 +157,9 @@ def test_our_own_form_is_left_to_yaml_where_it_was_touched() -> None:
     touched = text.replace("  version: '1'\n", "  version: '1'  # Somebody was here.\n")
     (one,), (other,) = (read_lock(each, file="f").platforms["win-64"] for each in (text, touched))
     assert one == other
-    with pytest.raises(DataError, match="^f:2: `version` of a lock file is 1, and here it is the number `9`"):
+    with pytest.raises(
+        DataError, match=r"^f:2: `version` of a lock file is 1, and here it is the number `9`"
+    ):
         read_lock(text.replace("version: 1\n", "version: 9\n", 1), file="f")
     with pytest.raises(DataError, match="`md5` of `hash` is 31 characters"):
         read_lock(text.replace(MD5, MD5[1:]), file="f")
