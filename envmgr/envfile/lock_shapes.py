@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class _UvDependency(Struct):
     name: str
     version: str | None = None
+    source: dict[str, str] | None = None
     marker: str = ""
     extra: list[str] = []
 
@@ -40,10 +41,17 @@ class _UvPackage(Struct, rename="kebab"):
     resolution_markers: list[str] = []
 
 
+class _UvManifest(Struct, rename="kebab"):
+    members: list[str] = []
+    requirements: list[_UvDependency] = []
+    dependency_groups: dict[str, list[_UvDependency]] = {}
+
+
 class UvLock(Struct):
     """uv.lock, version 1."""
 
     package: list[_UvPackage] = []
+    manifest: _UvManifest = field(default_factory=_UvManifest)
 
 
 class _PoetryFile(Struct):

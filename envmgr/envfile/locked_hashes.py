@@ -30,7 +30,9 @@ def hashed_items(packages: Sequence[Locked], file: str, subdir: str) -> tuple[li
     pip asks for a hash of each package as soon as one has any, so that one without, such as a repository,
     leaves all without; a warning says so.
     """
-    bare = [each.item.text.partition(" ")[0] for each in packages if not _hashes(each, subdir)]
+    bare = [
+        each.item.text.removeprefix("-e ").partition(" ")[0] for each in packages if not _hashes(each, subdir)
+    ]
     if bare:
         some = any(each.files for each in packages)
         told = f"{file}: the hashes of its packages are not enforced, since {bare[0]} has none."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.envfile.environment_file import Item
+from envmgr.envfile.project_indexes import take_named_urls
 from envmgr.envfile.project_lines import ProjectLines
 from envmgr.models.platform import is_unix, operating_system
 from envmgr.models.requirement import Source
@@ -34,6 +35,7 @@ def parse_pixi(content: str | bytes, *, file: str, subdir: str, selection: Selec
     found = ProjectLines(document)
     pixi = PixiTables(document, found, subdir, ())
     pixi.read(selection)
+    take_named_urls(found)
     return found.environment(
         name=pixi.name, channels=pixi.channels, nodefaults=bool(pixi.channels), platforms=pixi.platforms,
         variables=pixi.variables,

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from envmgr.envfile.dependency_table import dependency_line, pep440_alternatives
 from envmgr.envfile.environment_file import EnvironmentFile, Item, Mapped
 from envmgr.errors import DataError
+from envmgr.models.document import quoted
 from envmgr.models.match_spec import parse_match_spec
 from envmgr.models.requirement import Requirement, Source
 from envmgr.models.wheel_name import normalized_name
@@ -31,6 +32,8 @@ class ProjectLines(Struct):
     warnings: list[str] = field(default_factory=list)
     extras: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
+    """The names or URLs of indexes that dependencies want to come from."""
 
     def take_texts(self, texts: Any, *words: str) -> None:
         """A list of PEP 508 requirements below *words*; raises DataError where it is none."""
@@ -56,6 +59,8 @@ class ProjectLines(Struct):
         with_place = Placed(source)
         line = with_place.of(lambda: dependency_line(name, entry, poetry=poetry))
         self.warnings += [f"{source}: {each}." for each in line[1]]
+        named = entry.get("index") or entry.get("source") if isinstance(entry, dict) else None
+        self.indexes += [named] if isinstance(named, str) else []
         place = self.pypi if only_pypi else self.python
         place.append(Item(line[0], Source(source.file, source.line, line[0])))
 
@@ -77,6 +82,7 @@ class ProjectLines(Struct):
         """Names whose repository, URL or folder *table* tells, as those of uv and poetry do beside a plain list."""
         for name, entry in table.items():
             choices = entry if isinstance(entry, list) else [entry]
+            self._name_indexes(name, choices, *words)
             if not any(isinstance(each, dict) and {"git", "url", "path"} & set(each) for each in choices):
                 continue
             known = [at for at, item in enumerate(self.python) if _name(item.text) == normalized_name(name)]
@@ -85,6 +91,18 @@ class ProjectLines(Struct):
                 del self.python[at]
             for each in choices if known else ():
                 self.take_entry(name, {**each, "extras": extras} if extras else each, *words)
+
+    def _name_indexes(self, name: str, choices: list[Any], *words: str) -> None:
+        if all(_name(item.text) != normalized_name(name) for item in self.python):
+            return
+        for each in choices:
+            index = each.get("index") if isinstance(each, dict) else None
+            if isinstance(index, str):
+                self.indexes.append(index)
+                place = self.document.source(*words, name)
+                self.warnings.append(
+                    f"{place}: `{name}` is looked for in all indexes, not only in {quoted(index)}."
+                )
 
     def environment(self, **more: Any) -> EnvironmentFile:
         """Everything, with *more* fields of the value."""

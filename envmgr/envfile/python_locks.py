@@ -7,13 +7,15 @@ packages that no other one asks for (older poetry), to it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.envfile.dependency_table import dependency_line, python_marker
 from envmgr.envfile.environment_file import Item
 from envmgr.envfile.lock_shapes import PoetryLock, UvLock, check_shape
 from envmgr.envfile.locked_hashes import Locked, hashed_items
-from envmgr.envfile.marker_ways import ways_to
+from envmgr.envfile.marker_ways import Place, ways_to
+from envmgr.envfile.project_indexes import take_registries
 from envmgr.envfile.project_lines import Placed, ProjectLines
 from envmgr.models.requirement import Source
 from envmgr.models.toml_document import TomlDocument, read_toml
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 LARGEST_LOCK_BYTES: Final = 10_000_000
 _MOST_PACKAGES: Final = 20_000
+_NO_PACKAGE: Final = ("", "")
+_ALL_KNOWN: Final = re.compile(r'(?:python_version (?:>=|<) "0"|and|or|[()\s])+')
 _MAIN: Final = ("main", "default")
 
 
@@ -80,6 +84,9 @@ def parse_poetry_lock(
             )
         )
     _finish(found, locked, subdir)
+    take_registries(
+        found, ((_poetry_registry(each), Source(file, places[id(each)], each["name"])) for each in kept)
+    )
     python = document.table_at("metadata").get("python-versions")
     if python:
         found.take_python(python, "python-versions", poetry=True)
@@ -91,50 +98,67 @@ def parse_uv_lock(content: str | bytes, *, file: str, subdir: str, selection: Se
     document = read_toml(content, file=file, largest=LARGEST_LOCK_BYTES)
     found = ProjectLines(document)
     packages = _packages(document, UvLock)
-    roots = [each for each in packages if {"editable", "virtual"} & set(each.get("source", {}))]
-    root = next((each for each in roots if "." in each["source"].values()), roots[0] if roots else None)
-    if root is None:
-        raise document.refusal((), "no package in this lock is the project that it was made for")
-    tables = {key: root.get(key, {}) for key in ("optional-dependencies", "dev-dependencies")}
-    found.extras += list(tables["optional-dependencies"])
-    found.groups += list(tables["dev-dependencies"])
-    first = [_identity(root)]
-    edges = dict(_uv_edges(packages))
-    edges[_identity(root)] += [
-        way
-        for key, names in (
-            ("optional-dependencies", selection.extras),
-            ("dev-dependencies", selection.groups),
-        )
-        for name in names
-        for entry in tables[key].get(name, [])
-        for way in _uv_ways(entry, packages)
-    ]
+    chosen, first, edges = _uv_choice(found, packages, selection)
     reached, cut = ways_to(first, edges)
     found.warnings += [
         f"{file}: {each[0]} is taken on all platforms, its markers being too many." for each in cut
     ]
     places = _places(document)
     locked = []
+    registries: list[tuple[str, Source]] = []
     for each in packages:
         identity = _identity(each)
-        if identity not in reached or {"editable", "virtual"} & set(each.get("source", {})):
+        if identity not in reached or identity in first or "virtual" in each.get("source", {}):
             continue
         marker = _all_of(
             reached[identity],
             _any_of(each.get("resolution-markers", [])) if _is_forked(each, packages) else "",
         )
-        if "extra" in marker and "extra ==" in marker:
-            raise document.refusal(
-                (), f"the lock forks by extras that exclude each other ({each['name']}), which is not read"
-            )
+        known = _known_marker(marker, chosen)
+        if known is None:
+            continue
+        marker = known
+        registries.append(
+            (str(each.get("source", {}).get("registry", "")), Source(file, places[id(each)], each["name"]))
+        )
         line = _locked_line(document, each, _uv_source(each), marker, places[id(each)])
         files = [*each.get("wheels", []), *([each["sdist"]] if isinstance(each.get("sdist"), dict) else [])]
         locked.append(Locked(line, tuple((_file_name(entry), str(entry.get("hash"))) for entry in files)))
     _finish(found, locked, subdir)
+    take_registries(found, registries)
     if "requires-python" in document.table:
         found.take_python(document.table["requires-python"], "requires-python")
     return found.environment()
+
+
+def _uv_choice(
+    found: ProjectLines, packages: list[dict[str, Any]], selection: Selection
+) -> tuple[set[str], list[Place], dict[Place, list[tuple[Place, str]]]]:
+    """The extras and groups of *selection* as markers name them, where ways begin, and those that can be gone."""
+    edges = dict(_uv_edges(packages))
+    needs = found.document.table_at("manifest").get("requirements", [])
+    edges[_NO_PACKAGE] = [way for entry in needs for way in _uv_ways(entry, packages)]
+    chosen = set[str]()
+    roots = _uv_roots(found.document, packages)
+    for root, tables in roots:
+        found.extras += [each for each in tables["optional-dependencies"] if each not in found.extras]
+        found.groups += [each for each in tables["dev-dependencies"] if each not in found.groups]
+        for kind, key, names in (
+            ("extra", "optional-dependencies", selection.extras),
+            ("group", "dev-dependencies", selection.groups),
+        ):
+            for name in names:
+                chosen.add(f"{kind}-{len(root[0])}-{root[0]}-{normalized_name(name)}")
+                edges[root] += [
+                    way for entry in tables[key].get(name, []) for way in _uv_ways(entry, packages)
+                ]
+    known = {
+        place: [
+            (target, text) for target, marker in ways if (text := _known_marker(marker, chosen)) is not None
+        ]
+        for place, ways in edges.items()
+    }
+    return chosen, [root for root, _ in roots], known
 
 
 def _finish(found: ProjectLines, locked: list[Locked], subdir: str) -> None:
@@ -186,6 +210,11 @@ def _poetry_source(package: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def _poetry_registry(package: Mapping[str, Any]) -> str:
+    source = package.get("source", {})
+    return str(source.get("url", "")) if source.get("type") == "legacy" else ""
+
+
 def _groups(package: Mapping[str, Any]) -> list[str]:
     groups = package.get("groups", [package["category"]] if package.get("category") else [])
     return [str(each) for each in groups] if isinstance(groups, list) else []
@@ -206,13 +235,27 @@ def _poetry_marker(package: Mapping[str, Any], wanted: set[str], chosen: set[str
 
 def _with_extras(marker: str, chosen: set[str]) -> str:
     """A marker that names extras, for those that are chosen: comparisons with them become true or false."""
-    import re
 
     def known(found: re.Match[str]) -> str:
-        holds = normalized_name(found[1]) in chosen
+        holds = (normalized_name(found[2]) in chosen) == (found[1] == "==")
         return 'python_version >= "0"' if holds else 'python_version < "0"'
 
-    return re.sub(r"""extra == ["']([^"']*)["']""", known, marker)
+    return re.sub(r"""extra (==|!=) ["']([^"']*)["']""", known, marker)
+
+
+def _known_marker(marker: str, chosen: set[str]) -> str | None:
+    """*marker* for the *chosen* extras; None where they alone let it never hold, and "" where always."""
+    from packaging.markers import InvalidMarker, Marker
+
+    if "extra" not in marker:
+        return marker
+    text = _with_extras(marker, chosen)
+    if _ALL_KNOWN.fullmatch(text) is None:
+        return text
+    try:
+        return "" if Marker(text).evaluate({"python_version": "3"}) else None
+    except (InvalidMarker, RecursionError):
+        return text  # Who reads the line tells what is wrong with it.
 
 
 def _poetry_ways(packages: list[dict[str, Any]]) -> dict[str, str]:
@@ -232,8 +275,33 @@ def _poetry_ways(packages: list[dict[str, Any]]) -> dict[str, str]:
     return {name: marker for (name, _), marker in reached.items()}
 
 
-def _identity(package: Mapping[str, Any]) -> tuple[str, str]:
-    return package["name"], str(package.get("version", ""))
+def _identity(package: Mapping[str, Any], extra: str = "") -> tuple[str, str]:
+    """The name, with an *extra*, and the version and where it comes from, which may differ for one version."""
+    source = package.get("source", {})
+    inside = f"[{extra}]" if extra else ""
+    return f"{package['name']}{inside}", " ".join(
+        [str(package.get("version", "")), *map(str, source.values())]
+    )
+
+
+def _uv_roots(document: TomlDocument, packages: list[dict[str, Any]]) -> list[tuple[Place, dict[str, Any]]]:
+    """What the lock was made for, each with its extras and groups: the project, or all members of the workspace.
+
+    A workspace without a project of its own has groups beside its members, and a script what it needs.
+    """
+    keys = ("optional-dependencies", "dev-dependencies")
+    members = [each for each in packages if {"editable", "virtual"} & set(each.get("source", {}))]
+    project = [each for each in members if "." in each["source"].values()]
+    named = document.table_at("manifest").get("members", [])
+    if not project and isinstance(named, list) and named:
+        members = [each for each in members if each["name"] in named]
+    roots = [(_identity(each), {key: each.get(key, {}) for key in keys}) for each in project or members]
+    groups = document.table_at("manifest", "dependency-groups")
+    if not project and (groups or document.table_at("manifest").get("requirements")):
+        roots.append((_NO_PACKAGE, {keys[0]: {}, keys[1]: groups}))
+    if not roots:
+        raise document.refusal((), "no package in this lock is the project that it was made for")
+    return roots
 
 
 def _uv_edges(
@@ -251,19 +319,20 @@ def _uv_edges(
         yield _identity(each), ways
         for extra, entries in each.get("optional-dependencies", {}).items():
             ways = [way for entry in entries for way in _uv_ways(entry, by_name.get(entry.get("name"), []))]
-            yield (f"{each['name']}[{extra}]", str(each.get("version", ""))), ways
+            yield _identity(each, extra), ways
 
 
 def _uv_ways(
     entry: Mapping[str, Any], packages: list[dict[str, Any]]
 ) -> Iterator[tuple[tuple[str, str], str]]:
     """Where one entry of ``dependencies`` leads: to the package, and to its extras."""
-    marker, version = str(entry.get("marker", "")), entry.get("version")
+    marker, version, source = str(entry.get("marker", "")), entry.get("version"), entry.get("source")
     for each in packages:
-        if each["name"] == entry.get("name") and version in (None, each.get("version")):
+        is_version = version in (None, each.get("version")) and source in (None, each.get("source"))
+        if each["name"] == entry.get("name") and is_version:
             yield _identity(each), marker
             for extra in entry.get("extra", []):
-                yield (f"{each['name']}[{extra}]", str(each.get("version", ""))), marker
+                yield _identity(each, extra), marker
 
 
 def _is_forked(package: Mapping[str, Any], packages: list[dict[str, Any]]) -> bool:
@@ -283,7 +352,9 @@ def _uv_source(package: Mapping[str, Any]) -> dict[str, Any]:
             **({"subdirectory": inside[0]} if inside else {}),
         }
     if "url" in source:
-        return {"url": source["url"]}
+        return {"url": source["url"], "subdirectory": source.get("subdirectory")}
+    if "editable" in source:
+        return {"path": source["editable"], "editable": True}
     if "path" in source or "directory" in source:
         return {"path": source.get("path", source.get("directory"))}
     return {}

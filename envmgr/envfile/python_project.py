@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from envmgr.envfile.environment_file import Item
 from envmgr.envfile.pixi_manifest import PixiTables
+from envmgr.envfile.project_indexes import take_named_urls, take_poetry_sources, take_uv_indexes
 from envmgr.envfile.project_lines import ProjectLines
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, decode_document, quoted
@@ -39,11 +40,14 @@ def parse_pyproject(content: str | bytes, *, file: str, subdir: str, selection: 
     poetry = document.table_at("tool", "poetry")
     if poetry:
         _read_poetry(found, poetry, selection, is_whole="dependencies" not in project)
+        take_poetry_sources(found)
     found.replace_sources(document.table_at("tool", "uv", "sources"), "tool.uv.sources")
+    take_uv_indexes(found)
     more: dict[str, Any] = {}
     if document.table_at("tool", "pixi"):
         pixi = PixiTables(document, found, subdir, ("tool", "pixi"))
         pixi.read(selection)
+        take_named_urls(found)
         more = {"channels": pixi.channels, "nodefaults": bool(pixi.channels), "platforms": pixi.platforms}
     _tell_dynamic(found, project, poetry)
     return found.environment(**more)
@@ -112,9 +116,13 @@ def _read_groups(found: ProjectLines, selection: Selection) -> None:
                 )
             read(other, (*above, name))
 
+    older = found.document.table_at("tool", "uv").get("dev-dependencies")
+    found.groups += [] if older is None or "dev" in keys else ["dev"]
     for name in selection.groups:
         if normalized_name(name) in keys:
             read(normalized_name(name), ())
+        if normalized_name(name) == "dev" and older is not None:
+            found.take_texts(older, "tool.uv", "dev-dependencies")
 
 
 def _read_poetry(found: ProjectLines, poetry: Any, selection: Selection, *, is_whole: bool) -> None:
@@ -146,14 +154,28 @@ def _read_poetry(found: ProjectLines, poetry: Any, selection: Selection, *, is_w
     if "dev-dependencies" in poetry:
         groups = {"dev": {"dependencies": poetry["dev-dependencies"]}, **groups}
     found.groups += [normalized_name(name) for name in groups]
+    chosen_groups = _with_included(groups, selection.groups)
     for name in groups:
-        if normalized_name(name) in {normalized_name(each) for each in selection.groups}:
+        if normalized_name(name) in chosen_groups:
             entries = groups[name].get("dependencies", {}) if isinstance(groups[name], dict) else None
             if not isinstance(entries, dict):
                 raise document.refusal(
                     ("tool.poetry", name), f"the group `{name}` must hold a table of dependencies"
                 )
             found.take_table(entries, "tool.poetry", name, poetry=True)
+
+
+def _with_included(groups: Any, chosen: tuple[str, ...]) -> set[str]:
+    """The *chosen* groups of poetry and those that they name in ``include-groups``."""
+    tables = {normalized_name(name): table for name, table in groups.items() if isinstance(table, dict)}
+    waiting, done = [normalized_name(name) for name in chosen], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in done:
+            done.add(name)
+            more = tables.get(name, {}).get("include-groups", [])
+            waiting += [normalized_name(str(each)) for each in more] if isinstance(more, list) else []
+    return done
 
 
 def _is_optional(entry: Any) -> bool:
@@ -196,6 +218,7 @@ def parse_script(content: str | bytes, *, file: str) -> EnvironmentFile:
     if "requires-python" in document.table:
         found.take_python(document.table["requires-python"], "requires-python")
     found.replace_sources(document.table_at("tool", "uv", "sources"), "sources")
+    take_uv_indexes(found)
     return found.environment()
 
 

@@ -114,8 +114,16 @@ def read_items(request: PypiRequest, environ: Mapping[str, str]) -> tuple[Gather
     first = index_options(configured, ())
     constraints = [_constraint_item(path) for path in first.constraint_files]
     gathered = gather([*constraints, *request.items], environ, request.fetch)
-    options = index_options(configured, gathered.options)
+    options = _with_sums(index_options(configured, gathered.options), gathered)
     return gathered, options if request.find_login is None else options.with_logins(request.find_login)
+
+
+def _with_sums(options: IndexOptions, gathered: Gathered) -> IndexOptions:
+    """Where each line tells its files' sums, as locks do, it does not matter which index has them."""
+    lines = gathered.requirements
+    if not options.indexes or not lines or not all(each.hashes for each in lines):
+        return options
+    return replace(options, strategy="unsafe-best-match", require_hashes=True)
 
 
 def _constraint_item(path: str) -> PypiItem:
@@ -146,7 +154,7 @@ def _with_pip(
 
 def index_warnings(outcome: PypiSolution | PypiRefusal, options: IndexOptions) -> tuple[str, ...]:
     """What should be known of the places that packages came from (dependency confusion)."""
-    if not isinstance(outcome, PypiSolution) or len(options.all_indexes) < 2:
+    if not isinstance(outcome, PypiSolution) or len(options.all_indexes) < 2 or options.require_hashes:
         return ()
     if options.strategy != "first-index" or outcome.tool.startswith("pip"):
         shown = ", ".join(index.shown for index in options.all_indexes)

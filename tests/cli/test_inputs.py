@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -148,6 +149,29 @@ def test_files_of_all_kinds_go_together(plan: Callable[..., Outcome], served: Se
     assert {each["spec"] for each in done.json["mapped"]} == {f"python >={VERSION},3.*", "r-dplyr >=1.0_1"}
     refused = plan(files, "--group", "dve")
     assert (refused.code, refused.json["hint"]) == (2, "Did you mean dev?")
+
+
+def test_a_lock_with_sums_finds_each_file_in_whichever_index_has_it(
+    plan: Callable[..., Outcome], served: Served, tmp_path: Path
+) -> None:
+    other = LocalIndex(tmp_path / "other")
+    sums = {
+        "lib": hashlib.sha256((tmp_path / "index/files/lib-1.5-py3-none-any.whl").read_bytes()),
+        "mine": hashlib.sha256(other.wheel("mine", "1.0").read_bytes()),
+    }
+    other.wheel("lib", "9.0")
+    with serve_index(other) as more:
+        places = {"lib": ("1.5", "https://pypi.org/simple"), "mine": ("1.0", more.url)}
+        lock = '[[package]]\nname = "p"\nsource = { virtual = "." }\n'
+        lock += 'dependencies = [{ name = "lib" }, { name = "mine" }]\n'
+        for name, (version, url) in places.items():
+            lock += (
+                f'[[package]]\nname = "{name}"\nversion = "{version}"\nsource = {{ registry = "{url}" }}\n'
+            )
+            lock += f'sdist = {{ url = "https://h/x", hash = "sha256:{sums[name].hexdigest()}" }}\n'
+        done = plan({"uv.lock": lock})
+    assert linked(done) == {"lib": "pypi 1.5", "mine": "pypi 1.0"}
+    assert "may come from any" not in done.err
 
 
 def test_an_environment_is_made_and_changed_from_a_projects_files(

@@ -260,6 +260,139 @@ def test_uv_lock_gives_what_the_project_reaches_with_its_markers_and_hashes_for_
     assert "hashes of its packages are not enforced, since t has none" in more.warnings[0]
 
 
+UV_FORKED = f"""
+    version = 1
+    [[package]]
+    name = "demo"
+    source = {{ virtual = "." }}
+    dependencies = [
+      {{ name = "side" }},
+      {{ name = "t", source = {{ registry = "https://h/cpu" }}, marker = "extra == 'extra-4-demo-cpu'" }},
+      {{ name = "t", source = {{ registry = "https://pypi.org/simple" }}, marker = "extra != 'extra-4-demo-cpu'" }},
+    ]
+    [package.optional-dependencies]
+    cpu = [{{ name = "t", version = "1", source = {{ registry = "https://h/cpu" }} }}]
+    [[package]]
+    name = "side"
+    source = {{ editable = "side" }}
+    [[package]]
+    name = "t"
+    version = "1"
+    source = {{ registry = "https://h/cpu" }}
+    wheels = [{{ url = "https://h/t-1-py3-none-any.whl", hash = "sha256:{"c" * 64}" }}]
+    [[package]]
+    name = "t"
+    version = "1"
+    source = {{ registry = "https://pypi.org/simple" }}
+    wheels = [{{ url = "https://h/t-1-py3-none-any.whl", hash = "{SUM}" }}]
+"""
+
+
+def test_uv_lock_forks_by_extras_names_its_indexes_and_brings_other_projects_of_its_folder():
+    plain = read("uv.lock", UV_FORKED)
+    assert lines(plain) == ["12: -e ./side", "20: t==1"]
+    assert (plain.subsections, plain.warnings) == (
+        {},
+        ("uv.lock: the hashes of its packages are not enforced, since ./side has none.",),
+    )
+    cpu = read("uv.lock", UV_FORKED.replace('{ name = "side" },', ""), ("cpu",))
+    assert lines(cpu) == [f"15: t==1 --hash=sha256:{'c' * 64}"]
+    assert [item.text for item in cpu.subsections["pip"]] == ["--index-url https://h/cpu"]
+
+
+def test_uv_lock_of_a_workspace_without_a_project_has_what_all_members_need():
+    lock = """
+        [manifest]
+        members = ["a", "b"]
+        [manifest.dependency-groups]
+        dev = [{ name = "z" }]
+        [[package]]
+        name = "a"
+        source = { virtual = "a" }
+        dependencies = [{ name = "x" }]
+        [[package]]
+        name = "b"
+        source = { editable = "b" }
+        dependencies = [{ name = "y" }]
+        """ + "".join(
+        f"""
+        [[package]]
+        name = "{name}"
+        version = "1"
+        source = {{ registry = "https://pypi.org/simple" }}
+        """
+        for name in "xyz"
+    )
+    assert [item.text for item in read("uv.lock", lock).python] == ["x==1", "y==1"]
+    assert [item.text for item in read("uv.lock", lock, (), ("dev",)).python] == ["x==1", "y==1", "z==1"]
+    script = lock.replace('members = ["a", "b"]', 'requirements = [{ name = "y" }]').replace("editable", "x")
+    assert [item.text for item in read("uv.lock", script.replace("virtual", "x")).python] == ["y==1"]
+
+
+def test_indexes_of_projects_and_locks_become_options_and_explicit_ones_where_they_are_named():
+    uv = """
+        [project]
+        dependencies = ["a"]
+        [tool.uv]
+        dev-dependencies = ["t"]
+        [tool.uv.sources]
+        a = {index = "one"}
+        gone = {index = "two"}
+        [[tool.uv.index]]
+        name = "one"
+        url = "https://h/one"
+        explicit = true
+        [[tool.uv.index]]
+        name = "two"
+        url = "https://h/two"
+        explicit = true
+        [[tool.uv.index]]
+        url = "https://h/main"
+        default = true
+        """
+    file = read("pyproject.toml", uv, (), ("dev",))
+    assert [item.text for item in file.python] == ["a", "t"]
+    assert [str(item) for item in options(file)] == [
+        "--extra-index-url https://h/one",
+        "--index-url https://h/main",
+    ]
+    assert file.warnings == ("pyproject.toml:6: `a` is looked for in all indexes, not only in `one`.",)
+    poetry = """
+        [tool.poetry.dependencies]
+        a = {version = "1", source = "one"}
+        [tool.poetry.group.dev]
+        include-groups = ["test"]
+        [tool.poetry.group.test.dependencies]
+        t = "*"
+        [[tool.poetry.source]]
+        name = "one"
+        url = "https://h/one"
+        priority = "explicit"
+        [[tool.poetry.source]]
+        name = "main"
+        url = "https://h/main"
+        [[tool.poetry.source]]
+        name = "more"
+        url = "https://h/more"
+        priority = "supplemental"
+        """
+    file = read("pyproject.toml", poetry, (), ("dev",))
+    assert [item.text for item in file.python] == ["a==1", "t"]
+    assert options(file) == [
+        "--extra-index-url https://h/one", "--index-url https://h/main", "--extra-index-url https://h/more",
+    ]  # fmt: skip
+    legacy = '[package.source]\ntype = "legacy"\nurl = "https://h/main"\nreference = "main"\n[metadata]'
+    assert options(
+        read("poetry.lock", dedent(NEW_POETRY_LOCK).replace("[metadata]", legacy), (), ("dev",))
+    ) == ["--extra-index-url https://h/main"]
+    pixi = '[pypi-dependencies]\na = {version = "*", index = "https://h/one"}\n'
+    assert options(read("pixi.toml", pixi)) == ["--extra-index-url https://h/one"]
+
+
+def options(file: Any) -> list[str]:
+    return [item.text for item in file.subsections.get("pip", ()) if item.text.startswith("--")]
+
+
 NEW_POETRY_LOCK = f"""
         [[package]]
         name = "a"
