@@ -48,7 +48,12 @@ def parse_pyproject(content: str | bytes, *, file: str, subdir: str, selection: 
         pixi = PixiTables(document, found, subdir, ("tool", "pixi"))
         pixi.read(selection)
         take_named_urls(found)
-        more = {"channels": pixi.channels, "nodefaults": bool(pixi.channels), "platforms": pixi.platforms}
+        more = {
+            "channels": pixi.channels,
+            "nodefaults": bool(pixi.channels),
+            "platforms": pixi.platforms,
+            "pins": tuple(pixi.pins),
+        }
     _tell_dynamic(found, project, poetry)
     return found.environment(**more)
 

@@ -475,6 +475,57 @@ def test_pixi_manifests_give_conda_specs_pypi_lines_targets_and_features():
     assert (file.name, file.variables, file.platforms) == ("demo", {"A": "1"}, ("linux-64",))
 
 
+def test_pixis_environments_bring_their_features_channels_constraints_and_options():
+    manifest = """
+        [workspace]
+        channels = ["conda-forge"]
+        platforms = ["win-64", {platform = "linux-64", cuda = "12"}, {name = "linux-64", glibc = "2.17"}]
+        [workspace.dependencies]
+        numpy = "1.*"
+        [dependencies]
+        numpy = {workspace = true, build = "py*"}
+        [build-dependencies]
+        cmake = ">=3"
+        [constraints]
+        openssl = ">=3"
+        [pypi-options]
+        no-build = true
+        no-binary = ["x"]
+        index-strategy = "first-index"
+        [feature.gpu]
+        channels = ["nvidia", {channel = "last", priority = -1}]
+        dependencies = {cuda = {version = "*", when = "python >=3.9"}}
+        [feature.lint.dependencies]
+        ruff = "*"
+        [environments]
+        big = ["gpu"]
+        lint = {features = ["lint"], no-default-feature = true}
+        own = {features = ["gpu"], dependencies = {git = "*"}}
+        """
+    plain = read("pixi.toml", manifest)
+    assert [str(each.spec) for each in plain.requirements] == ["numpy=1[build=py*]", "cmake[version='>=3']"]
+    assert ([str(each.spec) for each in plain.pins], plain.channels) == (
+        ["openssl[version='>=3']"],
+        ("conda-forge",),
+    )
+    assert plain.platforms == ("win-64", "linux-64")
+    assert options(plain) == ["--only-binary :all:", "--no-binary x"]
+    assert plain.warnings == ("pixi.toml:15: `index-strategy` of `pypi-options` is left out.",)
+    inside = "[tool.pixi.pypi-options]\nno-build-isolation = true\n"
+    assert read("pyproject.toml", inside).warnings == (
+        "pyproject.toml:2: `no-build-isolation` of `pypi-options` is left out.",
+    )
+    big = read("pixi.toml", manifest, (), ("big",))
+    assert [str(each.spec) for each in big.requirements][2:] == ["cuda[when='python>=3.9']"]
+    assert big.channels == ("nvidia", "conda-forge", "last")
+    assert [str(each.spec) for each in read("pixi.toml", manifest, (), ("lint",)).requirements] == ["ruff"]
+    assert str(read("pixi.toml", manifest, (), ("own",)).requirements[-1].spec) == "git"
+    with pytest.raises(
+        DataError, match=r"pixi.toml:22: the environment `big` must name features that are there"
+    ):
+        read("pixi.toml", manifest.replace('big = ["gpu"]', 'big = ["cpu"]'), (), ("big",))
+
+
 def test_r_packages_are_conda_packages_with_other_names():
     description = """
         Package: mine
