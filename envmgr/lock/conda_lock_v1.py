@@ -56,7 +56,7 @@ def read_conda_lock(root: Node, *, file: str, packages: Sequence[Placed] | None 
 
 
 def _packages(top: Fields) -> Iterator[Placed]:
-    if top.get("package") is None:
+    if "package" not in top.nodes:
         top.refuse_key("package", "a list")
     for node in top.items("package"):
         fields = Fields(node, top.file, "a package")

@@ -2,7 +2,9 @@
 
 Versions 4 and 5 tell the ``kind`` of a package beside its ``url``; since version 6 the key says both (``conda:
 URL``) and what the URL tells is left out; version 7 names platforms that are not subdirs. Environments become
-groups, of which one is chosen. Earlier versions have the shape of conda-lock.yml (`envmgr.lock.conda_lock_v1`).
+groups, of which one is chosen; where an environment has several platforms of one subdir, which differ in what the
+machine must have, ``ENVIRONMENT@PLATFORM`` is a group for each but the usual one. Earlier versions have the shape
+of conda-lock.yml (`envmgr.lock.conda_lock_v1`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from envmgr.models.document import quoted
 from envmgr.models.requirement import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from envmgr.models.yaml_document import Node
 
 NEWEST = 7
@@ -42,11 +46,15 @@ def read_pixi_lock(root: Node, *, file: str) -> Lock:
         fields = Fields(node, file, f"the environment {quoted(name)}")
         channels |= dict.fromkeys(_channels(fields))
         packages = fields.mapping("packages")
-        for platform in packages.nodes if packages is not None else ():
-            assert packages is not None
-            chosen = found.setdefault(names.get(platform, platform), {})
+        if packages is None:
+            continue
+        usual_of = _usual_platforms(packages.nodes, names)
+        for platform in packages.nodes:
+            subdir = names.get(platform, platform)
+            chosen = found.setdefault(subdir, {})
+            group = name if usual_of[subdir] == platform else f"{name}@{platform}"
             for each in packages.items(platform):
-                _choose(each, name, known, chosen, packages)
+                _choose(each, group, known, chosen, packages)
     usual = _USUAL if _USUAL in environments.nodes else next(iter(environments.nodes), _USUAL)
     return Lock(
         file=file,
@@ -55,6 +63,16 @@ def read_pixi_lock(root: Node, *, file: str) -> Lock:
         channels=tuple(channels),
         usual=(usual,),
     )
+
+
+def _usual_platforms(platforms: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """For each subdir the platform that is called like it, or else its first, of those of an environment."""
+    found: dict[str, str] = {}
+    for platform in platforms:
+        subdir = names.get(platform, platform)
+        if platform == subdir or subdir not in found:
+            found[subdir] = platform
+    return found
 
 
 def _choose(
@@ -77,7 +95,7 @@ def _choose(
 
 
 def _described(top: Fields, index: str) -> dict[str, LockedPackage]:
-    if top.get("packages") is None:
+    if "packages" not in top.nodes:
         top.refuse_key("packages", "a list")
     found: dict[str, LockedPackage] = {}
     for node in top.items("packages"):

@@ -237,6 +237,8 @@ class _Taking:
     def _take_archive(self, package: LockedPackage, url: str) -> None:
         from envmgr.models.channel import split_distribution, split_url
 
+        if not package.version and "://" not in package.url:
+            raise self._refusal(package, "is a package that pixi builds from its source")
         if not (package.sha256 or package.md5):
             raise self._refusal(package, "has no checksum, so that nobody could tell whether it is the same")
         name, version, build, _ = split_distribution(split_url(url)[2])
@@ -303,8 +305,9 @@ class _Taking:
         return file_url(url, str(self.folder))
 
     def _refusal(self, package: LockedPackage, why: str, hint: str = _LEFT_OUT) -> DataError:
+        shown = shortened(f"{package.name} {package.version}".rstrip(), _LONGEST_NAME)
         return DataError(
-            f"{package.source}: {shortened(f'{package.name} {package.version}', _LONGEST_NAME)} {why}.",
+            f"{package.source}: {shown} {why}.",
             hint=hint,
             file=self.lock.file,
             line=package.source.line,

@@ -251,3 +251,17 @@ def test_pruning_by_a_file_that_names_no_python_keeps_the_python(
     }
     asked = envmgr("export", "-p", tmp_path / "env", "--from-history").out
     assert f"python={VERSION}" in asked
+
+
+def test_a_lock_with_a_package_that_pixi_builds_is_refused_by_its_name(
+    envmgr: Envmgr, tmp_path: Path
+) -> None:
+    source = "conda_source: mine[ac2e] @ ../mine"
+    lock = tmp_path / "pixi.lock"
+    lock.write_text(
+        "version: 7\nplatforms:\n- name: linux-64\nenvironments:\n  default:\n    channels: []\n"
+        f"    packages:\n      linux-64:\n      - {source}\npackages:\n- {source}\n"
+    )
+    done = envmgr("create", "-p", tmp_path / "env", "-f", lock, "--platform", "linux-64")
+    assert (done.code, (tmp_path / "env").exists()) == (1, False)
+    assert f"{lock}:9: mine[ac2e] @ ../mine is a package that pixi builds from its source." in done.err

@@ -110,6 +110,29 @@ def test_every_version_of_pixi_lock_says_the_same(version: int) -> None:
     assert facts(lock, "other") == [(*ZLIB, NEEDS)]
 
 
+def test_platforms_of_one_subdir_are_not_mixed() -> None:
+    wheel = f"- {{pypi: {WHEEL}, name: six, version: 1.16.0, sha256: {SHA}}}\n"
+    head = """\
+version: 7
+platforms: [{name: gpu, subdir: linux-64, virtual-packages: [__cuda >=12]}, {name: linux-64}]
+environments:
+  default:
+    channels: []
+    packages:
+"""
+    both = f"      gpu: [{{conda: {URL}}}, {{pypi: {WHEEL}}}]\n      linux-64: [{{conda: {URL}}}]\n"
+    packages = f"packages:\n- {{conda: {URL}, {FACTS}}}\n{wheel}"
+    lock = read_lock(head + both + packages, file="pixi.lock")
+    assert facts(lock) == [(*ZLIB, NEEDS)]
+    assert facts(lock, "default@gpu") == [(*ZLIB, NEEDS), SIX]
+    alone = read_lock(head + both.partition("      linux-64")[0] + packages, file="pixi.lock")
+    assert (facts(alone), alone.groups) == ([(*ZLIB, NEEDS), SIX], ("default",))
+
+
+def test_a_list_of_packages_with_nothing_in_it_is_one() -> None:
+    assert read_lock(CONDA_LOCKS["2 to 4"].partition("- {name")[0], file="x").platforms == {"linux-64": ()}
+
+
 def test_what_is_written_is_read_again() -> None:
     packages = tuple(
         LockedPackage(
