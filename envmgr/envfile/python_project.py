@@ -307,6 +307,17 @@ def _check_cfg(lines: list[str], file: str) -> None:
         has_name = not is_section
 
 
+def _divided(text: str) -> list[str]:
+    """The items of one line, which is a single one where what follows ``;`` is its marker."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(text)
+    except (InvalidRequirement, RecursionError):
+        return text.split(";")
+    return [text]
+
+
 def _take_cfg(found: ProjectLines, value: str, *words: str) -> None:
     """A list of setuptools: lines, or ``;`` between items on one line, or ``file:`` and names of files."""
     text = value.strip()
@@ -314,5 +325,5 @@ def _take_cfg(found: ProjectLines, value: str, *words: str) -> None:
         for name in text.removeprefix("file:").split(","):
             found.python.append(Item(f"-r {name.strip()}", found.document.source(*words)))
         return
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in (text.splitlines() if "\n" in text else _divided(text))]
     found.take_texts([line for line in lines if line and not line.startswith("#")], *words)

@@ -179,6 +179,9 @@ def test_setup_cfg_gives_requirements_and_extras():
     """
     file = read("setup.cfg", text, ("x",))
     assert lines(file) == ["4: a>=1", "6: b", "8: c"]
+    for written, texts in {"a; b>=1": ["a", "b>=1"], "a; os_name == 'nt'": ["a; os_name == 'nt'"]}.items():
+        listed = read("setup.cfg", f"[options]\ninstall_requires = {written}\n")
+        assert [item.text for item in listed.python] == texts
 
 
 PIPFILE = """
