@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from envmgr.channels.index import Index
     from envmgr.envfile.environment_file import EnvironmentFile, Item
     from envmgr.models.channel import Channel
+    from envmgr.models.record import PackageRecord
     from envmgr.ops.context import Context
     from envmgr.pypi.requirement_lines import RequirementLine
 
@@ -207,7 +208,7 @@ class _Division:
             return None, f"its marker does not hold on {self._subdir}"
         ranges = conda_range(str(known.specifier))
         names = self.conda_names(line)
-        there = [(name, records) for name in names if (records := self._index.records(name))]
+        there = [(name, records) for name in names if (records := self._providers(name, line.name or ""))]
         if not there:
             raise DataError("no channel has it.")
         for name, records in there:
@@ -218,6 +219,12 @@ class _Division:
                 plain = f"{name} {ranges}".strip()
                 return (text if condition else plain), self._why(name, line.name or "")
         raise DataError(f"no channel has {there[0][0]} {ranges}.")
+
+    def _providers(self, conda: str, name: str) -> list[PackageRecord]:
+        """The records of *conda* that provide *name*: a package of the same name may be a library of C."""
+        from envmgr.pypi.names import distribution_names
+
+        return [each for each in self._index.records(conda) if name in distribution_names(each, self._names)]
 
     def _condition(self, marker: str) -> str | None:
         from envmgr.pypi.conda_marker import python_condition

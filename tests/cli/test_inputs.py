@@ -33,6 +33,7 @@ def channel(tmp_path: Path) -> Path:
         pkg("lib", "1.5", noarch="python", depends=["python"]),
         pkg("lib", "2.0", noarch="python", depends=["python"]),
         pkg("typing_extensions", "4.0", noarch="python", depends=["python"]),
+        pkg("xxhash", "3.0", depends=["r-base"]),
         pkg("r-base", "4.3.1"),
         pkg("r-dplyr", "1.0_2", depends=["r-base"]),
     ]
@@ -42,7 +43,7 @@ def channel(tmp_path: Path) -> Path:
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     made = LocalIndex(tmp_path / "index")
-    for name in ("lib", "torch", "only-here", "typing-extensions"):
+    for name in ("lib", "torch", "only-here", "typing-extensions", "xxhash"):
         made.wheel(name, "2.0" if name != "lib" else "1.5")
     for name in [each for each in os.environ if each.startswith(("PIP_", "UV_"))]:
         monkeypatch.delenv(name)
@@ -74,25 +75,32 @@ def linked(done: Outcome) -> dict[str, str]:
     }
 
 
-REQUIREMENTS = (
-    "torch>=2\nlib<2  # old\nonly-here\ntyping-extensions; python_version>'3'\ngone; sys_platform=='win32'\n"
-)
+REQUIREMENTS = """\
+torch>=2
+lib<2  # old
+only-here
+typing-extensions; python_version>'3'
+gone; sys_platform=='win32'
+xxhash
+"""
 
 
 def test_requirements_come_from_pypi_with_a_python_and_from_conda_where_it_is_preferred(
     plan: Callable[..., Outcome], served: Served
 ) -> None:
     files = {"requirements.txt": REQUIREMENTS}
-    everything = ("lib", "only-here", "torch", "typing-extensions")
+    everything = ("lib", "only-here", "torch", "typing-extensions", "xxhash")
     assert linked(plan(files)) == {name: f"pypi {'1.5' if name == 'lib' else '2.0'}" for name in everything}
     done = plan(files, "--prefer", "conda")
     assert linked(done) == {
         "pytorch": "2.1", "lib": "1.5", "only-here": "pypi 2.0", "typing_extensions": "4.0",
+        "xxhash": "pypi 2.0",
     }  # fmt: skip
     told = {each["requirement"]: (each["place"], each["spec"], each["why"]) for each in done.json["mapped"]}
     assert told["torch>=2"] == ("conda", "pytorch >=2", "by the bundled table of names")
     assert told["lib<2"] == ("conda", "lib <2dev0", "by the same name")
     assert told["only-here"] == ("pypi", "only-here", "no channel has it")
+    assert told["xxhash"] == ("pypi", "xxhash", "no channel has it")  # What conda calls so is a library of C.
     assert told["gone; sys_platform=='win32'"] == (None, None, "its marker does not hold on linux-64")
     assert done.json["mapped"][1]["source"].endswith("requirements.txt:2")
 
