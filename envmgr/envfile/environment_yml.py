@@ -170,6 +170,8 @@ def _check_keys(root: Node, findings: Findings) -> None:
 def _advice_for_key(key: Node, value: Node, present: Collection[str]) -> str:
     if key.text == "pip" and value.kind == "list":
         return "; packages for pip belong below `- pip:` in `dependencies`"
+    if key.text == "include":
+        return "; it belongs among the `dependencies`, as `- include: [FILE]`"
     near = difflib.get_close_matches(key.text, [name for name in _KEYS if name not in present], n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
 

@@ -99,6 +99,13 @@ IGNORED_PIP = (
 @pytest.mark.parametrize(
     ("line", "warning"),
     [
+        (
+            "include: [a.yml]",
+            (
+                "the key `include` is not part of an environment file and is ignored; it belongs among the "
+                "`dependencies`, as `- include: [FILE]`."
+            ),
+        ),
         ("extras: {}", "the key `extras` is not part of an environment file and is ignored."),
         (
             "platform: [a]",
