@@ -32,14 +32,15 @@ def refuse_merge_markers(text: str, *, file: str) -> None:
     """Raise DataError for a merge conflict that was committed, even where YAML could read around it."""
     if "<<<<<<<" not in text and ">>>>>>>" not in text:
         return
+    is_lock = "conda-lock" in file.replace("\\", "/").rpartition("/")[2]
+    hint = (
+        "envmgr lock mends it, from what both sides hold."
+        if is_lock
+        else "Resolve the conflict and remove its markers."
+    )
     for number, line in enumerate(LINE_BREAK.split(text), 1):
         if _MERGE_MARKER.match(line):
-            finding = _Finding(
-                number,
-                "an unresolved merge conflict starts here",
-                "Resolve the conflict and remove its markers.",
-            )
-            raise _error(finding, file)
+            raise _error(_Finding(number, "an unresolved merge conflict starts here", hint), file)
 
 
 def syntax_error(error: Exception, text: str, *, file: str) -> DataError:

@@ -17,6 +17,7 @@ from envmgr.lock.conda_lock_text import conda_lock_text
 from envmgr.lock.inputs import INDEXES, differences, groups_in, inputs_in, pairs_in
 from envmgr.lock.locked import MAIN, Lock
 from envmgr.models.named_file import is_on_server
+from envmgr.models.platform import KNOWN_SUBDIRS, NOARCH, near_subdir
 from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.lock_earlier import read_earlier
 from envmgr.ops.lock_inputs import (
@@ -161,7 +162,7 @@ def _plan(
     asked, in_files = selection_as_recorded(asked, recorded, read), platforms_of(read)
     subdirs = request.platforms or recorded_platforms(recorded, in_files) or in_files
     subdirs = subdirs or (tuple(earlier.platforms) if earlier is not None else (context.settings.subdir,))
-    _check_words(request, subdirs)
+    _check_words(request, subdirs, in_files)
     asking = Asking(asked, options, request.virtual, known)
     targets = tuple(read_target(asking, subdir, context) for subdir in sorted(dict.fromkeys(subdirs)))
     for target in targets:
@@ -178,7 +179,17 @@ def _beside(file: str, context: Context) -> Path:
     return (context.cwd if is_on_server(file) else expanded(file, context).parent) / LOCK_NAME
 
 
-def _check_words(request: LockRequest, subdirs: Sequence[str]) -> None:
+def _check_words(request: LockRequest, subdirs: Sequence[str], in_files: Sequence[str]) -> None:
+    for subdir in request.platforms:
+        if in_files and subdir not in in_files:
+            raise UsageError(
+                f"the files' platforms ({', '.join(in_files)}) do not include {subdir}, which is asked for.",
+                hint=near_subdir(subdir)
+                if subdir not in KNOWN_SUBDIRS
+                else "Add it to `platforms:` of the file.",
+            )
+    if NOARCH in subdirs:
+        raise UsageError("'noarch' is not a platform of environments, and no lock is for it.")
     for word in request.virtual:
         subdir, mark, _ = word.partition("=")[0].rpartition(":")
         if mark and subdir not in subdirs:

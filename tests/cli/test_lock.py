@@ -699,6 +699,10 @@ def test_what_the_command_line_said_holds_for_the_next_run_and_for_check(
     other = envmgr("lock", "-f", file, "--check", "-c", copy)
     assert (other.code, f"the channel {copy.as_uri()} is new" in other.err) == (1, True)
     write("lib", channels=["nodefaults"], platforms=["linux-64", "win-64"])
+    for wrong, told in (("osx-64", "Add it to `platforms:`"), ("linux-46", "Did you mean linux-64?")):
+        assert told in envmgr("lock", "-f", file, "--platform", wrong).err
+    plain = write("lib", name="plain.yml", channels=["nodefaults"])
+    assert "'noarch' is not a platform" in envmgr("lock", "-f", plain, "--platform", "noarch").err
     changed = envmgr("lock", "-f", file, "--check")
     assert (changed.code, "win-64: it has no packages" in changed.err) == (1, True)
     assert "osx-arm64: the files do not ask for this platform" in changed.err
