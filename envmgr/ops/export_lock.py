@@ -51,6 +51,7 @@ def _locked(content: ExportContent) -> tuple[tuple[LockedPackage, ...], LockInpu
     """The packages of one platform, and what was asked for: specs, items for PyPI, and variables."""
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.ops.export_environment import EnvironmentExport
+    from envmgr.ops.intent import is_for_others
     from envmgr.ops.lock_records import lacking_sums
     from envmgr.pypi.items import item_name
 
@@ -61,7 +62,11 @@ def _locked(content: ExportContent) -> tuple[tuple[LockedPackage, ...], LockInpu
     held = {each.name for each in packages}
     specs = map(parse_match_spec, EnvironmentExport(content).asked(channels))
     wanted = [spec for spec in specs if spec.name in held]
-    asked = [text for text in content.asked_items() if item_name(text) in (None, *held)]
+    asked = [
+        text
+        for text in content.asked_items()
+        if item_name(text) in (None, *held) or is_for_others(text, content.holdings)
+    ]
     inputs = LockInputs(
         channels=channels,
         specs=tuple(dict.fromkeys(map(str, wanted))),

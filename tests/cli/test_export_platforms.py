@@ -265,6 +265,8 @@ def test_items_of_pypi_that_differ_get_markers(
         ]
         assert solved(envmgr, tmp_path, exact, "win-64") == solved(envmgr, tmp_path, asked, "win-64")
         lock = yaml.safe_load(exported(envmgr, prefix, "--format", "conda-lock"))
+        asked = lock["metadata"]["custom_metadata"]["envmgr.linux-64.pypi"].splitlines()
+        assert asked == ["wheely", "winly; sys_platform == 'win32'"]
         wheels = {(each["name"], each["platform"]) for each in lock["package"] if each["manager"] == "pip"}
         assert wheels == {
             *(("wheely", each) for each in THREE),
