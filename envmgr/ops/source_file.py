@@ -102,12 +102,15 @@ def _pattern(place: str) -> re.Pattern[str]:
 
 
 def _public_comment(comment: str, places: Mapping[str, str]) -> str:
+    from envmgr.models.credentials import is_secret_value
+
     if not comment:
         return ""
     for found in reversed(list(_NAMED_VALUE.finditer(comment))):
         if _is_secret(found[1]):
             comment = comment[: found.start()] + comment[found.end() :]
-    if comment.strip() == "#":
+    comment = re.sub(r"\s*\S+", lambda word: "" if is_secret_value(word[0]) else word[0], comment)
+    if comment.strip() == "#" or is_secret_value(comment):
         return ""
     for place in _telling(places):
         comment = _pattern(place).sub(places[place].replace("\\", "/"), comment)

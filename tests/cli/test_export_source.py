@@ -168,8 +168,11 @@ def test_secrets_of_the_file_are_not_kept_with_the_environment(
             ", MY_TOKEN: s3kr1t", ""
         )
     )
+    token = "ghp_" + 4 * "s3kr1t789"
+    file.write_text(file.read_text().replace("# the base", f"# the base {token} is ours"))
     prefix = made_of(envmgr, tmp_path / "envs/demo", file)
     assert "s3kr1t" not in exported_text(envmgr, prefix)
+    assert "    # the base is ours\n" in exported_text(envmgr, prefix)
     found = subprocess.run(["grep", "-r", "s3kr1t", prefix / "conda-meta"], capture_output=True, check=False)
     assert found.stdout == b""
     assert f"the login for {channel} is left out" in envmgr("export", "-p", prefix, "--from-history").err
