@@ -129,8 +129,8 @@ def tell_locked(locked: Locked, options: argparse.Namespace) -> None:
         return
     for platform in locked.platforms:
         counts = [
-            f"{count} {what}"
-            for what, kind in (("conda packages", "conda"), ("from PyPI", "pypi"))
+            f"{count} {what}{'s' if kind == 'conda' and count > 1 else ''}"
+            for what, kind in (("conda package", "conda"), ("from PyPI", "pypi"))
             if (count := sum(each.kind == kind for each in platform.packages))
         ]
         note(

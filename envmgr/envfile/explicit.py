@@ -22,8 +22,8 @@ from envmgr.models.channel import (
     is_url,
     split_distribution,
     split_url,
-    without_credentials_in_text,
 )
+from envmgr.models.credentials import without_credentials_in_text, without_secret_query
 from envmgr.models.document import decode_document, quoted
 from envmgr.models.named_file import refuse_here
 from envmgr.models.path_text import expand_path
@@ -178,4 +178,4 @@ def _refusal(line: str, source: Source) -> DataError:
 
 
 def _shown(line: str) -> str:
-    return without_credentials_in_text(line)
+    return without_secret_query(without_credentials_in_text(line))

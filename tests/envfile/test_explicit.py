@@ -72,8 +72,8 @@ def test_an_explicit_file_says_so_on_a_line_of_its_own(text, expected):
             "without the line",
         ),
         (
-            "https://x.org/a.zip",
-            "`https://x.org/a.zip` is not the URL or path of a .conda or .tar.bz2 archive.",
+            "https://x.org/a.zip?v=1&token=s3kr1t",
+            "`https://x.org/a.zip?v=1` is not the URL or path of a .conda or .tar.bz2 archive.",
             None,
         ),
         (f"{URL}#{MD5.upper()}", "is neither an MD5 nor a SHA-256.", "lower case"),
