@@ -16,6 +16,7 @@ from envmgr.lock.inputs import INDEXES, inputs_in
 from envmgr.lock.read import read_lock
 from envmgr.models.channel import is_url
 from envmgr.models.credentials import without_credentials, without_credentials_in_text
+from envmgr.models.document import quoted
 from envmgr.models.requirement import Requirement, Source
 from envmgr.models.visible_text import shortened
 from envmgr.pypi.records import WheelNeeds
@@ -98,7 +99,9 @@ def locked_environment(lock: Lock, subdir: str, groups: Sequence[str], context: 
         taking.needs,
         tuple(taking.written),
     )
-    return LockedEnvironment(packages, _environment(lock, inputs, chosen))
+    kept = [each for each in chosen if each not in taking.left_out]
+    environment = _environment(lock, inputs, kept)
+    return LockedEnvironment(packages, replace(environment, warnings=tuple(taking.warnings)))
 
 
 @contextlib.contextmanager
@@ -224,6 +227,16 @@ class _Taking:
         self.sources: list[PypiSource] = []
         self.needs: dict[str, WheelNeeds] = {}
         self.written: list[str] = []
+        self.left_out: list[LockedPackage] = []
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        """A sentence for each project of this machine: a lock has no checksum for what is edited."""
+        for each in self.left_out:
+            yield (
+                f"{each.source}: {each.name} is the project in {quoted(each.url)}, for which a lock has no"
+                " checksum, and is left out; install it into the finished environment."
+            )
 
     def take(self, package: LockedPackage) -> None:
         url = self._url(package)
@@ -253,8 +266,11 @@ class _Taking:
         from envmgr.models.wheel_name import WheelName, normalized_name
         from envmgr.pypi.records import wheel_record
 
-        if url.startswith("git+") or "://" not in url:
-            raise self._refusal(package, "is a repository or a folder, which has no checksum")
+        if url.startswith("git+"):
+            raise self._refusal(package, "is a repository, which has no checksum")
+        if "://" not in url:
+            self.left_out.append(package)
+            return
         if not package.sha256:
             raise self._refusal(package, "has no SHA-256, so that nobody could tell whether it is the same")
         name = normalized_name(package.name)

@@ -134,7 +134,12 @@ def read_request(asked: Asked, context: Context) -> EnvironmentRequest:
     placed = _placed(asked, file, pieces, subdir, context)
     written = (*file.requirements, *(placed.requirements if placed else ()), *pieces.requirements)
     requirements = tuple(with_real_channel(each, context) for each in written)
-    if pieces.explicit and (requirements if pieces.locked is None else pieces.is_mixed):
+    if pieces.locked is not None and asked.pypi:
+        raise UsageError(
+            f"{pieces.locked.file} is exact, and cannot be mixed with other items for PyPI.",
+            hint="Make the environment of the lock, and install them into it.",
+        )
+    if (pieces.explicit and requirements) if pieces.locked is None else pieces.is_mixed:
         raise UsageError(
             "exact packages and specs cannot be mixed in one request.",
             hint="Name either archives and explicit files, or specs and environment files.",

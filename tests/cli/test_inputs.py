@@ -273,3 +273,31 @@ def test_a_lock_with_a_package_that_pixi_builds_is_refused_by_its_name(
     done = envmgr("create", "-p", tmp_path / "env", "-f", lock, "--platform", "linux-64")
     assert (done.code, (tmp_path / "env").exists()) == (1, False)
     assert f"{lock}:9: mine[ac2e] @ ../mine is a package that pixi builds from its source." in done.err
+
+
+def test_a_lock_leaves_out_the_project_itself_and_takes_nothing_beside_it(
+    envmgr: Envmgr, channel: Path, served: Served, tmp_path: Path
+) -> None:
+    made = envmgr("create", "-p", tmp_path / "one", "-c", channel, "--override-channels", "r-dplyr", "-y")
+    assert made.code == 0, made.err
+    url, md5, sha256 = next(
+        (each["url"], each["md5"], each["sha256"])
+        for each in envmgr("list", "-p", tmp_path / "one", "--json").json
+        if each["name"] == "r-base"
+    )
+    lock = tmp_path / "pixi.lock"
+    lock.write_text(
+        "version: 6\nenvironments:\n  default:\n    channels: []\n    packages:\n      linux-64:\n"
+        f"      - conda: {url}\n      - pypi: ./\npackages:\n- conda: {url}\n  md5: {md5}\n  sha256: {sha256}\n"
+        f"- pypi: ./\n  name: mine\n  version: 0.1.0\n  sha256: {sha256}\n  editable: true\n"
+    )
+    where: list[Any] = ["-p", tmp_path / "env", "-f", lock, "--platform", "linux-64"]
+    refused = envmgr("create", *where, "--pypi", "lib")
+    assert (refused.code, f"{lock} is exact, and cannot be mixed with other" in refused.err) == (2, True)
+    done = envmgr("create", *where, "-y")
+    assert done.code == 0, done.err
+    assert (
+        f"{lock}:13: mine is the project in `./`, for which a lock has no checksum, and is left out"
+        in done.err
+    )
+    assert [each["name"] for each in envmgr("list", "-p", tmp_path / "env", "--json").json] == ["r-base"]
