@@ -64,7 +64,8 @@ def _check_value(word: str, name: str, value: str) -> None:
         override(name, value)
     except DataError as error:
         expected = str(error).rpartition("; ")[2]
-        raise UsageError(f"'{word}' means nothing for {name}: {expected}") from None
+        hint = f"{name} takes {expected.removeprefix('expected ')}"
+        raise UsageError(f"'{word}' means nothing for {name}.", hint=hint) from None
 
 
 def _parted(word: str) -> tuple[str, str, str]:
