@@ -189,7 +189,10 @@ def _check_words(request: LockRequest, subdirs: Sequence[str], in_files: Sequenc
                 else "Add it to `platforms:` of the file.",
             )
     if NOARCH in subdirs:
-        raise UsageError("'noarch' is not a platform of environments, and no lock is for it.")
+        raise UsageError(
+            "'noarch' is not a platform of environments, and no lock is for it.",
+            hint="Name the machines that the lock is for, such as linux-64.",
+        )
     for word in request.virtual:
         subdir, mark, _ = word.partition("=")[0].rpartition(":")
         if mark and subdir not in subdirs:
