@@ -191,7 +191,7 @@ def _check_words(request: LockRequest, subdirs: Sequence[str], in_files: Sequenc
     if NOARCH in subdirs:
         raise UsageError(
             "'noarch' is not a platform of environments, and no lock is for it.",
-            hint="Name the machines that the lock is for, such as linux-64.",
+            hint="Leave it out: packages without a platform are in the lock of each.",
         )
     for word in request.virtual:
         subdir, mark, _ = word.partition("=")[0].rpartition(":")
