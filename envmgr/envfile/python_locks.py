@@ -8,7 +8,8 @@ packages that no other one asks for (older poetry), to it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from envmgr.envfile.dependency_table import dependency_line, python_marker
 from envmgr.envfile.environment_file import Item
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 
 LARGEST_LOCK_BYTES: Final = 10_000_000
 _MOST_PACKAGES: Final = 20_000
+_MOST_EDGES: Final = 200_000
 _NO_PACKAGE: Final = ("", "")
 _ALL_KNOWN: Final = re.compile(r'(?:python_version (?:>=|<) "0"|and|or|[()\s])+')
 _MAIN: Final = ("main", "default")
+
+
+_ByName: TypeAlias = dict[str, list[dict[str, Any]]]
 
 
 def parse_poetry_lock(
@@ -104,6 +109,7 @@ def parse_uv_lock(content: str | bytes, *, file: str, subdir: str, selection: Se
         f"{file}: {each[0]} is taken on all platforms, its markers being too many." for each in cut
     ]
     places = _places(document)
+    by_name = _by_name(packages)
     locked = []
     registries: list[tuple[str, Source]] = []
     for each in packages:
@@ -112,7 +118,7 @@ def parse_uv_lock(content: str | bytes, *, file: str, subdir: str, selection: Se
             continue
         marker = _all_of(
             reached[identity],
-            _any_of(each.get("resolution-markers", [])) if _is_forked(each, packages) else "",
+            _any_of(each.get("resolution-markers", [])) if len(by_name[each["name"]]) > 1 else "",
         )
         known = _known_marker(marker, chosen)
         if known is None:
@@ -135,9 +141,16 @@ def _uv_choice(
     found: ProjectLines, packages: list[dict[str, Any]], selection: Selection
 ) -> tuple[set[str], list[Place], dict[Place, list[tuple[Place, str]]]]:
     """The extras and groups of *selection* as markers name them, where ways begin, and those that can be gone."""
-    edges = dict(_uv_edges(packages))
+    by_name = _by_name(packages)
+    edges: dict[Place, list[tuple[Place, str]]] = {}
+    count = 0
+    for place, ways in _uv_edges(packages, by_name):
+        edges[place] = ways
+        count += len(ways)
+        if count > _MOST_EDGES:
+            raise found.document.refusal((), "its packages have more dependencies than those of any project")
     needs = found.document.table_at("manifest").get("requirements", [])
-    edges[_NO_PACKAGE] = [way for entry in needs for way in _uv_ways(entry, packages)]
+    edges[_NO_PACKAGE] = _joined_ways(needs, by_name)
     chosen = set[str]()
     roots = _uv_roots(found.document, packages)
     for root, tables in roots:
@@ -150,7 +163,7 @@ def _uv_choice(
             for name in names:
                 chosen.add(f"{kind}-{len(root[0])}-{root[0]}-{normalized_name(name)}")
                 edges[root] += [
-                    way for entry in tables[key].get(name, []) for way in _uv_ways(entry, packages)
+                    way for entry in tables[key].get(name, []) for way in _uv_ways(entry, by_name)
                 ]
     known = {
         place: [
@@ -305,38 +318,34 @@ def _uv_roots(document: TomlDocument, packages: list[dict[str, Any]]) -> list[tu
 
 
 def _uv_edges(
-    packages: list[dict[str, Any]],
-) -> Iterator[tuple[tuple[str, str], list[tuple[tuple[str, str], str]]]]:
-    by_name: dict[str, list[dict[str, Any]]] = {}
+    packages: list[dict[str, Any]], by_name: _ByName
+) -> Iterator[tuple[Place, list[tuple[Place, str]]]]:
     for each in packages:
-        by_name.setdefault(each["name"], []).append(each)
-    for each in packages:
-        ways = [
-            way
-            for entry in each.get("dependencies", [])
-            for way in _uv_ways(entry, by_name.get(entry.get("name"), []))
-        ]
-        yield _identity(each), ways
+        yield _identity(each), _joined_ways(each.get("dependencies", []), by_name)
         for extra, entries in each.get("optional-dependencies", {}).items():
-            ways = [way for entry in entries for way in _uv_ways(entry, by_name.get(entry.get("name"), []))]
-            yield _identity(each, extra), ways
+            yield _identity(each, extra), _joined_ways(entries, by_name)
 
 
-def _uv_ways(
-    entry: Mapping[str, Any], packages: list[dict[str, Any]]
-) -> Iterator[tuple[tuple[str, str], str]]:
+def _joined_ways(entries: list[dict[str, Any]], by_name: _ByName) -> list[tuple[Place, str]]:
+    """Where *entries* lead, and no more than what is too much."""
+    return list(islice((way for entry in entries for way in _uv_ways(entry, by_name)), _MOST_EDGES + 1))
+
+
+def _uv_ways(entry: Mapping[str, Any], by_name: _ByName) -> Iterator[tuple[tuple[str, str], str]]:
     """Where one entry of ``dependencies`` leads: to the package, and to its extras."""
     marker, version, source = str(entry.get("marker", "")), entry.get("version"), entry.get("source")
-    for each in packages:
-        is_version = version in (None, each.get("version")) and source in (None, each.get("source"))
-        if each["name"] == entry.get("name") and is_version:
+    for each in by_name.get(entry["name"], ()):
+        if version in (None, each.get("version")) and source in (None, each.get("source")):
             yield _identity(each), marker
             for extra in entry.get("extra", []):
                 yield _identity(each, extra), marker
 
 
-def _is_forked(package: Mapping[str, Any], packages: list[dict[str, Any]]) -> bool:
-    return sum(1 for each in packages if each["name"] == package["name"]) > 1
+def _by_name(packages: list[dict[str, Any]]) -> _ByName:
+    found: _ByName = {}
+    for each in packages:
+        found.setdefault(each["name"], []).append(each)
+    return found
 
 
 def _uv_source(package: Mapping[str, Any]) -> dict[str, Any]:

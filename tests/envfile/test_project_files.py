@@ -642,6 +642,13 @@ def test_files_with_values_of_wrong_kinds_are_read_or_refused_with_one_sentence(
 
 
 DEEP = 100_000
+UV_TANGLE = (
+    "[[package]]\nname = 'p'\nsource = { virtual = '.' }\ndependencies = [{ name = 'a' }]\n"
+    + "".join(
+        f"[[package]]\nname = 'a'\nversion = '{number}'\ndependencies = [{{ name = 'a' }}]\n"
+        for number in range(3000)
+    )
+)
 HOSTILE = {
     "a merge conflict in TOML": ("pyproject.toml", b"[project]\n<<<<<<< HEAD\n", "merge conflict"),
     "a merge conflict in a list": ("requirements.txt", b"a\n<<<<<<< HEAD\nb\n", "merge conflict"),
@@ -666,6 +673,7 @@ HOSTILE = {
     "a number for a version": ("Pipfile", b"[packages]\na = 1\n", ":2: the dependency `a` must be a text"),
     "a text for a list": ("pyproject.toml", b"[project]\ndependencies = 'a'\n", ":2: `dependencies` must be"),
     "a package without name": ("uv.lock", b"[[package]]\nversion = '1'\n", ":1: object missing required field"),
+    "packages that all need each other": ("uv.lock", UV_TANGLE.encode(), "more dependencies than those of any"),
     "one long line": ("pack.txt", b"a" * 1_900_000, "longer than any"),
     "a list of @ and spaces": ("pack.txt", (b"a " * 900 + b"\n") * 1000, None),
 }  # fmt: skip
