@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from msgspec.structs import replace
+
 from envmgr.lock.inputs import INDEXES, LockInputs, index_texts
 from envmgr.lock.locked import MAIN, Lock, LockedPackage
 from envmgr.models.record import WHEEL_EXTENSION
@@ -57,14 +59,16 @@ def _locked(content: ExportContent) -> tuple[tuple[LockedPackage, ...], LockInpu
 
     channels = content.channels()
     records = _records(content)
-    packages = (*map(_conda, records), *_distributions(content))
+    asked_items = tuple(content.asked_items())
+    distributions = _with_dependencies(tuple(_distributions(content)), records, asked_items, content.subdir)
+    packages = (*map(_conda, records), *distributions)
     content.left_out += lacking_sums(records)
     held = {each.name for each in packages}
     specs = map(parse_match_spec, EnvironmentExport(content).asked(channels))
     wanted = [spec for spec in specs if spec.name in held]
     asked = [
         text
-        for text in content.asked_items()
+        for text in asked_items
         if item_name(text) in (None, *held) or is_for_others(text, content.holdings)
     ]
     inputs = LockInputs(
@@ -175,6 +179,23 @@ def _distributions(content: ExportContent) -> Iterator[LockedPackage]:
                 requires_dist=needs.requires_dist,
                 requires_python=needs.requires_python,
             )
+
+
+def _with_dependencies(
+    packages: Sequence[LockedPackage], records: Sequence[PackageRecord], asked: Sequence[str], subdir: str
+) -> tuple[LockedPackage, ...]:
+    """The distributions with what they need of each other and of conda's *records* (CEP 37, dependencies)."""
+    from envmgr.models.wheel_name import normalized_name
+    from envmgr.ops.distributions import Needing, ranges_among
+    from envmgr.pypi.records import WheelNeeds
+
+    python = next((record for record in records if record.name == "python"), None)
+    if python is None:
+        return tuple(packages)
+    needs = {each.name: WheelNeeds(each.requires_dist) for each in packages}
+    providers = {normalized_name(record.name): record.name for record in records}
+    ranges = ranges_among(needs, python, subdir, Needing(needs, asked, providers))
+    return tuple(replace(each, dependencies=tuple(ranges.get(each.name, {}).items())) for each in packages)
 
 
 def _indexes(packages: Iterable[LockedPackage]) -> dict[str, str]:

@@ -167,6 +167,13 @@ def test_a_pylock_brings_the_distributions_of_pypi_again(
     assert (source["name"], len(source["hashes"]["sha256"])) == ("source-3.0.tar.gz", 64)
 
 
+def test_conda_lock_yml_tells_what_distributions_need(envmgr: Envmgr, prefix: Path) -> None:
+    lock = yaml.safe_load(exported(envmgr, prefix, "--format", "conda-lock").out)
+    needs = {each["name"]: each["dependencies"] for each in lock["package"] if each["manager"] == "pip"}
+    assert needs["wheely"] == {"part": ">=1,<9"}
+    assert needs["part"] == {}
+
+
 def test_py_rattler_reads_the_locks(envmgr: Envmgr, prefix: Path, tmp_path: Path) -> None:
     rattler = pytest.importorskip("rattler")
     urls = {each["url"]: each["sha256"] for each in listed(envmgr, prefix)}
