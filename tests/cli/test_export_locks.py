@@ -190,7 +190,7 @@ def test_py_rattler_reads_the_locks(envmgr: Envmgr, prefix: Path, tmp_path: Path
         for url in found.keys() & urls.keys():
             assert found[url].hashes.sha256.hex() == urls[url]
         (wheely,) = [each for each in found.values() if each.name == "wheely"]
-        assert wheely.requires_dist == (["part>=1,<9"] if name == "pixi.lock" else [])
+        assert wheely.requires_dist == ["part>=1,<9"]
 
 
 @pytest.fixture(scope="module")
