@@ -6,7 +6,7 @@ is looked for in all of them; an index that a tool asks for nothing else is name
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from envmgr.envfile.environment_file import Item
 
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 _PYPI: Final = ("https://pypi.org/simple", "https://pypi.python.org/simple")
 _MOST: Final = 100
+_T = TypeVar("_T")
 
 
 def take_registries(found: ProjectLines, registries: Iterable[tuple[str, Source]]) -> None:
     """The indexes that a lock's packages come from ("" is PyPI, whose place one takes where none is from there)."""
     places = dict(registries)
     urls = [url for url in places if not _is_pypi(url)]
-    for url in urls[:_MOST]:
+    for url in _bounded(found, urls):
         is_default = len(urls) == len(places) and url == urls[0]
         option = "--find-links" if "://" not in url else _option(default=is_default)
         found.pypi.append(Item(f"{option} {url}", places[url]))
@@ -64,9 +65,8 @@ def take_poetry_sources(found: ProjectLines) -> None:
 
 def take_named_urls(found: ProjectLines) -> None:
     """The indexes that dependencies name by their URLs, as pixi's do."""
-    for url in dict.fromkeys(found.indexes):
-        if "://" in url:
-            _take(found, url)
+    for url in _bounded(found, [each for each in dict.fromkeys(found.indexes) if "://" in each]):
+        _take(found, url)
 
 
 def _tables(found: ProjectLines, entries: Any, where: str) -> list[dict[str, Any]]:
@@ -74,7 +74,13 @@ def _tables(found: ProjectLines, entries: Any, where: str) -> list[dict[str, Any
         isinstance(each, dict) and isinstance(each.get("url"), str) for each in entries
     ):
         raise found.document.refusal((where,), f"each of `{where}` must be a table with a `url`")
-    return entries[:_MOST]
+    return _bounded(found, entries)
+
+
+def _bounded(found: ProjectLines, indexes: list[_T]) -> list[_T]:
+    if len(indexes) > _MOST:
+        raise found.document.refusal((), f"it names {len(indexes)} indexes, more than any project needs")
+    return indexes
 
 
 def _take(found: ProjectLines, url: str, *, default: bool = False) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from envmgr.errors import DataError
 from envmgr.models.document import LINE_BREAK, decode_document, line_at
@@ -19,8 +20,10 @@ from envmgr.models.toml_newer import as_toml_1_0
 from envmgr.models.yaml_problem import refuse_merge_markers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+_TOKEN: Final = re.compile(r"[\w.-]+")
+_MOST_PARTS: Final = 20
 _PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 # Python's parser takes time by the square of a key's parts.
@@ -33,24 +36,35 @@ class TomlDocument(Struct, frozen=True):
     file: str
     table: Mapping[str, Any]
     lines: tuple[str, ...]
+    places: dict[str, list[int]] = field(default_factory=dict)
+    """The lines of each token, found when the first is asked for."""
 
     def source(self, *words: str, text: str = "") -> Source:
         """Where the last of *words* stands; the file alone where that cannot be told."""
         place = 0
         for word in words:
             whole = re.compile(rf"(?<![\w.-]){re.escape(word)}(?![\w-])")
-            found = next(
-                (
-                    at
-                    for at in range(place, len(self.lines))
-                    if word in self.lines[at] and whole.search(self.lines[at])
-                ),
-                None,
-            )
+            found = next((at for at in self._lines_with(word, place) if whole.search(self.lines[at])), None)
             if found is None:
                 return Source(self.file, None, text)
             place = found
         return Source(self.file, place + 1, text)
+
+    def _lines_with(self, word: str, place: int) -> Iterator[int]:
+        """The lines from *place* on that may have *word*: those with its first token, alone or before a dot."""
+        token = _TOKEN.search(word)
+        if token is None:
+            yield from (at for at in range(place, len(self.lines)) if word in self.lines[at])
+            return
+        if not self.places:
+            for at, line in enumerate(self.lines):
+                for each in set(_TOKEN.findall(line)):
+                    parts = each.split(".", _MOST_PARTS)
+                    for count in range(1, len(parts)):
+                        self.places.setdefault(".".join(parts[:count]), []).append(at)
+                    self.places.setdefault(each, []).append(at)
+        known = self.places.get(token[0], ())
+        yield from known[bisect_left(known, place) :]
 
     def table_at(self, *path: str) -> Mapping[str, Any]:
         """The table at *path*, empty where there is none; raises DataError where something else stands there."""

@@ -642,6 +642,8 @@ def test_files_with_values_of_wrong_kinds_are_read_or_refused_with_one_sentence(
 
 
 DEEP = 100_000
+MANY = "[dependencies]\n" + "".join(f"p{each} = '*'\n" for each in range(40_000))
+INDEXES = "[pypi-dependencies]\n" + "".join(f"p{n} = {{index = 'https://h/{n}'}}\n" for n in range(200))
 UV_TANGLE = (
     "[[package]]\nname = 'p'\nsource = { virtual = '.' }\ndependencies = [{ name = 'a' }]\n"
     + "".join(
@@ -673,6 +675,12 @@ HOSTILE = {
     "a number for a version": ("Pipfile", b"[packages]\na = 1\n", ":2: the dependency `a` must be a text"),
     "a text for a list": ("pyproject.toml", b"[project]\ndependencies = 'a'\n", ":2: `dependencies` must be"),
     "a package without name": ("uv.lock", b"[[package]]\nversion = '1'\n", ":1: object missing required field"),
+    "many packages": ("pixi.toml", MANY.encode(), None),
+    "many indexes": (
+        "pixi.toml",
+        INDEXES.encode(),
+        "names 200 indexes",
+    ),
     "packages that all need each other": ("uv.lock", UV_TANGLE.encode(), "more dependencies than those of any"),
     "one long line": ("pack.txt", b"a" * 1_900_000, "longer than any"),
     "a list of @ and spaces": ("pack.txt", (b"a " * 900 + b"\n") * 1000, None),
