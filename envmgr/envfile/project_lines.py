@@ -80,21 +80,24 @@ class ProjectLines(Struct):
 
     def replace_sources(self, table: Mapping[str, Any], *words: str) -> None:
         """Names whose repository, URL or folder *table* tells, as those of uv and poetry do beside a plain list."""
+        places: dict[str, list[int]] = {}
+        for at, item in enumerate(self.python):
+            places.setdefault(_name(item.text), []).append(at)
+        gone: set[int] = set()
         for name, entry in table.items():
             choices = entry if isinstance(entry, list) else [entry]
-            self._name_indexes(name, choices, *words)
+            known = places.get(normalized_name(name), [])
+            if known:
+                self._name_indexes(name, choices, *words)
             if not any(isinstance(each, dict) and {"git", "url", "path"} & set(each) for each in choices):
                 continue
-            known = [at for at, item in enumerate(self.python) if _name(item.text) == normalized_name(name)]
             extras = sorted({extra for at in known for extra in _extras(self.python[at].text)})
-            for at in reversed(known):
-                del self.python[at]
+            gone.update(known)
             for each in choices if known else ():
                 self.take_entry(name, {**each, "extras": extras} if extras else each, *words)
+        self.python[:] = [item for at, item in enumerate(self.python) if at not in gone]
 
     def _name_indexes(self, name: str, choices: list[Any], *words: str) -> None:
-        if all(_name(item.text) != normalized_name(name) for item in self.python):
-            return
         for each in choices:
             index = each.get("index") if isinstance(each, dict) else None
             if isinstance(index, str):
