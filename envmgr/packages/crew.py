@@ -6,6 +6,8 @@ the network cannot keep the process alive. Work looks at ``Stop`` often and ends
 
 from __future__ import annotations
 
+import itertools
+import math
 import queue
 import threading
 import time
@@ -99,10 +101,30 @@ class Phases:
 
 
 class Stage(Struct, frozen=True):
-    """What one gang does with each item, and how many threads it has."""
+    """What one gang does with each item, and how many threads it has.
+
+    Of the items that wait, that with the most *weight* is taken first, and the first of several.
+    """
 
     action: Callable[[Any], Any]
     threads: int
+    weight: Callable[[Any], int] = lambda _item: 0
+
+
+class _Waiting:
+    """The items that wait for a gang; None, which ends a thread, comes after all of them."""
+
+    def __init__(self, weight: Callable[[Any], int]) -> None:
+        self._weight = weight
+        self._numbers = itertools.count()
+        self._queue: queue.PriorityQueue[tuple[float, int, Any]] = queue.PriorityQueue()
+
+    def put(self, item: Any) -> None:
+        rank = math.inf if item is None else -self._weight(item)
+        self._queue.put((rank, next(self._numbers), item))
+
+    def get(self) -> Any:
+        return self._queue.get()[2]
 
 
 def run_stages(jobs: Sequence[Any], first: Stage, second: Stage, stop: Stop) -> list[Any]:
@@ -110,32 +132,31 @@ def run_stages(jobs: Sequence[Any], first: Stage, second: Stage, stop: Stop) -> 
 
     The first error of any worker is raised here after *stop* was set; so is KeyboardInterrupt of the main thread.
     """
-    queues: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue() for _ in range(3)]
+    results: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    waiting = [_Waiting(stage.weight) for stage in (first, second)]
     for job in jobs:
-        queues[0].put(job)
+        waiting[0].put(job)
     gang = [
-        threading.Thread(
-            target=_work, args=(stage.action, queues[at], queues[at + 1], queues[2], stop), daemon=True
-        )
-        for at, stage in enumerate((first, second))
+        threading.Thread(target=_work, args=(stage.action, source, sink, results, stop), daemon=True)
+        for stage, source, sink in ((first, waiting[0], waiting[1]), (second, waiting[1], results))
         for _ in range(max(1, min(stage.threads, len(jobs))))
     ]
     try:
         for thread in gang:
             thread.start()
-        return [_result(queues[2].get()) for _ in jobs]
+        return [_result(results.get()) for _ in jobs]
     finally:
         stop.set()
         for _ in gang:
-            queues[0].put(None)
-            queues[1].put(None)
+            waiting[0].put(None)
+            waiting[1].put(None)
         _wait(gang)
 
 
 def _work(
     action: Callable[[Any], Any],
-    source: queue.SimpleQueue[Any],
-    sink: queue.SimpleQueue[Any],
+    source: _Waiting,
+    sink: _Waiting | queue.SimpleQueue[Any],
     results: queue.SimpleQueue[Any],
     stop: Stop,
 ) -> None:

@@ -115,7 +115,8 @@ class _Intake(Struct):
     def run(self, missing: Sequence[PackageRecord]) -> dict[PackageRecord, CachedPackage]:
         """Fetches the largest and the smallest in turns.
 
-        So no long download starts last, and unpacking has something to do from the beginning.
+        So no long download starts last, and unpacking has something to do from the beginning. What is there is
+        unpacked by size, so that no large package is the last, with one processor at work.
         """
         ordered = _from_both_ends(sorted(missing, key=lambda record: -(record.size or 0)))
         for record in ordered:
@@ -134,7 +135,8 @@ class _Intake(Struct):
             if self.options.begun is not None:
                 self.options.begun()
             self.phases.begin(total)
-            first, second = Stage(self._fetch, self.options.threads), Stage(self._unpack, unpackers)
+            first = Stage(self._fetch, self.options.threads)
+            second = Stage(self._unpack, unpackers, weight=lambda job: job.record.size or 0)
             return dict(run_stages(ordered, first, second, self.stop))
 
     def _start_processes(self, count: int, stack: contextlib.ExitStack) -> None:
