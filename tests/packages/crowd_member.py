@@ -20,6 +20,7 @@ from pathlib import Path
 
 import envmgr
 from envmgr.cli.main import run_command_line
+from envmgr.prefix.marker import MARKER
 from tests.packages.crowd_names import NAMES
 
 ENVIRONMENTS = 2
@@ -61,7 +62,7 @@ class Member:
             words = choose(chance, place, chance.choice(urls))
             self.run(words, chance.uniform(0, 0.3) if chance.random() < kills else None)
         for place in self.places:
-            if (place / "conda-meta/history").exists() and self.run(["list", "-p", str(place)], None) == 0:
+            if is_environment(place) and self.run(["list", "-p", str(place)], None) == 0:
                 self.run(["verify", "-p", str(place)], None)
         self.run(["clean", "--tempfiles", "-y"], None)
 
@@ -93,6 +94,11 @@ class Member:
         return code
 
 
+def is_environment(place: Path) -> bool:
+    """Whether a creation came to its end there; one that was killed at the last moment left its marker."""
+    return (place / "conda-meta/history").exists() and not (place / MARKER).exists()
+
+
 def choose(chance: random.Random, place: Path, url: str) -> list[str]:
     """A command that must succeed, but for a cleaning of a cache that is in use."""
     options = ["-y", "-q", "-p", str(place)]
@@ -105,7 +111,7 @@ def choose(chance: random.Random, place: Path, url: str) -> list[str]:
     here = [path.name.split("-")[0] for path in (place / "conda-meta").glob("p*.json")]
     if kind == "clean":
         return ["clean", "-p", "-t", "-y"]
-    if not (place / "conda-meta/history").exists():
+    if not is_environment(place):
         return ["create", *options, *channel, *specs]
     if kind == "remove" and here:
         return ["remove", *options, chance.choice(here)]
