@@ -84,7 +84,7 @@ def test_every_step_to_a_channel_that_is_well(envmgr: Envmgr, configure, folder)
         )
         assert "cache-control max-age=60" in lines[4]
         assert lines[5] == "  auth    ok      no login is sent"
-        assert server.bytes_sent == 1, "only one byte of the index is asked for"
+        assert [each.headers["range"] for each in server.requests] == ["bytes=0-0"]
 
 
 def test_json_tells_what_was_found(envmgr: Envmgr, configure, folder):
