@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import ENVMGR, Bench, Side, Sizes, Trial, open_bench, skip
 from benchmarks.wheels import fetch_all, write_python_channel
+from envmgr.models.package_index import pypi_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 QUICK = Sizes((15, 150), 3)
 FULL = Sizes((15, 50, 150), 11)
 VERSION = "3.12"
-INDEX = "https://pypi.org/simple"
 
 
 def run(sizes: Sizes) -> list[Trial | Table]:
@@ -82,7 +82,7 @@ def _add_generation(prefix: Path, wheels: Sequence[Path]) -> None:
         entry_of(
             wheel_record(
                 wheel.as_uri(),
-                index=INDEX,
+                index=pypi_url(),
                 sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
                 size=wheel.stat().st_size,
             )

@@ -8,6 +8,7 @@ from envmgr.envfile.environment_file import Item
 from envmgr.envfile.json_document import read_json_document
 from envmgr.envfile.locked_hashes import Locked, hashed_items
 from envmgr.envfile.project_lines import ProjectLines
+from envmgr.models.package_index import is_pypi
 from envmgr.models.toml_document import TomlDocument, read_toml
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _read_sources(found: ProjectLines, sources: Any) -> None:
         [each.get("url") for each in sources if isinstance(each, dict)] if isinstance(sources, list) else []
     )
     for place, url in enumerate(each for each in urls if isinstance(each, str)):
-        if place == 0 and url.rstrip("/") == "https://pypi.org/simple":
+        if place == 0 and is_pypi(url):
             continue
         option = "--index-url" if place == 0 else "--extra-index-url"
         found.pypi.append(Item(f"{option} {url}", found.document.source(url)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from envmgr.envfile.environment_file import Item
+from envmgr.models.package_index import is_pypi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from envmgr.envfile.project_lines import ProjectLines
     from envmgr.models.requirement import Source
 
-_PYPI: Final = ("https://pypi.org/simple", "https://pypi.python.org/simple")
 _MOST: Final = 100
 _T = TypeVar("_T")
 
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 def take_registries(found: ProjectLines, registries: Iterable[tuple[str, Source]]) -> None:
     """The indexes that a lock's packages come from ("" is PyPI, whose place one takes where none is from there)."""
     places = dict(registries)
-    urls = [url for url in places if not _is_pypi(url)]
+    urls = [url for url in places if not is_pypi(url)]
     for url in _bounded(found, urls):
         is_default = len(urls) == len(places) and url == urls[0]
         option = "--find-links" if "://" not in url else _option(default=is_default)
@@ -84,13 +84,9 @@ def _bounded(found: ProjectLines, indexes: list[_T]) -> list[_T]:
 
 
 def _take(found: ProjectLines, url: str, *, default: bool = False) -> None:
-    if default or not _is_pypi(url):
+    if default or not is_pypi(url):
         found.pypi.append(Item(f"{_option(default=default)} {url}", found.document.source(url)))
 
 
 def _option(*, default: bool) -> str:
     return "--index-url" if default else "--extra-index-url"
-
-
-def _is_pypi(url: str) -> bool:
-    return not url or url.rstrip("/") in _PYPI

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from envmgr.errors import UsageError
+from envmgr.models.package_index import is_pypi
 from envmgr.models.record import ARCHIVE_EXTENSIONS
 from envmgr.sbom.inventory import Component, Inventory, conda_purl, pypi_purl
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from envmgr.ops.export_content import ExportContent
     from envmgr.ops.intent import PypiPackage
 
-_PYPI = ("https://pypi.org/simple", "https://pypi.python.org/simple")
 _LARGEST_SECONDS = 100_000_000_000  # Later ones are in milliseconds.
 
 
@@ -125,7 +125,7 @@ def _pypi_purl(package: PypiPackage) -> str:
         package.name,
         package.version,
         {
-            "repository_url": "" if index.rstrip("/") in _PYPI else index,
+            "repository_url": "" if is_pypi(index) else index,
             "vcs_url": f"{repository.vcs}+{repository.url}@{repository.commit}"
             if repository is not None
             else "",

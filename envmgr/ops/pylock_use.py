@@ -59,7 +59,14 @@ def pylock_part(
     _check_target(pylock, request.target)
     provided = {each.name: each for each in request.provided}
     reading = LockReading(
-        str(folder), provided.keys(), request.target, IndexOptions(), {}, extras, groups, pylock.file
+        str(folder),
+        provided.keys(),
+        request.target,
+        IndexOptions(default=None),
+        {},
+        extras,
+        groups,
+        pylock.file,
     )
     locked = read_document(pylock.document, reading)
     for name, version in locked.stubs.items():

@@ -102,5 +102,7 @@ def distributions_of(
     machine = [record for name in ("__glibc", "__musl", "__osx") for record in virtual.records(name)]
     target = PypiTarget.of(python, machine, subdir)
     folder = str(expanded(pylock.file, context).parent)
-    reading = LockReading(folder, frozenset(), target, IndexOptions(), {}, extras, groups, pylock.file)
+    reading = LockReading(
+        folder, frozenset(), target, IndexOptions(default=None), {}, extras, groups, pylock.file
+    )
     return read_document(pylock.document, reading)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _THREADS = 16
 _MOST_FAILURES = 3
 """Of a host, before any success: then it does not serve metadata beside its wheels."""
-_SERVING = ("", "files.pythonhosted.org")
-"""This machine, and hosts that are known to serve it."""
 
 
 class NotForPython(Struct, frozen=True):
@@ -177,10 +175,10 @@ def _ask_host(
 
     waiting = list(records)
     for amount in (1, _MOST_FAILURES - 1):
-        if not (found or host in _SERVING):
+        if host and not found:
             ask(waiting[:amount])
             waiting = waiting[amount:]
-    if found or host in _SERVING:
+    if found or not host:
         ask(waiting)
     return found
 

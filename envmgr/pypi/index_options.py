@@ -13,11 +13,12 @@ import os
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from envmgr.errors import DataError
 from envmgr.models.credentials import without_credentials, without_credentials_in_word
+from envmgr.models.package_index import pypi_url
 from envmgr.models.wheel_name import normalized_name
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     Fetch: TypeAlias = Callable[[str], bytes]
     """Gives the content of a file on a server by its URL; raises DataError and ChannelError."""
-
-PYPI: Final = "https://pypi.org/simple"
 
 _TRUE: Final = frozenset(("1", "true", "yes", "on", "y", "t"))
 _SECTIONS: Final = ("global", "install")
@@ -93,7 +92,7 @@ class IndexOptions(Struct, frozen=True, kw_only=True):
     ``PIP_CONSTRAINT``.
     """
 
-    default: Index | None = Index(PYPI)
+    default: Index | None = field(default_factory=lambda: Index(pypi_url()))
     indexes: tuple[Index, ...] = ()
     find_links: tuple[str, ...] = ()
     pre: bool = False
@@ -124,7 +123,7 @@ class IndexOptions(Struct, frozen=True, kw_only=True):
 
 def _with_login(index: Index, find: FindLogin) -> Index:
     # PyPI wants no login of its readers, and keyrings take their time to answer.
-    if index.user is not None or index.url == PYPI or not is_remote(index.url):
+    if index.user is not None or index.url == pypi_url() or not is_remote(index.url):
         return index
     found = find(f"{index.url}/")
     return index if found is None else replace(index, user=found[0], password=found[1], is_stored=True)
@@ -203,7 +202,7 @@ def _configured(base: Mapping[str, str]) -> IndexOptions:
         return base.get(name, "").strip().lower() in _TRUE
 
     return IndexOptions(
-        default=None if is_set("no-index") else parse_index(base.get("index-url", PYPI)),
+        default=None if is_set("no-index") else parse_index(base.get("index-url") or pypi_url()),
         indexes=()
         if is_set("no-index")
         else _distinct(parse_index(url) for url in listed("extra-index-url")),

@@ -79,8 +79,8 @@ def names_place_here(text: str) -> bool:
 def index_url(text: str) -> str | None:
     """The index that an option names, as ``--index-url`` and ``--extra-index-url`` do; None for anything else.
 
-    >>> index_url("--extra-index-url https://pypi.org/simple"), index_url("--pre")
-    ('https://pypi.org/simple', None)
+    >>> index_url("--extra-index-url https://index.example/simple"), index_url("--pre")
+    ('https://index.example/simple', None)
     """
     option = _OPTION.fullmatch(text)
     if option is None or option[1] not in _NAMES_INDEX:

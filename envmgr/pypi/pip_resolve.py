@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from envmgr.errors import ChannelError, PrefixError
 from envmgr.models.credentials import without_credentials
+from envmgr.models.package_index import pypi_url
 from envmgr.pypi.git_login import with_git_login, without_git_login
-from envmgr.pypi.index_options import PYPI, host_url
+from envmgr.pypi.index_options import host_url
 from envmgr.pypi.login_file import git_file, login_file, logins_of_lines, with_logins
 from envmgr.pypi.pip_report import read_report
 from envmgr.pypi.resolution import PypiRefusal, PypiSolution
@@ -149,7 +150,7 @@ class _Attempt(Struct, frozen=True):
         return self._solution((self.place / "report.json").read_text(encoding="utf-8"))
 
     def _solution(self, text: str) -> PypiSolution | PypiRefusal:
-        index = self.options.default.shown if self.options.default else PYPI
+        index = self.options.default.shown if self.options.default else pypi_url()
         reported = read_report(text, self.stubs, index)
         # Sums of earlier requests are not pip's to check, as it would want sums of all.
         kept = {

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from envmgr.pypi.index_options import IndexOptions
     from envmgr.pypi.target import PypiTarget
 
-# Indexes whose files are on another host.
-_FILE_HOSTS = {"pypi.org": "files.pythonhosted.org", "test.pypi.org": "test-files.pythonhosted.org"}
-
 
 class Locked(Struct, frozen=True):
     """The parts of a lock: *stubs* are the versions of names that a stub answered.
@@ -236,7 +233,10 @@ class _Parts:
             self._written.append(written)
 
     def _index(self, package: Mapping[str, Any], url: str) -> str:
-        """The index that the lock names; else the nearest one on the file's host, or the file's folder."""
+        """The index that the lock names; else the nearest one on the file's host, or the default one.
+
+        The default one may have its files on another host. Where there is none, the file's folder stands for it.
+        """
         told = package.get("index")
         if told:
             return without_credentials(told).rstrip("/")
@@ -244,9 +244,15 @@ class _Parts:
         near = [
             (len(os.path.commonpath([url, index.shown])), -place, index.shown)
             for place, index in enumerate(self._reading.options.all_indexes)
-            if _FILE_HOSTS.get(urlsplit(index.url).netloc, urlsplit(index.url).netloc) == host
+            if urlsplit(index.url).netloc == host
         ]
-        return max(near)[2] if near else url.rpartition("/")[0]
+        if near:
+            return max(near)[2]
+        options = self._reading.options
+        linked = {urlsplit(each).netloc for each in options.find_links}
+        if options.default is not None and host and host not in linked:
+            return options.default.shown
+        return url.rpartition("/")[0]
 
 
 def _file_name(file: Mapping[str, Any]) -> str:
