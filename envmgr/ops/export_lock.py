@@ -54,14 +54,14 @@ def _locked(content: ExportContent) -> tuple[tuple[LockedPackage, ...], LockInpu
     from envmgr.models.match_spec import parse_match_spec
     from envmgr.ops.export_environment import EnvironmentExport
     from envmgr.ops.intent import is_for_others
-    from envmgr.ops.lock_records import lacking_sums
+    from envmgr.ops.lock_records import lacking_sums, locked_archive
     from envmgr.pypi.items import item_name
 
     channels = content.channels()
     records = _records(content)
     asked_items = tuple(content.asked_items())
     distributions = _with_dependencies(tuple(_distributions(content)), records, asked_items, content.subdir)
-    packages = (*map(_conda, records), *distributions)
+    packages = (*map(locked_archive, records), *distributions)
     content.left_out += lacking_sums(records)
     held = {each.name for each in packages}
     specs = map(parse_match_spec, EnvironmentExport(content).asked(channels))
@@ -97,6 +97,8 @@ def pixi_lock_export(contents: Sequence[ExportContent]) -> str:
 
 
 def _of_pixi(content: ExportContent) -> tuple[LockedPackage, ...]:
+    from envmgr.ops.lock_records import locked_archive
+
     records = _records(content)
     kindless = [each for each in records if each.subdir == "noarch" and each.noarch_kind is None]
     content.lose_all(
@@ -104,7 +106,7 @@ def _of_pixi(content: ExportContent) -> tuple[LockedPackage, ...]:
         "packages without a platform, of which no record tells the kind of noarch",
     )
     kept = [each for each in records if each not in set(kindless)]
-    return (*map(_conda, kept), *_distributions(content))
+    return (*map(locked_archive, kept), *_distributions(content))
 
 
 def pylock_export(content: ExportContent) -> str:
@@ -139,22 +141,6 @@ def _records(content: ExportContent) -> tuple[PackageRecord, ...]:
         [each.name for each in records if each in unsummed], "packages without a checksum in their records"
     )
     return tuple(each for each in records if each not in unsummed)
-
-
-def _conda(record: PackageRecord) -> LockedPackage:
-    from envmgr.ops.locked import joined_depends
-
-    return LockedPackage(
-        kind="conda",
-        name=record.name,
-        version=record.version,
-        build=record.build,
-        url=record.url,
-        md5=record.md5,
-        sha256=record.sha256,
-        dependencies=joined_depends(record.depends),
-        record=record,
-    )
 
 
 def _distributions(content: ExportContent) -> Iterator[LockedPackage]:

@@ -304,7 +304,7 @@ class _Later(Reporter):
 
 
 def _in_forks(targets: Sequence[Target], request: LockRequest, plan: _Plan) -> list[LockedPlatform]:
-    from envmgr.host.forks import map_in_forks
+    from envmgr.packages.forks import map_in_forks
 
     def here(target: Target) -> tuple[LockedPlatform, list[tuple[str, str]]]:
         return _lock_platform(target, request, plan), []

@@ -42,6 +42,24 @@ def records_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
     return tuple(found.values())
 
 
+def locked_archive(record: PackageRecord) -> LockedPackage:
+    """A conda package as a lock has it, in the group ``main``."""
+    from envmgr.lock.locked import LockedPackage
+    from envmgr.ops.locked import joined_depends
+
+    return LockedPackage(
+        kind="conda",
+        name=record.name,
+        version=record.version,
+        build=record.build,
+        url=record.url,
+        md5=record.md5,
+        sha256=record.sha256,
+        dependencies=joined_depends(record.depends),
+        record=record,
+    )
+
+
 def distributions_of(standing: Iterable[LockedPackage]) -> tuple[PackageRecord, ...]:
     """The distributions of PyPI in a lock as records, with what the lock says that they need.
 

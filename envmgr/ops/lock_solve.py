@@ -14,9 +14,8 @@ from envmgr.models.record import PYPI_PREFIX
 from envmgr.models.wheel_name import normalized_name
 from envmgr.ops.distributions import planned_ranges, planned_records
 from envmgr.ops.lock_groups import groups_reached, ordered
-from envmgr.ops.lock_records import distributions_of, lacking_sums, records_of
+from envmgr.ops.lock_records import distributions_of, lacking_sums, locked_archive, records_of
 from envmgr.ops.lock_request import LockedPlatform, Move
-from envmgr.ops.locked import joined_depends
 from envmgr.pypi.resolution import PypiSolution
 
 if TYPE_CHECKING:
@@ -188,18 +187,7 @@ def _packages(
     for record in records:
         if not (record.sha256 or record.md5):
             raise DataError(f"the channel tells no checksum of {record.dist_name}, which a lock has to hold.")
-        yield LockedPackage(
-            kind="conda",
-            name=record.name,
-            version=record.version,
-            build=record.build,
-            url=record.url,
-            md5=record.md5,
-            sha256=record.sha256,
-            dependencies=joined_depends(record.depends),
-            groups=ordered(groups[record.name]),
-            record=record,
-        )
+        yield replace(locked_archive(record), groups=ordered(groups[record.name]))
     if part is None:
         return
     ranges = planned_ranges(part, records)

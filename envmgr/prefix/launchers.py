@@ -2,7 +2,7 @@
 
 Windows runs no scripts, so each command is a launcher ``NAME.exe``, beside the ``NAME-script.py`` that conda has,
 too. The launchers are those of distlib, which pip uses: a program, followed by an interpreter line, followed by a
-zip archive whose ``__main__.py`` is what the interpreter runs. Only made for ``win-*``, the only use of distlib.
+zip archive whose ``__main__.py`` is what the interpreter runs. Only made for ``win-*``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envmgr.errors import SolveError
-from envmgr.host.forks import map_in_forks
+from envmgr.packages.forks import map_in_forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,10 @@ import contextlib
 import os
 import pickle
 import signal
-import sys
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from envmgr.errors import EnvmgrError
+from envmgr.packages.fork import can_fork, forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,9 +34,9 @@ def map_in_forks(
     result comes back by pickle. Without a second processor, or where a fork is not safe, all is done here, one
     after another. Of several items that fail with an EnvmgrError, the first one's is raised.
     """
-    count = min(len(items), _MOST_PROCESSES, processors())
-    if count < 2 or len(items) > _MOST_ITEMS:
+    if len(items) < 2 or len(items) > _MOST_ITEMS or not can_fork():
         return [here(item) for item in items]
+    count = min(len(items), _MOST_PROCESSES, len(os.sched_getaffinity(0)))
     with _queue(len(items)) as queue, _forks(count - 1, lambda: _taken(queue, items, away)) as forks:
         own = _taken(queue, items, here)
         found = dict(own + [each for fork in forks for each in _brought(fork)])
@@ -48,14 +47,6 @@ def map_in_forks(
             raise result
         results.append(result)
     return results
-
-
-def processors() -> int:
-    """How many processes can work at the same time; 1 also where a fork is not safe."""
-    # Elsewhere the system's own libraries start threads that a fork does not survive.
-    if sys.platform != "linux" or threading.active_count() > 1:
-        return 1
-    return len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager
@@ -101,23 +92,20 @@ def _forks(count: int, work: Callable[[], object]) -> Iterator[list[int]]:
 def _forked(work: Callable[[], object]) -> list[tuple[int, int]]:
     """The fork's number and its pipe; nothing where there can be no fork."""
     read, write = os.pipe()
-    try:
-        child = os.fork()
-    except OSError:
+
+    def tell() -> None:
         os.close(read)
-        os.close(write)
-        return []
-    if child:
-        os.close(write)
-        return [(child, read)]
-    try:
-        os.close(read)
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_DFL)
         with open(write, "wb") as pipe:
             pickle.dump(work(), pipe, pickle.HIGHEST_PROTOCOL)
+
+    try:
+        child = forked(tell)
+    except OSError:
+        os.close(read)
+        return []
     finally:
-        os._exit(0)
+        os.close(write)
+    return [(child, read)]
 
 
 def _brought(read: int) -> list[tuple[int, Any]]:
